@@ -1,0 +1,47 @@
+/** `native`: the backend does it. `emulated`: the driver does it with the same result. `unsupported`: asking for it is an UnsupportedError. */
+export type Support = "native" | "emulated" | "unsupported";
+
+/** What a resolved push survives, weakest first: `process` nothing beyond this process, `serverCrash` SIGKILL of whoever stores it, `power` loss of power, `quorum` loss of a minority. */
+export type Durability = "unknown" | "process" | "serverCrash" | "power" | "quorum";
+
+export type CountQuality = "exact" | "approximate" | "none";
+
+/** What a driver honestly gives, with its limits in numbers. The conformance suite proves every cell; the capability table is generated from it. Times are milliseconds, sizes bytes. */
+export type Capabilities = Readonly<{
+  /** Found by `open()`, not promised beforehand. */
+  durability: Durability;
+  /** Whether jobs can be reached from other processes. */
+  shared: boolean;
+  /** Whether pushing an id that is still kept changes nothing and answers `exists`. */
+  pushById: boolean;
+  attempts: "exact" | "approximate";
+  /** `confirmed`: stored before `ok`. `sent`: a killed server can bring the job back. */
+  finish: "confirmed" | "sent";
+  /** `byCopy`: a crash during a release can leave the job twice. */
+  release: "native" | "byCopy";
+  /** Whether an attempt can be given back when a job that never started is handed back. */
+  refund: boolean;
+  priority: Readonly<{ support: Support; order: "strict" | "approximate"; min: number; max: number }>;
+  /** Whether first deliveries of one producer keep their order inside a priority. */
+  fifo: boolean;
+  /** `precision`: most lateness while the backend is not busy. `single`: whether jobs can carry each its own delay. */
+  delay: Readonly<{ support: Support; precisionMs: number; maxMs: number }>;
+  /** `deadline`: a lease ends by time. `connection`: it ends with the connection or session that took it. */
+  lease: Readonly<{ ends: "deadline" | "connection"; grainMs: number; minMs: number; extend: Support }>;
+  /** `atomic`: pushes of at most so many jobs are stored all or none; 1 means each for itself. */
+  batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number }>;
+  payload: Readonly<{ maxBytes: number }>;
+  /** `notify`: consumers are woken. `pollMs`: how long a wake-up may be missed at most. */
+  wakeup: Readonly<{ kind: "notify" | "poll"; pollMs: number }>;
+  pause: Readonly<{ support: Support; lagMs: number }>;
+  clear: Readonly<{ support: Support; counts: boolean }>;
+  stats: Readonly<Record<"pending" | "delayed" | "reserved" | "failed" | "completed", CountQuality>>;
+  /** List, look up, search and remove single jobs. */
+  records: boolean;
+  /** Whether failed jobs are kept, with or without `records`. */
+  failedJobs: boolean;
+  /** Push inside the caller's own transaction. */
+  transactions: boolean;
+  /** Whether a CoordinationStore lives beside the jobs. */
+  coordination: boolean;
+}>;

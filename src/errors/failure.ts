@@ -1,0 +1,48 @@
+import type { ErrorCode, JobFailure } from "../contract/index.ts";
+import { isJobferryError, JobferryError } from "./jobferry-error.ts";
+
+const MAX_MESSAGE = 4_000;
+const MAX_STACK = 16_000;
+
+function cut(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max)}… (${text.length - max} characters cut)` : text;
+}
+
+function textOf(value: unknown, fallback: string): string {
+  return typeof value === "string" ? value : fallback;
+}
+
+function thrownText(error: unknown): string {
+  try {
+    return typeof error === "string" ? error : (JSON.stringify(error) ?? String(error));
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+/** The reason of a failed attempt as it is kept: bounded in size, whatever was thrown. */
+export function failureFrom(error: unknown, code: ErrorCode = "HANDLER_FAILED"): JobFailure {
+  if (typeof error !== "object" || error === null) {
+    return { code, name: "Error", message: cut(thrownText(error), MAX_MESSAGE), stack: undefined };
+  }
+  const { name, message, stack } = error as Partial<Record<string, unknown>>;
+  return {
+    code: isJobferryError(error) ? error.code : code,
+    name: cut(textOf(name, "Error"), 200),
+    message: cut(typeof message === "string" ? message : thrownText(error), MAX_MESSAGE),
+    stack: typeof stack === "string" ? cut(stack, MAX_STACK) : undefined,
+  };
+}
+
+/** The kept reason as an error again, for events and listings. */
+export function errorFrom(failure: JobFailure): Error {
+  if (failure.code === "HANDLER_FAILED") {
+    const error = new Error(failure.message);
+    error.name = failure.name;
+    if (failure.stack !== undefined) error.stack = failure.stack;
+    return error;
+  }
+  const error = new JobferryError(failure.code as ErrorCode, failure.message);
+  if (failure.stack !== undefined) error.stack = failure.stack;
+  return error;
+}

@@ -1,0 +1,21 @@
+import { describeValue, invalidArgument, JobferryError } from "../errors/index.ts";
+import { nearest } from "./nearest.ts";
+
+/** Refuses an option that nobody would read, and names the nearest known one. */
+export function checkOptions(owner: string, options: object | undefined, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) throw invalidArgument(`${owner} options`, options, "an object");
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const meant = nearest(key, known);
+    const hint = meant === undefined ? `Known: ${known.join(", ")}.` : `Did you mean "${meant}"?`;
+    throw new JobferryError("INVALID_ARGUMENT", `${owner} has no option ${describeValue(key)}. ${hint}`);
+  }
+}
+
+export function checkInteger(field: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw invalidArgument(field, value, `an integer from ${min} to ${max}`);
+  }
+  return value;
+}
