@@ -1,0 +1,47 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import type { TestProjectInlineConfiguration } from "vitest/config";
+
+const entries = fileURLToPath(new URL("src/entry", import.meta.url));
+const sources = [
+  { find: /^jobferry$/, replacement: `${entries}/index.ts` },
+  { find: /^jobferry\/([a-z]+)$/, replacement: `${entries}/$1.ts` },
+];
+
+type TestOptions = NonNullable<TestProjectInlineConfiguration["test"]>;
+
+function project(name: string, options: TestOptions = {}): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    resolve: { alias: sources },
+    test: { name, include: [`test/${name}/**/*.test.ts`], pool: "threads", ...options },
+  };
+}
+
+/** Sees `jobferry` as a user does: what was built into dist. */
+function builtProject(name: string): TestProjectInlineConfiguration {
+  return { ...project(name, { pool: "forks", testTimeout: 120_000, hookTimeout: 120_000 }), resolve: {} };
+}
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      project("unit"),
+      project("property", { testTimeout: 60_000 }),
+      project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project("worker", { pool: "forks", testTimeout: 30_000 }),
+      project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
+      builtProject("package"),
+      builtProject("examples"),
+      // Chaos measures time and kills processes: it runs last, one file at a time.
+      project("chaos", {
+        pool: "forks",
+        testTimeout: 300_000,
+        hookTimeout: 60_000,
+        fileParallelism: false,
+        sequence: { groupOrder: 1 },
+      }),
+    ],
+  },
+});
