@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 
 const steps = {
   types: "tsc -p tsconfig.json",
+  declarations: "tsc -p tsconfig.build.json --noEmit",
   lint: "oxlint --deny-warnings",
   unused: "knip --no-progress",
   format: "oxfmt --check",
