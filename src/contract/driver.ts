@@ -38,6 +38,8 @@ export type ReserveResult = Readonly<{
   died: readonly StoredJob[];
   /** When something becomes due or runs out next on these queues, as far as the driver knows. */
   nextDueInMs: number | undefined;
+  /** `clock.monotonic()` just before the claim was sent, from which holders count their leases. Default: when `reserve` was called, which a driver that waits for a first job should not leave it at. */
+  claimedAt?: number;
 }>;
 
 export type FinishItem =
@@ -94,6 +96,11 @@ export type StoredStats = Readonly<{
 export interface Driver<in Tx = never> {
   /** The backend, for messages and tables. Nothing may decide by it. */
   readonly name: string;
+  /**
+   * For a driver inside the process that keeps the pushed items themselves and returns them as `StoredJob.item`: `copy` when each item holds
+   * a private copy of its payload, `reference` when it holds the caller's own value. undefined: the driver reads `envelope` and `payload`.
+   */
+  readonly keeps?: "copy" | "reference" | undefined;
   open(context: DriverContext): Promise<Capabilities>;
   /** Resolves waiting reserves with what they hold, lets go of everything that this driver opened. Idempotent. */
   close(): Promise<void>;

@@ -18,12 +18,9 @@ export class JobferryError extends Error {
     this.retryable = options.retryable ?? false;
   }
 
-  get [brand](): true {
-    return true;
-  }
-
   static {
     // On the prototype: one property less on every instance, and a printed error does not list it.
+    Object.defineProperty(this.prototype, brand, { value: true });
     Object.defineProperty(this.prototype, "name", { value: "JobferryError", configurable: true, writable: true });
   }
 }

@@ -7,3 +7,4 @@ export { nearest } from "./nearest.ts";
 export { checkInteger, checkOptions } from "./options.ts";
 export { settledWithin, sleep } from "./sleep.ts";
 export { systemClock } from "./system-clock.ts";
+export { idOfSequence, nextSequence, sequenceOfId } from "./unique-ids.ts";

@@ -5,7 +5,9 @@ function write(level: string, fields: object, message: string): void {
 }
 
 function render(fields: object): string {
-  const parts = Object.entries(fields).map(([key, value]) => `${key}=${value instanceof Error ? value.message : JSON.stringify(value)}`);
+  const parts = Object.entries(fields).map(
+    ([key, value]) => `${key}=${value instanceof Error ? value.message : JSON.stringify(value)}`,
+  );
   return parts.join(" ");
 }
 

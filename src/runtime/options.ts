@@ -13,7 +13,12 @@ export function checkOptions(owner: string, options: object | undefined, known: 
   }
 }
 
-export function checkInteger(field: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+export function checkInteger(
+  field: string,
+  value: unknown,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
     throw invalidArgument(field, value, `an integer from ${min} to ${max}`);
   }

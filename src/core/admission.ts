@@ -1,0 +1,106 @@
+import type { Clock } from "../contract/index.ts";
+import { JobferryError } from "../errors/index.ts";
+import { Deferred } from "../runtime/index.ts";
+
+type Ticket = { readonly deadline: number; readonly onDeadline: () => void; open: boolean };
+type Waiter = { readonly items: number; readonly bytes: number; readonly admitted: Deferred };
+
+export type AdmissionLimits = Readonly<{ items: number; bytes: number; timeoutMs: number }>;
+
+/**
+ * Bounds what waits to be sent: further calls wait for room. Every call has the same time, so the tickets are in order of their
+ * deadlines and one timer serves them all; it is left armed when calls come and go quickly, and does not keep the process alive.
+ */
+export class Admission {
+  readonly #clock: Clock;
+  readonly #limits: AdmissionLimits;
+  #items = 0;
+  #bytes = 0;
+  #waiters: Waiter[] = [];
+  #tickets: Ticket[] = [];
+  #armed = false;
+
+  constructor(clock: Clock, limits: AdmissionLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Takes room, or the promise of it. A call larger than everything is let in alone. */
+  enter(items: number, bytes: number): { admitted: Promise<void>; withdraw(): boolean } | undefined {
+    if (this.#waiters.length === 0 && this.#hasRoom(items, bytes)) {
+      this.#items += items;
+      this.#bytes += bytes;
+      return undefined;
+    }
+    const waiter: Waiter = { items, bytes, admitted: new Deferred() };
+    this.#waiters.push(waiter);
+    return { admitted: waiter.admitted.promise, withdraw: () => this.#withdraw(waiter) };
+  }
+
+  leave(items: number, bytes: number): void {
+    this.#items -= items;
+    this.#bytes -= bytes;
+    while (this.#waiters[0] !== undefined && this.#hasRoom(this.#waiters[0].items, this.#waiters[0].bytes)) {
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) return;
+      this.#items += waiter.items;
+      this.#bytes += waiter.bytes;
+      waiter.admitted.resolve();
+    }
+  }
+
+  /** Calls `onDeadline` when the call's time is over; the returned function ends the watch. */
+  watch(onDeadline: () => void): () => void {
+    const ticket: Ticket = { deadline: this.#clock.monotonic() + this.#limits.timeoutMs, onDeadline, open: true };
+    this.#tickets.push(ticket);
+    this.#arm();
+    if (this.#tickets.length > 4_096 && this.#tickets.length > 4 * (this.#items + this.#waiters.length)) this.#sweep();
+    return () => {
+      ticket.open = false;
+      if (this.#items === 0 && this.#waiters.length === 0 && this.#tickets.length > 64) this.#sweep();
+    };
+  }
+
+  #withdraw(waiter: Waiter): boolean {
+    const at = this.#waiters.indexOf(waiter);
+    if (at < 0) return false;
+    this.#waiters.splice(at, 1);
+    return true;
+  }
+
+  #hasRoom(items: number, bytes: number): boolean {
+    return (
+      this.#items === 0 || (this.#items + items <= this.#limits.items && this.#bytes + bytes <= this.#limits.bytes)
+    );
+  }
+
+  #sweep(): void {
+    this.#tickets = this.#tickets.filter((ticket) => ticket.open);
+  }
+
+  #arm(): void {
+    const [first] = this.#tickets;
+    if (this.#armed || first === undefined) return;
+    this.#armed = true;
+    this.#clock.timer(first.deadline - this.#clock.monotonic(), () => this.#expire(), { keepAlive: false });
+  }
+
+  #expire(): void {
+    this.#armed = false;
+    this.#sweep();
+    const now = this.#clock.monotonic();
+    const due = this.#tickets.filter((ticket) => ticket.deadline <= now);
+    this.#tickets = this.#tickets.slice(due.length);
+    for (const ticket of due) ticket.onDeadline();
+    this.#arm();
+  }
+}
+
+export function pushTimedOut(sent: boolean, timeoutMs: number): JobferryError {
+  const fate = sent
+    ? "It was sent, so the job may be stored or not; pushing the same job again is safe where pushes are by id."
+    : "It was not sent: nothing is stored, and pushing again is safe.";
+  return new JobferryError("UNAVAILABLE", `The push got no answer within ${timeoutMs} ms (pushTimeout). ${fate}`, {
+    retryable: true,
+  });
+}

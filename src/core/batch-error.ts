@@ -1,0 +1,21 @@
+import { JobferryError } from "../errors/index.ts";
+import type { Job } from "./job.ts";
+import type { NewJob } from "./new-job.ts";
+
+/** Not every job of a batch was confirmed. Pushing `unconfirmed` again is safe where pushes are by id. */
+export class BatchError extends JobferryError {
+  declare readonly code: "BATCH_INCOMPLETE";
+  readonly stored: readonly Job[];
+  readonly unconfirmed: readonly NewJob[];
+
+  constructor(stored: readonly Job[], unconfirmed: readonly NewJob[], cause: unknown) {
+    const total = stored.length + unconfirmed.length;
+    super(
+      "BATCH_INCOMPLETE",
+      `${unconfirmed.length} of ${total} jobs were not confirmed. Push error.unconfirmed again; the cause says what went wrong.`,
+      { cause, retryable: true },
+    );
+    this.stored = stored;
+    this.unconfirmed = unconfirmed;
+  }
+}

@@ -1,0 +1,74 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { JobferryError, PermanentError } from "../errors/index.ts";
+import { checkName } from "../runtime/index.ts";
+import type { Handler, Route } from "./handler.ts";
+import type { Job, JobSnapshot } from "./job.ts";
+import { type JobOptions, type NewJob, UnsentJob } from "./new-job.ts";
+import { ReservedSnapshot, type ReservedJob } from "./reserved-job.ts";
+import { checkSchema, validate } from "./standard-schema.ts";
+
+/** One kind of job, shared by those who push it and those who run it. */
+export interface JobDefinition<N extends string, In, Out> {
+  readonly name: N;
+  /** A typed job. Its payload is checked at the push. */
+  create(payload: In, options?: Omit<JobOptions, "name">): NewJob<In, N>;
+  /** A route for a worker. The handler gets what the schema puts out; a payload that does not fit goes to failed at once. */
+  handle<R>(handler: Handler<Out, R, N>): Route<Out, R, N>;
+  /** Checks a popped job's name and payload. @throws PAYLOAD_INVALID */
+  read(job: ReservedJob): Promise<ReservedJob<Out, N>>;
+}
+
+/**
+ * Joins a name, a payload's schema and the options that every job of it starts with.
+ * @throws INVALID_ARGUMENT naming the option.
+ */
+export function defineJob<const N extends string, S extends StandardSchemaV1>(
+  definition: Omit<JobOptions, "name" | "id"> & Readonly<{ name: N; payload: S }>,
+): JobDefinition<N, StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
+  type In = StandardSchemaV1.InferInput<S>;
+  type Out = StandardSchemaV1.InferOutput<S>;
+  const { payload: schema, ...defaults } = definition;
+  checkName("name", defaults.name);
+  checkSchema("payload", schema);
+  void new UnsentJob(undefined, defaults); // a wrong default shows here and not at the first push
+
+  return {
+    name: definition.name,
+    create: (payload: In, options?: Omit<JobOptions, "name">): NewJob<In, N> =>
+      UnsentJob.withSchema(new UnsentJob<In, N>(payload, { ...defaults, ...options, name: definition.name }), schema),
+    handle: <R>(handler: Handler<Out, R, N>): Route<Out, R, N> => ({
+      name: definition.name,
+      handler: (job, context) => {
+        // A worker hands over its own snapshots; the check is asynchronous only where the schema is.
+        const output = permanently(() => validate(schema, job.payload, `The payload of job "${definition.name}"`));
+        if (!(output instanceof Promise)) return handler(withPayload(job, output as Out), context);
+        return output.then(
+          (late) => handler(withPayload(job, late as Out), context),
+          (error: unknown) => Promise.reject(PermanentError.from(error)),
+        );
+      },
+    }),
+    read: async (job: ReservedJob): Promise<ReservedJob<Out, N>> => {
+      if (job.name !== definition.name) {
+        throw new JobferryError(
+          "PAYLOAD_INVALID",
+          `Job ${job.id} is a "${job.name}", not a "${definition.name}". Release it, or read it with its own definition.`,
+        );
+      }
+      const output = await validate(schema, job.payload, `The payload of job "${definition.name}"`);
+      return ReservedSnapshot.withOutput(job, output) as unknown as ReservedJob<Out, N>;
+    },
+  };
+}
+
+function withPayload<P, N extends string>(job: Job<unknown, N>, payload: P): Job<P, N> {
+  return (job as JobSnapshot<unknown, N>).withPayload(payload);
+}
+
+function permanently<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw PermanentError.from(error);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Driver, FinishItem, Reservation } from "../contract/index.ts";
+import { failureFrom, isJobferryError } from "../errors/index.ts";
+import { decodeEnvelope, type Envelope } from "./envelope.ts";
+import { decodePayload } from "./payload.ts";
+import { QueuedItem } from "./queued-item.ts";
+import type { QueueSettings } from "./queue-options.ts";
+
+const MAX_REMEMBERED = 10_000;
+const NEWER_DELAY_MS = 5_000;
+
+/** Reads what was reserved. A damaged job is parked in failed, one of a newer version is handed back for processes that can read it. */
+export class Intake {
+  readonly #driver: Driver<never>;
+  readonly #settings: QueueSettings;
+  /** When this process first saw a job of a newer version, monotonic. */
+  readonly #newer = new Map<string, number>();
+
+  constructor(driver: Driver<never>, settings: QueueSettings) {
+    this.#driver = driver;
+    this.#settings = settings;
+  }
+
+  /** The envelope, or how the reservation must be finished instead of being run. */
+  read(reservation: Reservation): Envelope | FinishItem {
+    const { item } = reservation.job;
+    if (item instanceof QueuedItem) return item.envelopeFields;
+    try {
+      const envelope = decodeEnvelope(reservation.job.envelope);
+      decodePayload(envelope.kind, reservation.job.payload);
+      return envelope;
+    } catch (error) {
+      return this.#unreadable(reservation, error);
+    }
+  }
+
+  #unreadable(reservation: Reservation, error: unknown): FinishItem {
+    const failure = failureFrom(error, "ENVELOPE_DAMAGED");
+    const { id } = reservation.job;
+    const { clock, versionGraceMs, logger } = this.#settings;
+    if (isJobferryError(error, "ENVELOPE_NEWER")) {
+      const firstSeen = this.#newer.get(id) ?? clock.monotonic();
+      if (clock.monotonic() - firstSeen < versionGraceMs) {
+        if (this.#newer.size < MAX_REMEMBERED) this.#newer.set(id, firstSeen);
+        return {
+          reservation,
+          outcome: "release",
+          delayMs: Math.min(NEWER_DELAY_MS, versionGraceMs),
+          refund: true,
+          failure,
+        };
+      }
+      this.#newer.delete(id);
+    }
+    logger.error(
+      { id, code: failure.code, driver: this.#driver.name },
+      `Job ${id} cannot be read and is parked in failed: ${failure.message}`,
+    );
+    return { reservation, outcome: "fail", failure };
+  }
+}

@@ -1,0 +1,93 @@
+import { Deferred } from "../runtime/index.ts";
+
+export type LaneLimits = Readonly<{ items: number; bytes: number }>;
+
+/** Items of one call, answered together. */
+type Call<I, R> = {
+  readonly items: readonly I[];
+  readonly bytes: number;
+  readonly answered: Deferred<readonly R[]>;
+  sent: boolean;
+};
+
+/**
+ * Coalesces calls into batches: a flush starts at once when none is in flight and takes everything queued meanwhile, within the driver's
+ * limits. One flush at a time keeps first in, first out. A call larger than the limits goes alone; its caller cuts it.
+ */
+export class Lane<I, R> {
+  readonly #send: (items: readonly I[]) => Promise<readonly R[]>;
+  readonly #limits: LaneLimits;
+  #queued: Call<I, R>[] = [];
+  #flying = false;
+
+  constructor(send: (items: readonly I[]) => Promise<readonly R[]>, limits: LaneLimits) {
+    this.#send = send;
+    this.#limits = limits;
+  }
+
+  get idle(): boolean {
+    return !this.#flying && this.#queued.length === 0;
+  }
+
+  /** Rejects with what `send` threw. `signal` takes the call out while it is not sent; afterwards its fate is unknown to the caller. */
+  add(items: readonly I[], bytes: number): { readonly answer: Promise<readonly R[]>; withdraw(): boolean } {
+    const call: Call<I, R> = { items, bytes, answered: new Deferred(), sent: false };
+    this.#queued.push(call);
+    if (!this.#flying) this.#fly();
+    return { answer: call.answered.promise, withdraw: () => this.#withdraw(call) };
+  }
+
+  #withdraw(call: Call<I, R>): boolean {
+    if (call.sent) return false;
+    this.#queued = this.#queued.filter((one) => one !== call);
+    return true;
+  }
+
+  #take(): readonly Call<I, R>[] {
+    let [items, bytes, calls] = [0, 0, 0];
+    for (const call of this.#queued) {
+      const fits = items + call.items.length <= this.#limits.items && bytes + call.bytes <= this.#limits.bytes;
+      if (calls > 0 && !fits) break;
+      items += call.items.length;
+      bytes += call.bytes;
+      calls += 1;
+      call.sent = true;
+    }
+    if (calls === this.#queued.length) {
+      const all = this.#queued;
+      this.#queued = [];
+      return all;
+    }
+    return this.#queued.splice(0, calls);
+  }
+
+  #fly(): void {
+    const calls = this.#take();
+    const [only] = calls;
+    if (only === undefined) return;
+    this.#flying = true;
+    const items = calls.length === 1 ? only.items : calls.flatMap((call) => call.items);
+    this.#send(items).then(
+      (results) => this.#land(calls, results),
+      (error: unknown) => this.#crash(calls, error),
+    );
+  }
+
+  #land(calls: readonly Call<I, R>[], results: readonly R[]): void {
+    this.#flying = false;
+    if (this.#queued.length > 0) this.#fly();
+    if (calls.length === 1) return calls[0]?.answered.resolve(results);
+    let from = 0;
+    for (const call of calls) {
+      const to = from + call.items.length;
+      call.answered.resolve(results.slice(from, to));
+      from = to;
+    }
+  }
+
+  #crash(calls: readonly Call<I, R>[], error: unknown): void {
+    this.#flying = false;
+    for (const call of calls) call.answered.reject(error);
+    if (this.#queued.length > 0) this.#fly();
+  }
+}

@@ -1,0 +1,331 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Texts } from "../contract/index.ts";
+import { describeValue, invalidArgument, JobferryError } from "../errors/index.ts";
+import {
+  checkInteger,
+  checkName,
+  checkOptions,
+  idOfSequence,
+  nextSequence,
+  parseDuration,
+  systemClock,
+  type Duration,
+} from "../runtime/index.ts";
+import {
+  ATTEMPT_OPTIONS,
+  type Attempts,
+  checkAttempts,
+  checkCount,
+  type CheckedAttempts,
+  NO_ATTEMPTS,
+} from "./attempts.ts";
+import { type Envelope, NO_TEXTS, plainEnvelope } from "./envelope.ts";
+import { type Job, shownJob, showOnInspect } from "./job.ts";
+import type { Encodable } from "./encodable.ts";
+import { encodePayload, kindOfPayload } from "./payload.ts";
+import { validate } from "./standard-schema.ts";
+
+export type JobOptions = Attempts &
+  Readonly<{
+    /** 1 to 200 characters; made by Jobferry when left out. Pushing an id that is still kept changes nothing, where the backend can tell. */
+    id?: string;
+    /** What the worker's routes go by. Default "default". */
+    name?: string;
+    /** Default "default". */
+    queue?: string;
+    /** How long to wait before the first attempt, or the time of it. */
+    delay?: Duration | Date;
+    /** After this no further attempt is made: a failing handler ends in failed with RETRY_EXPIRED. */
+    retryUntil?: Duration | Date;
+    /** An integer, higher first. Default 0. */
+    priority?: number;
+    tags?: Texts;
+    headers?: Texts;
+  }>;
+
+/** Not yet pushed: settable until the first push (then JOB_FROZEN). Pushing it again after an error is safe where pushes are by id: stored once. */
+export interface NewJob<P = unknown, N extends string = string> extends Omit<
+  Job<P, N>,
+  "queue" | "priority" | "delay" | "timeout" | "maxAttempts"
+> {
+  queue: string;
+  priority: number;
+  maxAttempts: number | undefined;
+  get delay(): number;
+  set delay(value: Duration | Date);
+  get timeout(): number | undefined;
+  set timeout(value: Duration | undefined);
+  addTag(key: string, value: string): this;
+}
+
+const OPTIONS = [...ATTEMPT_OPTIONS, "id", "name", "queue", "delay", "retryUntil", "priority", "tags", "headers"];
+export const MAX_PRIORITY = 1_000_000_000;
+const MAX_TEXTS = 100;
+const MAX_TEXT_LENGTH = 10_000;
+const NEVER_PUSHED = -1;
+
+/** A moment (epoch ms) given as such, or a length from the push on. */
+type When = Readonly<{ at: number }> | Readonly<{ in: number }>;
+const AT_ONCE: When = { in: 0 };
+
+function checkWhen(field: string, value: Duration | Date): When {
+  if (!(value instanceof Date)) return { in: parseDuration(value, field) };
+  const at = value.getTime();
+  if (!(at >= 0 && at < 8.64e15)) throw invalidArgument(field, String(value), "a duration or a valid Date after 1970");
+  return { at };
+}
+
+/** Copies, checks and freezes tags or headers. @throws INVALID_ARGUMENT */
+export function checkTexts(field: string, value: unknown): Texts {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalidArgument(field, value, "an object of strings");
+  const entries = Object.entries(value as Record<string, unknown>);
+  if (entries.length > MAX_TEXTS) throw invalidArgument(field, value, `at most ${MAX_TEXTS} entries`);
+  const copy: Record<string, string> = {};
+  for (const [key, text] of entries) setText(field, copy, key, text);
+  return entries.length === 0 ? NO_TEXTS : Object.freeze(copy);
+}
+
+function setText(field: string, target: Record<string, string>, key: unknown, text: unknown): void {
+  const wanted = `a well-formed string of at most ${MAX_TEXT_LENGTH} characters`;
+  if (typeof key !== "string" || key.length > MAX_TEXT_LENGTH || !key.isWellFormed())
+    throw invalidArgument(`a key of ${field}`, key, wanted);
+  if (typeof text !== "string" || text.length > MAX_TEXT_LENGTH || !text.isWellFormed()) {
+    throw invalidArgument(`${field}[${describeValue(key)}]`, text, wanted);
+  }
+  Object.defineProperty(target, key, { value: text, enumerable: true, configurable: true, writable: true });
+}
+
+function checkId(id: unknown): string {
+  if (typeof id !== "string" || id.length === 0 || id.length > 200 || !id.isWellFormed()) {
+    throw invalidArgument("id", id, "a well-formed string of 1 to 200 characters");
+  }
+  return id;
+}
+
+/** What a queue needs of a job to send it. */
+export type Draft = Readonly<{
+  id: string | undefined;
+  sequence: number | undefined;
+  queue: string;
+  name: string;
+  priority: number;
+  tags: Texts;
+  delayMs: number;
+  runAt: number | undefined;
+  maxLosses: number | undefined;
+  createdAt: number;
+  payload: unknown;
+  /** undefined for a plain job. */
+  fields: Omit<Envelope, "kind"> | undefined;
+}>;
+
+export class UnsentJob<P = unknown, N extends string = string> implements NewJob<P, N> {
+  readonly payload: P;
+  readonly name: N;
+  readonly createdAt: number;
+  readonly attempts = 0;
+  readonly losses = 0;
+  readonly exceptions = 0;
+  readonly reservedAt: undefined;
+  readonly #sequence: number | undefined;
+  #id: string | undefined;
+  #queue = "default";
+  #priority = 0;
+  #delay: When = AT_ONCE;
+  #retryUntil: When | undefined;
+  #attempts: CheckedAttempts = NO_ATTEMPTS;
+  #tags: Texts = NO_TEXTS;
+  #headers: Texts = NO_TEXTS;
+  #unknown: Readonly<Record<string, unknown>> | undefined;
+  #schema: StandardSchemaV1 | undefined;
+  /** The pushing queue's clock at the first push; a job that is pushed again stays as old as it is. */
+  #pushedAt = NEVER_PUSHED;
+
+  constructor(payload: P, options: JobOptions | undefined, createdAt: number = systemClock.now()) {
+    this.payload = payload;
+    this.createdAt = createdAt;
+    this.name = (options?.name === undefined ? "default" : checkName("name", options.name)) as N;
+    if (options !== undefined) this.#setOptions(options);
+    this.#sequence = this.#id === undefined ? nextSequence() : undefined;
+  }
+
+  #setOptions(options: JobOptions): void {
+    checkOptions("createJob", options, OPTIONS);
+    const { id, queue, delay, retryUntil, priority, tags, headers } = options;
+    if (id !== undefined) this.#id = checkId(id);
+    if (queue !== undefined) this.#queue = checkName("queue", queue);
+    if (delay !== undefined) this.#delay = checkWhen("delay", delay);
+    if (retryUntil !== undefined) this.#retryUntil = checkWhen("retryUntil", retryUntil);
+    if (priority !== undefined) this.#priority = checkPriority(priority);
+    if (tags !== undefined) this.#tags = checkTexts("tags", tags);
+    if (headers !== undefined) this.#headers = checkTexts("headers", headers);
+    this.#attempts = checkAttempts("createJob", options);
+  }
+
+  get id(): string {
+    this.#id ??= idOfSequence(this.#sequence ?? 0);
+    return this.#id;
+  }
+  get bytes(): Uint8Array {
+    return encodePayload(kindOfPayload(this.payload), this.payload);
+  }
+  get queue(): string {
+    return this.#queue;
+  }
+  set queue(value: string) {
+    this.#mutable("queue");
+    this.#queue = checkName("queue", value);
+  }
+  get priority(): number {
+    return this.#priority;
+  }
+  set priority(value: number) {
+    this.#mutable("priority");
+    this.#priority = checkPriority(value);
+  }
+  get maxAttempts(): number | undefined {
+    return this.#attempts.maxAttempts;
+  }
+  set maxAttempts(value: number | undefined) {
+    this.#mutable("maxAttempts");
+    this.#attempts = {
+      ...this.#attempts,
+      maxAttempts: value === undefined ? undefined : checkCount("maxAttempts", value),
+    };
+  }
+  get timeout(): number | undefined {
+    return this.#attempts.timeout;
+  }
+  set timeout(value: Duration | undefined) {
+    this.#mutable("timeout");
+    this.#attempts = {
+      ...this.#attempts,
+      timeout: value === undefined ? undefined : parseDuration(value, "timeout", { min: 1 }),
+    };
+  }
+  /** Milliseconds from the job's creation. */
+  get delay(): number {
+    return "in" in this.#delay ? this.#delay.in : Math.max(0, this.#delay.at - this.createdAt);
+  }
+  set delay(value: Duration | Date) {
+    this.#mutable("delay");
+    this.#delay = checkWhen("delay", value);
+  }
+  get availableAt(): number {
+    return this.createdAt + this.delay;
+  }
+  get tags(): Texts {
+    return this.#tags;
+  }
+  get headers(): Texts {
+    return this.#headers;
+  }
+
+  addTag(key: string, value: string): this {
+    this.#mutable("tags");
+    const tags = { ...this.#tags };
+    setText("tags", tags, key, value);
+    this.#tags = checkTexts("tags", tags);
+    return this;
+  }
+
+  toJSON(): Readonly<Record<string, unknown>> {
+    return shownJob(this);
+  }
+
+  static {
+    showOnInspect(this.prototype);
+  }
+
+  #mutable(field: string): void {
+    if (this.#pushedAt === NEVER_PUSHED) return;
+    throw new JobferryError(
+      "JOB_FROZEN",
+      `Job ${this.id} was pushed already, so its ${field} cannot change. Create another job with createJob().`,
+    );
+  }
+
+  /** What is to be sent, and freezes the job. `now` is the queue's clock; `later` takes the place of the job's own delay. */
+  static freeze(job: UnsentJob, now: number, later: Duration | Date | undefined): Draft {
+    const delay = later === undefined ? job.#delay : checkWhen("delay", later);
+    if (job.#pushedAt === NEVER_PUSHED) job.#pushedAt = now;
+    const delayMs = "in" in delay ? delay.in : Math.max(0, delay.at - now);
+    return {
+      id: job.#id,
+      sequence: job.#sequence,
+      queue: job.#queue,
+      name: job.name,
+      priority: job.#priority,
+      tags: job.#tags,
+      delayMs: "in" in delay ? delayMs : 0,
+      runAt: "at" in delay ? delay.at : undefined,
+      maxLosses: job.#attempts.maxLosses,
+      createdAt: job.#pushedAt,
+      payload: job.payload,
+      fields: job.#fields(delayMs, job.#pushedAt),
+    };
+  }
+
+  #fields(delay: number, pushedAt: number): Omit<Envelope, "kind"> | undefined {
+    const retryUntil = this.#retryUntil;
+    const plain =
+      this.#attempts === NO_ATTEMPTS && this.#headers === NO_TEXTS && retryUntil === undefined && delay === 0;
+    if (plain && this.#unknown === undefined) return undefined;
+    const { maxAttempts, maxExceptions, backoff, timeout } = this.#attempts;
+    return {
+      ...{ maxAttempts, maxExceptions, backoff, timeout, delay },
+      retryUntil: retryUntil === undefined ? undefined : "at" in retryUntil ? retryUntil.at : pushedAt + retryUntil.in,
+      headers: this.#headers,
+      key: undefined,
+      unknown: this.#unknown ?? {},
+    };
+  }
+
+  static withSchema<Q, M extends string>(job: UnsentJob<Q, M>, schema: StandardSchemaV1): UnsentJob<Q, M> {
+    job.#schema = schema;
+    return job;
+  }
+
+  /** Checks the payload by the definition's schema, where there is one; a promise only where the schema is asynchronous. @throws PAYLOAD_INVALID */
+  static checkSchema(job: UnsentJob): Promise<unknown> | undefined {
+    if (job.#schema === undefined) return undefined;
+    const result: unknown = validate(job.#schema, job.payload, `The payload of job "${job.name}"`);
+    return result instanceof Promise ? result : undefined;
+  }
+
+  /** A job with fields that were checked once already: those of a stored or serialized one. */
+  static restore(
+    payload: unknown,
+    options: JobOptions,
+    createdAt: number,
+    unknown: Readonly<Record<string, unknown>>,
+  ): UnsentJob {
+    const job = new UnsentJob(payload, options, createdAt);
+    if (Object.keys(unknown).length > 0) job.#unknown = unknown;
+    return job;
+  }
+
+  static maxLossesOf(job: UnsentJob): number | undefined {
+    return job.#attempts.maxLosses;
+  }
+
+  /** The envelope without freezing, for serializeJob. */
+  static envelopeOf(job: UnsentJob): Envelope {
+    const fields = job.#fields(job.delay, job.#pushedAt === NEVER_PUSHED ? job.createdAt : job.#pushedAt);
+    const kind = kindOfPayload(job.payload);
+    return fields === undefined ? plainEnvelope(kind) : { ...fields, kind };
+  }
+}
+
+export function checkPriority(value: unknown): number {
+  return checkInteger("priority", value, -MAX_PRIORITY, MAX_PRIORITY);
+}
+
+/**
+ * A job to push. Its id is made here, so that pushing it again after an error is safe.
+ * @throws INVALID_ARGUMENT naming the option; the payload is checked at the push (PAYLOAD_INVALID, PAYLOAD_TOO_LARGE).
+ */
+export function createJob<const P>(payload: P & Encodable<P>, options?: JobOptions): NewJob<P> {
+  return new UnsentJob<P>(payload, options);
+}

@@ -1,0 +1,220 @@
+import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
+import { JobferryError, UnsupportedError } from "../errors/index.ts";
+import { sleep, type Duration } from "../runtime/index.ts";
+import { Admission, pushTimedOut } from "./admission.ts";
+import { BUILT_IN } from "./attempts.ts";
+import type { Envelope } from "./envelope.ts";
+import { Lane } from "./lane.ts";
+import { UnsentJob, type Draft } from "./new-job.ts";
+import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload } from "./payload.ts";
+import { QueuedItem } from "./queued-item.ts";
+import type { QueueSettings } from "./queue-options.ts";
+import { wrapError } from "./wrap-error.ts";
+
+const UNKNOWN_FATE =
+  "The store did not answer, so the job may be stored or not. Pushing the same job again is safe where pushes are by id.";
+
+/** Turns drafts into items, and sends items in batches: one lane per queue keeps each producer's order. */
+export class Pushing<Tx> {
+  readonly #driver: Driver<Tx>;
+  readonly #settings: QueueSettings;
+  readonly #capabilities: Capabilities;
+  readonly #admission: Admission;
+  readonly #lanes = new Map<string, Lane<QueuedItem, PushResult>>();
+  readonly #closing: AbortSignal;
+
+  constructor(driver: Driver<Tx>, settings: QueueSettings, capabilities: Capabilities, closing: AbortSignal) {
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#capabilities = capabilities;
+    this.#closing = closing;
+    const { clock, maxPending, maxPendingBytes, pushTimeoutMs } = settings;
+    this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
+  }
+
+  /** Freezes the job. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
+  item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
+    const draft = UnsentJob.freeze(job, this.#settings.clock.now(), later);
+    this.#checkDraft(draft);
+    const { payload, fields, ...rest } = draft;
+    const kind = kindOfPayload(payload);
+    const { keeps } = this.#driver;
+    const keepsReference = keeps === "reference";
+    const encoded = keeps === undefined ? encodePayload(kind, payload) : undefined;
+    const value = keeps === "copy" ? copyPayload(kind, payload) : keepsReference ? payload : undefined;
+    const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
+    const maxLosses = draft.maxLosses ?? this.#settings.defaults.maxLosses ?? BUILT_IN.maxLosses;
+    const item = new QueuedItem({ ...rest, maxLosses, kind, value, encoded, keepsReference, fields: envelope });
+    if (!keepsReference) this.#checkSize(item, encoded);
+    return item;
+  }
+
+  #checkDraft(draft: Draft): void {
+    const { delay, priority } = this.#capabilities;
+    const delayMs = draft.runAt === undefined ? draft.delayMs : draft.runAt - this.#settings.clock.now();
+    if (delayMs > 0 && delay.support === "unsupported") {
+      throw new UnsupportedError(
+        "delay",
+        `${this.#driver.name} cannot delay jobs. Push the job when it is due, or use another backend.`,
+      );
+    }
+    if (delayMs > delay.maxMs) {
+      throw new UnsupportedError(
+        "delay",
+        `delay is ${delayMs} ms; ${this.#driver.name} keeps at most ${delay.maxMs} ms. Use a shorter delay.`,
+      );
+    }
+    if (draft.priority < priority.min || draft.priority > priority.max) {
+      throw new UnsupportedError(
+        "priority",
+        `priority is ${draft.priority}; ${this.#driver.name} takes ${priority.min} to ${priority.max}.`,
+      );
+    }
+  }
+
+  #checkSize(item: QueuedItem, encoded: Uint8Array | undefined): void {
+    const { maxBytes } = this.#capabilities.payload;
+    if (encoded === undefined && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
+    const { length } = encoded ?? item.payload;
+    if (length <= maxBytes) return;
+    throw new JobferryError(
+      "PAYLOAD_TOO_LARGE",
+      `The payload has ${length} bytes; ${this.#driver.name} takes at most ${maxBytes}. Store it elsewhere and push a reference to it.`,
+    );
+  }
+
+  /** One answer per item. @throws UNAVAILABLE after pushTimeout, the signal's reason when it fires first. */
+  async send(
+    items: readonly QueuedItem[],
+    options: Readonly<{ signal?: AbortSignal | undefined }> = {},
+  ): Promise<readonly PushResult[]> {
+    const [first] = items;
+    if (first === undefined) return [];
+    options.signal?.throwIfAborted();
+    let bytes = 0;
+    for (const item of items) bytes += item.weight;
+    const waiting = this.#admission.enter(items.length, bytes);
+    if (waiting !== undefined) await this.#bounded(waiting.admitted, () => waiting.withdraw(), options.signal);
+    const call = this.#lane(first.queue).add(items, bytes);
+    // Room is given back when the store has answered, also after the caller has stopped waiting.
+    const leave = (): void => this.#admission.leave(items.length, bytes);
+    call.answer.then(leave, leave);
+    return this.#bounded(
+      call.answer,
+      () => {
+        const taken = call.withdraw();
+        if (taken) leave();
+        return taken;
+      },
+      options.signal,
+    );
+  }
+
+  /** Inside the caller's transaction: no batching, no repeating; the caller's commit decides. */
+  async sendInside(items: readonly QueuedItem[], transaction: Tx): Promise<readonly PushResult[]> {
+    try {
+      return await this.#driver.push(items, { transaction });
+    } catch (error) {
+      throw wrapError(this.#driver, error, "push");
+    }
+  }
+
+  #bounded<T>(promise: Promise<T>, withdraw: () => boolean, signal: AbortSignal | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        unwatch();
+        signal?.removeEventListener("abort", onAbort);
+      };
+      const unwatch = this.#admission.watch(() => {
+        signal?.removeEventListener("abort", onAbort);
+        reject(pushTimedOut(!withdraw(), this.#settings.pushTimeoutMs));
+      });
+      const onAbort = (): void => {
+        unwatch();
+        reject(withdraw() ? signal?.reason : abortedAfterSending(signal?.reason));
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      promise.then(
+        (value) => {
+          end();
+          resolve(value);
+        },
+        (error: unknown) => {
+          end();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #lane(queue: string): Lane<QueuedItem, PushResult> {
+    let lane = this.#lanes.get(queue);
+    if (lane === undefined) {
+      if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
+      const { maxItems, maxBytes } = this.#capabilities.batch;
+      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes });
+      this.#lanes.set(queue, lane);
+    }
+    return lane;
+  }
+
+  #dropIdleLanes(): void {
+    for (const [queue, lane] of this.#lanes) if (lane.idle) this.#lanes.delete(queue);
+  }
+
+  async #sendOnce(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
+    try {
+      return await this.#driver.push(items);
+    } catch (error) {
+      return items.map(() => ({ status: "failed", error }));
+    }
+  }
+
+  /** Repeats what is unknown or failed for a passing reason, only where an id that is stored already changes nothing. */
+  async #sendRepeated(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
+    const results = [...(await this.#sendOnce(items))];
+    if (!results.some((result) => this.#isRepeatable(result))) return results;
+    const { clock, pushTimeoutMs } = this.#settings;
+    const giveUpAt = clock.monotonic() + pushTimeoutMs;
+    for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
+      const open = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
+      if (open.length === 0) break;
+      if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing)) === "aborted") break;
+      const again = await this.#sendOnce(open.map(({ item }) => item));
+      for (const [k, { i }] of open.entries()) results[i] = again[k] ?? { status: "unknown" };
+    }
+    return results;
+  }
+
+  #isRepeatable(result: PushResult | undefined): boolean {
+    if (!this.#capabilities.pushById || result === undefined) return false;
+    if (result.status === "unknown") return true;
+    return result.status === "failed" && wrapError(this.#driver, result.error, "push").retryable;
+  }
+
+  /** What a result that is not stored means to the caller. */
+  errorOf(result: PushResult | undefined): JobferryError | undefined {
+    switch (result?.status) {
+      case "stored":
+      case "exists":
+        return undefined;
+      case "refused":
+      case "failed":
+        return wrapError(this.#driver, result.error, "push");
+      default:
+        return new JobferryError("UNAVAILABLE", UNKNOWN_FATE, { retryable: true });
+    }
+  }
+
+  get idle(): boolean {
+    for (const lane of this.#lanes.values()) if (!lane.idle) return false;
+    return true;
+  }
+}
+
+function abortedAfterSending(cause: unknown): JobferryError {
+  return new JobferryError("UNAVAILABLE", `The push was aborted after it was sent. ${UNKNOWN_FATE}`, {
+    cause,
+    retryable: true,
+  });
+}

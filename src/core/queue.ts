@@ -1,0 +1,337 @@
+import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
+import { JobferryError, UnsupportedError } from "../errors/index.ts";
+import { checkInteger, checkName, checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
+import { BatchError } from "./batch-error.ts";
+import { Engine } from "./engine.ts";
+import { type Job, pushedSnapshot } from "./job.ts";
+import { type NewJob, UnsentJob } from "./new-job.ts";
+import { QueueRecords, type Records } from "./records.ts";
+import { type ReservedJob, ReservedSnapshot } from "./reserved-job.ts";
+import { checkQueueOptions, type QueueOptions } from "./queue-options.ts";
+import type { QueuedItem } from "./queued-item.ts";
+
+export type PushOptions<Tx = never> = Readonly<{
+  /** The caller's open transaction: the job exists when it commits. */
+  transaction?: Tx;
+  /** Before the push was sent it takes the job back; afterwards the job may be stored. */
+  signal?: AbortSignal;
+}>;
+
+export type Reserve = Readonly<{
+  /** Default "default". */
+  queue?: string;
+  /** How long to wait for a job. Default 0: answer at once. */
+  wait?: Duration;
+  /** The visibility timeout. Default: the queue's. */
+  lease?: Duration;
+  signal?: AbortSignal;
+}>;
+
+/** What is there now, but for `completedJobs`: since the queue was made. `exact` is false when a backend can only estimate one of them. */
+export type QueueStats = Readonly<
+  Record<"totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs", number>
+> &
+  Readonly<{
+    /** Since when the oldest waiting job waits, epoch milliseconds. */
+    oldestPendingAt: number | undefined;
+    paused: boolean;
+    exact: boolean;
+  }>;
+
+/**
+ * One connection that carries many named queues. Every method opens it; `open()` opens early and fails early.
+ * `Tx` is the driver's transaction handle, `never` where it has none.
+ */
+export class Queue<in Tx = never> implements AsyncDisposable {
+  readonly #engine: Engine<Tx>;
+
+  constructor(driver: Driver<Tx>, options?: QueueOptions) {
+    this.#engine = new Engine(driver, checkQueueOptions(options));
+  }
+
+  /** @throws NOT_OPEN before the first call or `open()`. */
+  get capabilities(): Capabilities {
+    return this.#engine.capabilities;
+  }
+
+  /** @throws UNSUPPORTED where the backend cannot look up single jobs. */
+  get records(): Records {
+    return QueueRecords.of(this.#plain);
+  }
+
+  get #plain(): Engine {
+    return this.#engine as unknown as Engine;
+  }
+
+  async open(): Promise<this> {
+    await this.#engine.ready();
+    return this;
+  }
+
+  /** Waits for what was sent (up to 10 s) and closes what this queue opened. Jobs that are still reserved come back when their leases end. */
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Resolves when the job is stored, at the durability that `capabilities` states. Freezes the job.
+   * @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED: nothing is stored. UNAVAILABLE: the message says whether it may be.
+   */
+  push(job: NewJob, options?: PushOptions<Tx>): Promise<Job> {
+    return this.#push(job, undefined, options);
+  }
+
+  /** `push` with a delay, or at a time. */
+  later(job: NewJob, delay: Duration | Date, options?: PushOptions<Tx>): Promise<Job> {
+    return this.#push(job, delay, options);
+  }
+
+  /** All jobs are checked first: when one is bad none is stored. @throws BATCH_INCOMPLETE when not all were confirmed; it says which. */
+  pushBatch(jobs: Iterable<NewJob>, options?: PushOptions<Tx>): Promise<readonly Job[]> {
+    return this.#pushBatch(jobs, undefined, options);
+  }
+
+  laterBatch(jobs: Iterable<NewJob>, delay: Duration | Date, options?: PushOptions<Tx>): Promise<readonly Job[]> {
+    return this.#pushBatch(jobs, delay, options);
+  }
+
+  async #push(job: NewJob, delay: Duration | Date | undefined, options: PushOptions<Tx> | undefined): Promise<Job> {
+    const opening = this.#engine.ready();
+    if (opening !== undefined) await opening;
+    checkPushOptions(options);
+    const unsent = unsentOf(job);
+    const checking = UnsentJob.checkSchema(unsent);
+    if (checking !== undefined) await checking;
+    const item = this.#engine.pushing.item(unsent, delay);
+    const [result] = await this.#send([item], options);
+    const error = this.#engine.pushing.errorOf(result);
+    if (error !== undefined) throw error;
+    return pushedSnapshot(item);
+  }
+
+  #send(items: readonly QueuedItem[], options: PushOptions<Tx> | undefined): Promise<readonly PushResult[]> {
+    if (options?.transaction === undefined) return this.#engine.pushing.send(items, options);
+    if (!this.#engine.capabilities.transactions) {
+      throw new UnsupportedError(
+        "transactions",
+        `${this.#engine.driver.name} cannot push inside your transaction as it was opened here. Hand in the database, or push after your commit.`,
+      );
+    }
+    return this.#engine.pushing.sendInside(items, options.transaction);
+  }
+
+  async #pushBatch(
+    jobs: Iterable<NewJob>,
+    delay: Duration | Date | undefined,
+    options: PushOptions<Tx> | undefined,
+  ): Promise<readonly Job[]> {
+    await this.#engine.ready();
+    checkPushOptions(options);
+    const all = [...jobs];
+    const unsent = all.map(unsentOf);
+    for (const job of unsent) await UnsentJob.checkSchema(job);
+    const items = unsent.map((job) => this.#engine.pushing.item(job, delay));
+    const results = new Map<QueuedItem, PushResult>();
+    const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);
+    const errors = items.map(
+      (item) => failedOf(results.get(item), failure) ?? this.#engine.pushing.errorOf(results.get(item)),
+    );
+    const cause = errors.find((error) => error !== undefined);
+    const stored = items.flatMap((item, i) => (errors[i] === undefined ? [pushedSnapshot(item)] : []));
+    if (cause === undefined) return stored;
+    throw new BatchError(
+      stored,
+      all.filter((_, i) => errors[i] !== undefined),
+      cause,
+    );
+  }
+
+  /** One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. */
+  async #sendChunks(
+    chunks: readonly (readonly QueuedItem[])[],
+    results: Map<QueuedItem, PushResult>,
+    options: PushOptions<Tx> | undefined,
+  ): Promise<unknown> {
+    for (const chunk of chunks) {
+      try {
+        const answers = await this.#send(chunk, options);
+        for (const [i, item] of chunk.entries()) results.set(item, answers[i] ?? { status: "unknown" });
+      } catch (error) {
+        return error;
+      }
+    }
+    return undefined;
+  }
+
+  /** A job of one queue under a lease; undefined when none came within `wait`. */
+  async pop(options: Reserve = {}): Promise<ReservedJob | undefined> {
+    const [job] = await this.popBatch(1, options);
+    return job;
+  }
+
+  /** Up to `max` jobs; fewer does not mean that the queue is empty. */
+  async popBatch(max: number, options: Reserve = {}): Promise<readonly ReservedJob[]> {
+    checkOptions("pop", options, ["queue", "wait", "lease", "signal"]);
+    checkInteger("max", max, 1, 100_000);
+    const { settings } = this.#engine;
+    const call = {
+      queues: [checkName("queue", options.queue ?? "default")],
+      max,
+      leaseMs: options.lease === undefined ? settings.leaseMs : parseDuration(options.lease, "lease", { min: 1 }),
+      waitMs: parseDuration(options.wait ?? 0, "wait"),
+      signal: options.signal,
+    };
+    await this.#engine.ready();
+    this.#checkLease(call.leaseMs);
+    if (options.signal?.aborted) return [];
+    const { taken } = await this.#engine.reserve(call);
+    return taken.map(({ lease, envelope }) => new ReservedSnapshot(this.#plain, lease, envelope));
+  }
+
+  #checkLease(leaseMs: number): void {
+    const { minMs } = this.#engine.capabilities.lease;
+    if (leaseMs < minMs)
+      throw new UnsupportedError(
+        "lease",
+        `lease is ${leaseMs} ms; ${this.#engine.driver.name} gives at least ${minMs} ms.`,
+      );
+  }
+
+  /** The specification's name for `job.complete()`. */
+  delete(job: ReservedJob): Promise<void> {
+    return job.complete();
+  }
+
+  release(job: ReservedJob, delay?: Duration): Promise<void> {
+    return job.release(delay);
+  }
+
+  fail(job: ReservedJob, error: unknown): Promise<void> {
+    return job.fail(error);
+  }
+
+  extend(job: ReservedJob, fromNow: Duration): Promise<void> {
+    return job.extend(fromNow);
+  }
+
+  /** What waits: pending and delayed. Without a name, of all queues. */
+  async size(queue?: string): Promise<number> {
+    const { pendingJobs, delayedJobs } = await this.getStats(queue);
+    return pendingJobs + delayedJobs;
+  }
+
+  /** Removes what waits; resolves to the number (NaN where the backend does not tell). Reserved and failed jobs and counters stay. */
+  async clear(queue?: string): Promise<number> {
+    if (queue !== undefined) checkName("queue", queue);
+    await this.#engine.ready();
+    const { removed } = await this.#engine.call("clear", () => this.#engine.driver.clear(queue));
+    return removed ?? Number.NaN;
+  }
+
+  async getStats(queue?: string): Promise<QueueStats> {
+    if (queue !== undefined) checkName("queue", queue);
+    await this.#engine.ready();
+    return shownStats(
+      await this.#engine.call("stats", () => this.#engine.driver.stats(queue)),
+      this.#engine.capabilities,
+    );
+  }
+
+  /** The names of all queues that hold or have held jobs. */
+  async queues(): Promise<readonly string[]> {
+    await this.#engine.ready();
+    return this.#engine.call("queues", () => this.#engine.driver.queues());
+  }
+
+  /** Stops new reservations by anyone, until `resume`, also across restarts. Without a name: all queues that exist now. */
+  async pause(queue?: string): Promise<void> {
+    await this.#forQueues("pause", queue, (name) => this.#engine.driver.pause(name));
+  }
+
+  async resume(queue?: string): Promise<void> {
+    await this.#forQueues("resume", queue, (name) => this.#engine.driver.resume(name));
+  }
+
+  async #forQueues(doing: string, queue: string | undefined, act: (name: string) => Promise<void>): Promise<void> {
+    if (queue !== undefined) checkName("queue", queue);
+    await this.#engine.ready();
+    if (this.#engine.capabilities.pause.support === "unsupported") {
+      throw new UnsupportedError(
+        "pause",
+        `${this.#engine.driver.name} cannot ${doing} a queue. Pause the workers instead.`,
+      );
+    }
+    const names = queue === undefined ? await this.queues() : [queue];
+    for (const name of names) await this.#engine.call(doing, () => act(name));
+  }
+
+  /** For workers and pools: not public. */
+  static engineOf(queue: Queue): Engine {
+    return queue.#plain;
+  }
+}
+
+/** Workers share the queue's engine; users never see it. */
+export function engineOf(queue: Queue): Engine {
+  return Queue.engineOf(queue);
+}
+
+const PUSH_OPTIONS = ["transaction", "signal"];
+
+function checkPushOptions(options: object | undefined): void {
+  if (options !== undefined) checkOptions("push", options, PUSH_OPTIONS);
+}
+
+function unsentOf(job: NewJob): UnsentJob {
+  if (job instanceof UnsentJob) return job;
+  throw new JobferryError(
+    "INVALID_ARGUMENT",
+    "push takes a job made by createJob() or a definition's create(). A job that was pushed or popped cannot be pushed; make a new one.",
+  );
+}
+
+function failedOf(result: PushResult | undefined, failure: unknown): unknown {
+  return result === undefined ? failure : undefined;
+}
+
+function chunked(
+  items: readonly QueuedItem[],
+  limits: Readonly<{ maxItems: number; maxBytes: number }>,
+): readonly (readonly QueuedItem[])[] {
+  const chunks: QueuedItem[][] = [];
+  const open = new Map<string, { chunk: QueuedItem[]; bytes: number }>();
+  for (const item of items) {
+    const last = open.get(item.queue);
+    const { weight } = item;
+    if (last !== undefined && last.chunk.length < limits.maxItems && last.bytes + weight <= limits.maxBytes) {
+      last.chunk.push(item);
+      last.bytes += weight;
+    } else {
+      const chunk = [item];
+      chunks.push(chunk);
+      open.set(item.queue, { chunk, bytes: weight });
+    }
+  }
+  return chunks;
+}
+
+function shownStats(stats: StoredStats, capabilities: Capabilities): QueueStats {
+  const { pending, delayed, reserved, failed, completed } = stats;
+  const counts = { pending, delayed, reserved, failed, completed };
+  const total = Object.values(counts).reduce<number>((sum, count) => sum + (count ?? Number.NaN), 0);
+  return {
+    totalJobs: total,
+    pendingJobs: pending ?? Number.NaN,
+    delayedJobs: delayed ?? Number.NaN,
+    reservedJobs: reserved ?? Number.NaN,
+    failedJobs: failed ?? Number.NaN,
+    completedJobs: completed ?? Number.NaN,
+    oldestPendingAt: stats.oldestPendingAt,
+    paused: stats.paused,
+    exact: Object.values(capabilities.stats).every((quality) => quality === "exact"),
+  };
+}

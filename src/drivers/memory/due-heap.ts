@@ -1,0 +1,82 @@
+import type { Slot } from "./slot.ts";
+
+/** Jobs by the time that something becomes due for them. Each knows its place, so any of them leaves in O(log n). */
+export class DueHeap {
+  readonly #slots: Slot[] = [];
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  /** Milliseconds; Infinity when empty. */
+  get nextAt(): number {
+    return this.#slots[0]?.dueAt ?? Infinity;
+  }
+
+  peek(): Slot | undefined {
+    return this.#slots[0];
+  }
+
+  add(slot: Slot, dueAt: number): void {
+    slot.dueAt = dueAt;
+    this.#slots.push(slot);
+    this.#rise(slot, this.#slots.length - 1);
+  }
+
+  remove(slot: Slot): void {
+    const at = slot.heapAt;
+    slot.heapAt = -1;
+    const last = this.#slots.pop();
+    if (last === undefined || last === slot) return;
+    this.#place(last, at);
+  }
+
+  move(slot: Slot, dueAt: number): void {
+    slot.dueAt = dueAt;
+    this.#place(slot, slot.heapAt);
+  }
+
+  values(): readonly Slot[] {
+    return this.#slots;
+  }
+
+  #place(slot: Slot, at: number): void {
+    const above = this.#slots[(at - 1) >> 1];
+    if (at > 0 && above !== undefined && above.dueAt > slot.dueAt) this.#rise(slot, at);
+    else this.#sink(slot, at);
+  }
+
+  #rise(slot: Slot, from: number): void {
+    const slots = this.#slots;
+    let at = from;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = slots[parent];
+      if (above === undefined || above.dueAt <= slot.dueAt) break;
+      slots[at] = above;
+      above.heapAt = at;
+      at = parent;
+    }
+    slots[at] = slot;
+    slot.heapAt = at;
+  }
+
+  #sink(slot: Slot, from: number): void {
+    const slots = this.#slots;
+    let at = from;
+    for (;;) {
+      let child = 2 * at + 1;
+      const right = slots[child + 1];
+      const left = slots[child];
+      if (left === undefined) break;
+      if (right !== undefined && right.dueAt < left.dueAt) child += 1;
+      const below = slots[child];
+      if (below === undefined || below.dueAt >= slot.dueAt) break;
+      slots[at] = below;
+      below.heapAt = at;
+      at = child;
+    }
+    slots[at] = slot;
+    slot.heapAt = at;
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * Jobs in this process's memory.
+ * A claim is atomic because it is synchronous. A crash leaves nothing behind: nothing outlives the process. Nothing is emulated. Layout: a
+ * bucket a priority in a heap of buckets (ready-line.ts), one indexed heap of due times for delays and leases (due-heap.ts), ids found by
+ * number (job-index.ts). At most one timer is armed, and only while somebody waits.
+ */
+import type {
+  Capabilities,
+  Driver,
+  DriverContext,
+  ErrorClass,
+  ExtendItem,
+  ExtendResult,
+  FinishItem,
+  FinishResult,
+  MaintainResult,
+  PushItem,
+  PushResult,
+  Reservation,
+  ReserveRequest,
+  ReserveResult,
+  StoredStats,
+  Timer,
+} from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { MemoryRecords } from "./memory-records.ts";
+import { MemoryStore } from "./memory-store.ts";
+import { MemoryReservation, type QueueState } from "./slot.ts";
+import { type Waiter, Waiters } from "./waiters.ts";
+
+export type MemoryDriverOptions = Readonly<{
+  /** Default true: jobs hold a copy of their payload, as with every other backend. false hands the value itself over, unchecked. */
+  copy?: boolean;
+}>;
+
+const MAX_PAYLOAD = 64 * 1024 * 1024;
+const MAX_DELAY_MS = 100 * 365 * 86_400_000;
+const STORED: PushResult = { status: "stored" };
+const EXISTS: PushResult = { status: "exists" };
+const NOTHING: readonly Reservation[] = [];
+
+const CAPABILITIES: Capabilities = {
+  durability: "process",
+  shared: false,
+  pushById: true,
+  attempts: "exact",
+  finish: "confirmed",
+  release: "native",
+  refund: true,
+  priority: { support: "native", order: "strict", min: -1_000_000_000, max: 1_000_000_000 },
+  fifo: true,
+  delay: { support: "native", precisionMs: 20, maxMs: MAX_DELAY_MS },
+  lease: { ends: "deadline", grainMs: 1, minMs: 1, extend: "native" },
+  batch: { atomic: 10_000, maxItems: 10_000, maxBytes: 64 * 1024 * 1024 },
+  payload: { maxBytes: MAX_PAYLOAD },
+  wakeup: { kind: "notify", pollMs: 0 },
+  pause: { support: "native", lagMs: 0 },
+  clear: { support: "native", counts: true },
+  stats: { pending: "exact", delayed: "exact", reserved: "exact", failed: "exact", completed: "exact" },
+  records: true,
+  failedJobs: true,
+  transactions: false,
+  coordination: false,
+};
+
+class MemoryDriver implements Driver {
+  readonly name = "memory";
+  readonly keeps: "copy" | "reference";
+  readonly records: MemoryRecords;
+  readonly #waiters = new Waiters<QueueState>();
+  #store: MemoryStore | undefined;
+  #closed = false;
+  #serving = false;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+
+  constructor(options: MemoryDriverOptions) {
+    this.keeps = options.copy === false ? "reference" : "copy";
+    this.records = new MemoryRecords(
+      () => this.#open,
+      () => this.#serveSoon(),
+    );
+  }
+
+  async open(context: DriverContext): Promise<Capabilities> {
+    this.#store ??= new MemoryStore(context);
+    return CAPABILITIES;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const waiter of this.#waiters.all()) this.#waiters.end(waiter, this.#nothing());
+  }
+
+  classify(error: unknown): ErrorClass {
+    return { code: "UNEXPECTED", retryable: false, message: error instanceof Error ? error.message : String(error) };
+  }
+
+  get #open(): MemoryStore {
+    if (this.#store === undefined) throw new JobferryError("NOT_OPEN", "The memory driver is not open.");
+    if (this.#closed) throw new JobferryError("CLOSED", "The memory queue is closed. Make another one.");
+    return this.#store;
+  }
+
+  async push(jobs: readonly PushItem[]): Promise<readonly PushResult[]> {
+    const store = this.#open;
+    const now = store.now();
+    const results: PushResult[] = [];
+    let wake = false;
+    for (const item of jobs) {
+      if (this.keeps === "copy" && tooLarge(item)) {
+        results.push({
+          status: "refused",
+          error: new JobferryError("PAYLOAD_TOO_LARGE", `The payload has more than ${MAX_PAYLOAD} bytes.`),
+        });
+        continue;
+      }
+      const slot = store.push(item, now);
+      results.push(slot === undefined ? EXISTS : STORED);
+      if (slot !== undefined && slot.queue.waiting > 0) wake = true;
+    }
+    if (wake) this.#serveSoon();
+    return results;
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+    if (this.#closed || request.signal?.aborted) return this.#nothing();
+    const store = this.#open;
+    const queues = request.queues.map((name) => store.queue(name));
+    const result = this.#claim(request, queues);
+    if (result.reservations.length > 0 || result.died.length > 0 || request.waitMs <= 0) return result;
+    return new Promise((resolve) => {
+      const deadline = this.#open.clock.monotonic() + request.waitMs;
+      const waiter: Waiter<QueueState> = {
+        request,
+        queues,
+        deadline,
+        resolve,
+        onAbort: () => this.#waiters.end(waiter, this.#nothing()),
+      };
+      this.#waiters.add(waiter);
+      this.#arm();
+    });
+  }
+
+  #nothing(): ReserveResult {
+    return { reservations: NOTHING, died: [], nextDueInMs: this.#store?.nextDueIn() };
+  }
+
+  #claim(request: ReserveRequest, queues: readonly QueueState[]): ReserveResult {
+    const store = this.#open;
+    const claimedAt = store.clock.monotonic();
+    const now = Math.ceil(claimedAt);
+    store.settle(now);
+    const { epoch } = store;
+    const reservations: Reservation[] = [];
+    let suspects = request.free ?? request.max;
+    for (const queue of queues) {
+      if (queue.paused) continue;
+      while (reservations.length < request.max) {
+        const slot = queue.ready.peek();
+        if (slot === undefined) break;
+        // A job that lost a lease may be what killed its worker: it is only given for a slot that is free now.
+        if (slot.losses > 0 && (suspects -= 1) < 0)
+          return { reservations, died: store.takeDied(), nextDueInMs: 0, claimedAt };
+        reservations.push(store.reserve(slot, now, request.leaseMs, epoch));
+      }
+    }
+    return { reservations, died: store.takeDied(), nextDueInMs: store.nextDueIn(), claimedAt };
+  }
+
+  async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
+    const store = this.#open;
+    const now = store.now();
+    let wake = false;
+    const results = items.map((item): FinishResult => {
+      const slot = slotOf(item.reservation);
+      if (slot === undefined || !store.holds(slot, Number(item.reservation.token))) return "lost";
+      switch (item.outcome) {
+        case "done":
+          store.complete(slot, item.result);
+          break;
+        case "fail":
+          if (item.threw === true) slot.exceptions += 1;
+          store.fail(slot, item.failure);
+          break;
+        case "release":
+          if (item.threw === true) slot.exceptions += 1;
+          if (item.failure !== undefined) slot.failure = item.failure;
+          store.release(slot, now, item.delayMs, item.refund === true);
+          wake = true;
+      }
+      return "ok";
+    });
+    if (wake) this.#serveSoon();
+    return results;
+  }
+
+  async extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
+    const store = this.#open;
+    const now = store.now();
+    return items.map(({ reservation, leaseMs }): ExtendResult => {
+      const slot = slotOf(reservation);
+      if (slot === undefined || !store.holds(slot, Number(reservation.token))) return "lost";
+      store.extend(slot, now, leaseMs);
+      return "ok";
+    });
+  }
+
+  async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
+    const store = this.#open;
+    const { promoted, recovered } = store.settle(store.now(), max);
+    store.prune(max);
+    if (promoted + recovered > 0) this.#serveSoon();
+    return { promoted, recovered, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
+  }
+
+  async queues(): Promise<readonly string[]> {
+    return this.#open.queues().map((queue) => queue.name);
+  }
+
+  async stats(name?: string): Promise<StoredStats> {
+    const store = this.#open;
+    store.settle(store.now());
+    const known = name === undefined ? store.queues() : [store.known(name)].filter((queue) => queue !== undefined);
+    const sum = (of: (queue: QueueState) => number): number => known.reduce((total, queue) => total + of(queue), 0);
+    const oldest = Math.min(...known.map((queue) => queue.ready.oldest() ?? Infinity));
+    return {
+      pending: sum((queue) => queue.ready.count),
+      delayed: sum((queue) => queue.delayed),
+      reserved: sum((queue) => queue.reserved),
+      failed: sum((queue) => queue.failed),
+      completed: sum((queue) => queue.completed),
+      oldestPendingAt: oldest === Infinity ? undefined : Math.floor(oldest + store.epoch),
+      paused: known.length > 0 && known.every((queue) => queue.paused),
+    };
+  }
+
+  async clear(name?: string): Promise<Readonly<{ removed: number }>> {
+    const store = this.#open;
+    const queues = name === undefined ? store.queues() : [store.known(name)].filter((queue) => queue !== undefined);
+    let removed = 0;
+    for (const queue of queues) removed += store.clear(queue);
+    return { removed };
+  }
+
+  async pause(name: string): Promise<void> {
+    this.#open.queue(name).paused = true;
+  }
+
+  async resume(name: string): Promise<void> {
+    this.#open.queue(name).paused = false;
+    this.#serveSoon();
+  }
+
+  /** Jobs pushed in one go are handed out together: the waiters are served when the caller's turn is over. */
+  #serveSoon(): void {
+    if (this.#serving || this.#waiters.size === 0) return;
+    this.#serving = true;
+    queueMicrotask(() => {
+      this.#serving = false;
+      if (!this.#closed) this.#serve();
+    });
+  }
+
+  #serve(): void {
+    const store = this.#open;
+    const now = store.clock.monotonic();
+    for (const waiter of this.#waiters.all()) {
+      const result = this.#claim(waiter.request, waiter.queues);
+      if (result.reservations.length > 0 || result.died.length > 0 || waiter.deadline <= now)
+        this.#waiters.end(waiter, result);
+    }
+    this.#arm();
+  }
+
+  /** Keeps the one timer at the earliest time at which a waiter can be served or stops waiting. An armed timer that is early enough stays. */
+  #arm(): void {
+    const store = this.#open;
+    if (this.#waiters.size === 0) {
+      this.#timer?.cancel();
+      [this.#timer, this.#timerAt] = [undefined, Infinity];
+      return;
+    }
+    const now = store.clock.monotonic();
+    const at = Math.min(this.#waiters.nextDeadline, now + (store.nextDueIn() ?? Infinity));
+    if (this.#timer !== undefined && this.#timerAt <= at && this.#timerAt > now) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = store.clock.timer(Math.max(0, at - now), () => {
+      [this.#timer, this.#timerAt] = [undefined, Infinity];
+      if (!this.#closed) this.#serve();
+    });
+  }
+}
+
+function slotOf(reservation: Reservation): MemoryReservation["slot"] | undefined {
+  return reservation instanceof MemoryReservation ? reservation.slot : undefined;
+}
+
+/** Core checks before; this is for callers of the driver itself. Items of core weigh themselves without being encoded. */
+function tooLarge(item: PushItem): boolean {
+  return "weight" in item ? false : item.payload.length > MAX_PAYLOAD;
+}
+
+export function memoryDriver(options: MemoryDriverOptions = {}): Driver {
+  return new MemoryDriver(options);
+}

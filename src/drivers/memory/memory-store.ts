@@ -1,0 +1,290 @@
+import type { Clock, DriverContext, JobFailure, PushItem, StoredJob } from "../../contract/index.ts";
+import { DueHeap } from "./due-heap.ts";
+import { JobIndex } from "./job-index.ts";
+import { Listing } from "./listing.ts";
+import { MemoryReservation, QueueState, type Rest, Slot, snapshotOf } from "./slot.ts";
+
+const MAX_DIED = 10_000;
+/** How often jobs with an absolute time are looked at again, because the wall clock may be stepped. */
+const WALL_CHECK_MS = 30_000;
+
+/** The jobs and every change of their state. All of it is synchronous, so each method is atomic. */
+export class MemoryStore {
+  readonly clock: Clock;
+  readonly #retention: DriverContext["retention"];
+  readonly #counter = { value: 0 };
+  readonly #queues = new Map<string, QueueState>();
+  readonly #index = new JobIndex();
+  /** Delays and leases by the monotonic clock. */
+  readonly #due = new DueHeap();
+  /** Absolute times by the wall clock, relative to the epoch of the first reading. */
+  readonly #scheduled = new DueHeap();
+  readonly #wallStart: number;
+  readonly live: Listing = new Listing(this.#counter);
+  readonly failed: Listing = new Listing(this.#counter);
+  readonly completed: Listing = new Listing(this.#counter);
+  #tokens = 0;
+  #died: StoredJob[] = [];
+
+  constructor(context: DriverContext) {
+    this.clock = context.clock;
+    this.#retention = context.retention;
+    this.#wallStart = Math.floor(context.clock.now());
+  }
+
+  /** Whole monotonic milliseconds, rounded up: what is due at the end of a millisecond is never early. */
+  now(): number {
+    return Math.ceil(this.clock.monotonic());
+  }
+
+  get epoch(): number {
+    return this.clock.now() - this.clock.monotonic();
+  }
+
+  queue(name: string): QueueState {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = new QueueState(name);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  known(name: string): QueueState | undefined {
+    return this.#queues.get(name);
+  }
+
+  queues(): readonly QueueState[] {
+    return [...this.#queues.values()];
+  }
+
+  find(id: string): Slot | undefined {
+    return this.#index.get(id);
+  }
+
+  /** undefined when the id is still kept. */
+  push(item: PushItem, now: number): Slot | undefined {
+    if (this.#index.has(item)) return undefined;
+    const slot = new Slot(item, this.queue(item.queue));
+    this.#index.add(slot);
+    this.live.enter(slot);
+    if (item.runAt !== undefined) this.#schedule(slot, item.runAt, now);
+    else if (item.delayMs > 0) this.#delay(slot, now + Math.ceil(item.delayMs));
+    else this.#makeReady(slot, now);
+    return slot;
+  }
+
+  #schedule(slot: Slot, runAt: number, now: number): void {
+    const wait = runAt - this.clock.now();
+    if (wait <= 0) return this.#makeReady(slot, now);
+    slot.state = "delayed";
+    slot.availableAt = now + Math.ceil(wait);
+    slot.queue.delayed += 1;
+    this.#scheduled.add(slot, Math.ceil(runAt) - this.#wallStart);
+  }
+
+  #delay(slot: Slot, at: number): void {
+    slot.state = "delayed";
+    slot.availableAt = at;
+    slot.queue.delayed += 1;
+    this.#due.add(slot, at);
+  }
+
+  #makeReady(slot: Slot, now: number): void {
+    slot.state = "pending";
+    slot.availableAt = now;
+    slot.queue.ready.push(slot);
+  }
+
+  /** Takes the head of the queue's line. */
+  reserve(slot: Slot, now: number, leaseMs: number, epoch: number): MemoryReservation {
+    slot.queue.ready.take();
+    slot.queue.reserved += 1;
+    slot.state = "reserved";
+    slot.attempts += 1;
+    this.#tokens += 1;
+    slot.token = this.#tokens;
+    slot.reservedAt = now;
+    this.#due.add(slot, now + Math.ceil(leaseMs));
+    return new MemoryReservation(slot, epoch);
+  }
+
+  /** Whether the lease of that token still stands. */
+  holds(slot: Slot, token: number): boolean {
+    return slot.state === "reserved" && slot.token === token;
+  }
+
+  extend(slot: Slot, now: number, leaseMs: number): void {
+    this.#due.move(slot, now + Math.ceil(leaseMs));
+  }
+
+  #unreserve(slot: Slot): void {
+    this.#due.remove(slot);
+    slot.token = 0;
+    slot.queue.reserved -= 1;
+  }
+
+  release(slot: Slot, now: number, delayMs: number, refund: boolean): void {
+    this.#unreserve(slot);
+    if (refund) slot.attempts -= 1;
+    if (delayMs > 0) this.#delay(slot, now + Math.ceil(delayMs));
+    else this.#makeReady(slot, now);
+  }
+
+  complete(slot: Slot, result: Uint8Array | undefined): void {
+    this.#unreserve(slot);
+    slot.queue.completed += 1;
+    this.live.leave(slot);
+    const { completed } = this.#retention;
+    if (completed.count <= 0 || completed.ageMs <= 0) return this.#index.remove(slot);
+    slot.queue.kept += 1;
+    this.#rest(slot, "completed", { finishedAt: Math.floor(this.clock.now()), result });
+    this.#pruneBeyond(this.completed, completed.count);
+  }
+
+  fail(slot: Slot, failure: JobFailure): void {
+    if (slot.state === "reserved") this.#unreserve(slot);
+    slot.failure = failure;
+    this.live.leave(slot);
+    const { failed } = this.#retention;
+    if (failed.count <= 0 || failed.ageMs <= 0) {
+      slot.state = "failed";
+      return this.#index.remove(slot);
+    }
+    slot.queue.failed += 1;
+    this.#rest(slot, "failed", { finishedAt: Math.floor(this.clock.now()), result: undefined });
+    this.#pruneBeyond(this.failed, failed.count);
+  }
+
+  #rest(slot: Slot, state: "failed" | "completed", rest: Rest): void {
+    slot.state = state;
+    slot.rest = rest;
+    (state === "failed" ? this.failed : this.completed).enter(slot);
+  }
+
+  #pruneBeyond(listing: Listing, count: number): void {
+    while (listing.size > count) {
+      const oldest = listing.first();
+      if (oldest === undefined) return;
+      this.remove(oldest);
+    }
+  }
+
+  /** Forgets what is older than the retention's age, at most `max`. */
+  prune(max: number): void {
+    const now = this.clock.now();
+    for (const [listing, { ageMs }] of [
+      [this.failed, this.#retention.failed],
+      [this.completed, this.#retention.completed],
+    ] as const) {
+      for (let n = 0; n < max; n += 1) {
+        const oldest = listing.first();
+        if (oldest?.rest === undefined || oldest.rest.finishedAt >= now - ageMs) break;
+        this.remove(oldest);
+      }
+    }
+  }
+
+  /** Forgets a job that is not reserved. */
+  remove(slot: Slot): void {
+    const { state, queue } = slot;
+    this.#index.remove(slot);
+    if (state === "pending") {
+      slot.state = "completed"; // its entry in the line no longer counts
+      queue.ready.removed();
+    } else if (state === "delayed") {
+      this.#undelay(slot);
+    } else if (state === "failed") {
+      queue.failed -= 1;
+    } else {
+      queue.kept -= 1;
+    }
+    const listing = state === "failed" ? this.failed : state === "completed" ? this.completed : this.live;
+    listing.leave(slot);
+  }
+
+  #undelay(slot: Slot): void {
+    const heap =
+      slot.item.runAt !== undefined && this.#scheduled.values()[slot.heapAt] === slot ? this.#scheduled : this.#due;
+    heap.remove(slot);
+    slot.queue.delayed -= 1;
+  }
+
+  retry(slot: Slot, now: number): void {
+    slot.queue.failed -= 1;
+    this.failed.leave(slot);
+    this.live.enter(slot);
+    [slot.attempts, slot.losses, slot.exceptions, slot.failure, slot.rest] = [0, 0, 0, undefined, undefined];
+    this.#makeReady(slot, now);
+  }
+
+  promote(slot: Slot, now: number): void {
+    this.#undelay(slot);
+    this.#makeReady(slot, now);
+  }
+
+  clear(queue: QueueState): number {
+    const waiting = [
+      ...queue.ready.waiting(),
+      ...[...this.#due.values(), ...this.#scheduled.values()].filter(
+        (slot) => slot.queue === queue && slot.state === "delayed",
+      ),
+    ];
+    for (const slot of waiting) this.remove(slot);
+    queue.ready.clear();
+    return waiting.length;
+  }
+
+  /** Promotes what is due and takes back what ran out, at most `max`. */
+  settle(now: number, max = Infinity): { promoted: number; recovered: number } {
+    let [promoted, recovered] = [0, 0];
+    const wall = this.#scheduled.size === 0 ? 0 : this.clock.now() - this.#wallStart;
+    for (; this.#scheduled.size > 0 && this.#scheduled.nextAt <= wall && promoted < max; promoted += 1) {
+      const slot = this.#scheduled.peek();
+      if (slot !== undefined) this.promote(slot, now);
+    }
+    // `now` is rounded up, so a time is over only when the millisecond after it has begun.
+    for (const clock = this.clock.monotonic(); this.#due.nextAt <= clock && promoted + recovered < max;) {
+      const slot = this.#due.peek();
+      if (slot === undefined) break;
+      if (slot.state === "delayed") {
+        this.promote(slot, now);
+        promoted += 1;
+      } else {
+        this.#recover(slot, now);
+        recovered += 1;
+      }
+    }
+    return { promoted, recovered };
+  }
+
+  #recover(slot: Slot, now: number): void {
+    slot.losses += 1;
+    if (slot.losses < slot.item.maxLosses) return this.release(slot, now, 0, false);
+    this.fail(slot, {
+      code: "LEASE_EXPIRED",
+      name: "JobferryError",
+      message: `The lease ran out ${slot.losses} times (maxLosses): the worker died or blocked its event loop each time.`,
+      stack: undefined,
+    });
+    if (this.#died.length < MAX_DIED) this.#died.push(snapshotOf(slot, this.epoch));
+  }
+
+  takeDied(): readonly StoredJob[] {
+    if (this.#died.length === 0) return NONE;
+    const died = this.#died;
+    this.#died = [];
+    return died;
+  }
+
+  /** Milliseconds until something becomes due or runs out; undefined when nothing will. */
+  nextDueIn(): number | undefined {
+    let next = this.#due.nextAt - this.clock.monotonic();
+    if (this.#scheduled.size > 0) {
+      next = Math.min(next, this.#scheduled.nextAt + this.#wallStart - this.clock.now(), WALL_CHECK_MS);
+    }
+    return next === Infinity ? undefined : Math.max(0, next);
+  }
+}
+
+const NONE: readonly StoredJob[] = [];
