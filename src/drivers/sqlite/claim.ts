@@ -1,0 +1,122 @@
+import type { ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
+import { look, nextDueIn, promoteDue, recoverExpired, sooner } from "./due.ts";
+import type { Look } from "./due.ts";
+import { payloadOf, tagsOf, failureOf } from "./job-row.ts";
+import type { JobRow, SqliteReservation } from "./job-row.ts";
+import { DUE_PORTION, MAX_ROWS } from "./limits.ts";
+import { textOf } from "./text.ts";
+import type { Transaction } from "./transaction.ts";
+
+type Claim = {
+  readonly reservations: SqliteReservation[];
+  readonly died: StoredJob[];
+  nextDueInMs: number | undefined;
+  /** Jobs with losses that may still be given. */
+  free: number;
+};
+
+/**
+ * Takes up to `max` jobs. Atomic because it runs inside a BEGIN IMMEDIATE: SQLite lets one connection write at a time, so between reading
+ * the first rows of the line and marking them as reserved nobody else can take them.
+ */
+export function claimJobs(tx: Transaction, request: ReserveRequest): ReserveResult {
+  const max = Math.min(request.max, MAX_ROWS);
+  const claim: Claim = { reservations: [], died: [], nextDueInMs: undefined, free: request.free ?? max };
+  for (const name of request.queues) {
+    const queue = tx.findQueue(name);
+    if (queue === undefined) continue;
+    const seen = bringUpToDate(tx, queue, claim);
+    const wanted = max - claim.reservations.length;
+    if (seen.paused === 0) {
+      claim.nextDueInMs = sooner(claim.nextDueInMs, nextDueIn(tx.now, tx.leaseNow, seen));
+      if (wanted > 0 && !takeFrom(tx, name, queue, wanted, request.leaseMs, claim)) break;
+    }
+    if (claim.reservations.length >= max) break;
+  }
+  if (claim.reservations.length > 0) claim.nextDueInMs = sooner(claim.nextDueInMs, request.leaseMs);
+  return claim;
+}
+
+function bringUpToDate(tx: Transaction, queue: number, claim: Claim): Look {
+  const seen = look(tx, queue);
+  const promoted = seen.due !== null && seen.due <= tx.now ? promoteDue(tx, queue, DUE_PORTION) : 0;
+  const expired = seen.lease !== null && seen.lease <= tx.leaseNow;
+  if (expired) recoverExpired(tx, queue, DUE_PORTION, claim.died);
+  return promoted > 0 || expired ? look(tx, queue) : seen;
+}
+
+/** @returns false when it stopped at a job with losses that may not be given. */
+function takeFrom(
+  tx: Transaction,
+  name: string,
+  queue: number,
+  wanted: number,
+  leaseMs: number,
+  claim: Claim,
+): boolean {
+  const rows = tx.sql.ready.all(queue, wanted) as readonly JobRow[];
+  const taken = countAllowed(rows, claim);
+  if (taken === 0) return rows.length === 0;
+  const leaseEnd = Math.ceil(tx.leaseNow + leaseMs);
+  const firstToken = tx.tokens(taken);
+  for (let i = 0; i < taken; i += 1) {
+    const row = rows[i] as JobRow;
+    const token = firstToken + i;
+    tx.sql.reserve.run(row.attempts + 1, token, leaseEnd, tx.now, row.seq);
+    tx.pages += 1 + (row.payload?.length ?? 0) / 4096;
+    claim.reservations.push({ job: reservedJob(tx, row, name), token, seq: row.seq, body: row.body });
+  }
+  return taken === rows.length;
+}
+
+function countAllowed(rows: readonly JobRow[], claim: Claim): number {
+  for (const [index, row] of rows.entries()) {
+    if (row.losses === 0) continue;
+    if (claim.free === 0) return index;
+    claim.free -= 1;
+  }
+  return rows.length;
+}
+
+function reservedJob(tx: Transaction, row: JobRow, queue: string): StoredJob {
+  return {
+    item: undefined,
+    id: textOf(row.id),
+    queue,
+    name: textOf(row.name),
+    priority: row.priority,
+    tags: tagsOf(row),
+    envelope: row.envelope,
+    payload: payloadOf(row, tx.sql),
+    state: "reserved",
+    attempts: row.attempts + 1,
+    losses: row.losses,
+    exceptions: row.exceptions,
+    createdAt: row.created_at,
+    availableAt: row.available_at,
+    reservedAt: tx.now,
+    finishedAt: undefined,
+    failure: failureOf(row),
+    result: undefined,
+  };
+}
+
+/** What a reserve would find, without a write: undefined when there may be something to do. */
+export function nothingToClaim(
+  tx: Transaction,
+  queues: readonly string[],
+  now: number,
+  leaseNow: number,
+): ReserveResult | undefined {
+  let nextDueInMs: number | undefined;
+  for (const name of queues) {
+    const queue = tx.findQueue(name);
+    if (queue === undefined) continue;
+    const seen = look(tx, queue);
+    if (seen.paused !== 0) continue;
+    const dueIn = nextDueIn(now, leaseNow, seen);
+    if (dueIn === 0 || tx.sql.hasReady.get(queue) !== undefined) return undefined;
+    nextDueInMs = sooner(nextDueInMs, dueIn);
+  }
+  return { reservations: [], died: [], nextDueInMs };
+}

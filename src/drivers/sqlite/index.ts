@@ -1,0 +1,3 @@
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from "./database.ts";
+export { sqliteDriver } from "./driver.ts";
+export type { SqliteDriverOptions } from "./options.ts";

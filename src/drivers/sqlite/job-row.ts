@@ -1,0 +1,86 @@
+import type { JobFailure, JobState, Reservation, StoredJob, Texts } from "../../contract/index.ts";
+import { COMPLETED, DELAYED, FAILED, PENDING, RESERVED } from "./schema.ts";
+import type { Statements } from "./statements.ts";
+import { textOf } from "./text.ts";
+
+/** A row of `JOB_COLUMNS`. */
+export type JobRow = Readonly<{
+  seq: number;
+  id: string | Uint8Array;
+  queue: number;
+  state: number;
+  priority: number;
+  attempts: number;
+  losses: number;
+  exceptions: number;
+  max_losses: number;
+  created_at: number;
+  available_at: number;
+  reserved_at: number | null;
+  finished_at: number | null;
+  body: number | null;
+  name: string | Uint8Array;
+  tags: string | null;
+  failure: string | null;
+  result: Uint8Array | null;
+  envelope: Uint8Array;
+  payload: Uint8Array | null;
+}>;
+
+/** What a reservation carries besides: where the job lies. Both hold as long as the token does. */
+export type SqliteReservation = Reservation & Readonly<{ token: number; seq: number; body: number | null }>;
+
+export const STATE_NUMBERS: Readonly<Record<JobState, number>> = {
+  pending: PENDING,
+  delayed: DELAYED,
+  reserved: RESERVED,
+  failed: FAILED,
+  completed: COMPLETED,
+};
+const STATE_NAMES: readonly JobState[] = ["pending", "delayed", "reserved", "failed", "completed"];
+const NO_TAGS: Texts = Object.freeze({});
+const NO_BYTES = new Uint8Array(0);
+
+export function tagsOf(row: Pick<JobRow, "tags">): Texts {
+  return row.tags === null ? NO_TAGS : (JSON.parse(row.tags) as Texts);
+}
+
+export function storedTags(tags: Texts): string | null {
+  for (const _ in tags) return JSON.stringify(tags);
+  return null;
+}
+
+export function failureOf(row: Pick<JobRow, "failure">): JobFailure | undefined {
+  if (row.failure === null) return undefined;
+  const { code, name, message, stack } = JSON.parse(row.failure) as JobFailure;
+  return { code, name, message, stack };
+}
+
+export function payloadOf(row: JobRow, sql: Statements): Uint8Array {
+  if (row.body === null) return row.payload ?? NO_BYTES;
+  const found = sql.body.get(row.body) as Readonly<{ payload: Uint8Array }> | undefined;
+  return found?.payload ?? NO_BYTES;
+}
+
+export function storedJob(row: JobRow, queue: string, sql: Statements): StoredJob {
+  return {
+    item: undefined,
+    id: textOf(row.id),
+    queue,
+    name: textOf(row.name),
+    priority: row.priority,
+    tags: tagsOf(row),
+    envelope: row.envelope,
+    payload: payloadOf(row, sql),
+    state: STATE_NAMES[row.state] ?? "failed",
+    attempts: row.attempts,
+    losses: row.losses,
+    exceptions: row.exceptions,
+    createdAt: row.created_at,
+    availableAt: row.available_at,
+    reservedAt: row.reserved_at ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
+    failure: failureOf(row),
+    result: row.result ?? undefined,
+  };
+}

@@ -1,0 +1,23 @@
+/** Of one transaction. Above any of them it is committed and the event loop gets its turn: together they keep one below about 5 ms. */
+export const MAX_ROWS = 500;
+export const MAX_BYTES: number = 2 * 1024 * 1024;
+export const MAX_MS = 3;
+
+/** Of one payload. 16 MB are written in about 40 ms, during which nothing else happens in the process: store larger things elsewhere. */
+export const MAX_PAYLOAD_BYTES: number = 8 * 1024 * 1024;
+/** Payloads above it lie in a table of their own, because a claim rewrites its row. */
+export const INLINE_PAYLOAD_BYTES: number = 16 * 1024;
+export const MAX_PRIORITY: number = 2 ** 31 - 1;
+
+/** Delayed jobs that become due, and leases that ran out, are taken care of in such portions. */
+export const DUE_PORTION = 200;
+/** How long a wake-up may be missed where the file system reports no change. */
+export const POLL_MS = 1_000;
+
+/** Cuts a list so that no part exceeds the rows of a transaction. */
+export function portions<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (items.length <= MAX_ROWS) return [items];
+  return Array.from({ length: Math.ceil(items.length / MAX_ROWS) }, (_, i) =>
+    items.slice(i * MAX_ROWS, (i + 1) * MAX_ROWS),
+  );
+}

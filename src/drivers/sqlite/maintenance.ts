@@ -1,0 +1,144 @@
+import type { DriverContext, MaintainResult, Retention, StoredJob } from "../../contract/index.ts";
+import type { SqliteDatabase } from "./database.ts";
+import { look, nextDueIn, promoteDue, recoverExpired, sooner } from "./due.ts";
+import type { LeaseClock } from "./lease-clock.ts";
+import { DUE_PORTION } from "./limits.ts";
+import { COMPLETED, FAILED } from "./schema.ts";
+import type { Transaction } from "./transaction.ts";
+import type { WriteQueue } from "./write-queue.ts";
+
+type Row = Readonly<{ seq: number; body: number | null }>;
+
+type Store = Readonly<{
+  context: DriverContext;
+  database: SqliteDatabase;
+  leaseClock: LeaseClock;
+  tx: Transaction;
+  writes: WriteQueue;
+}>;
+
+type Part = { promoted: number; recovered: number; readonly died: StoredJob[] };
+
+/**
+ * Promotes what is due, takes back what ran out, prunes: at most `max` of each, in portions, and without a write when there is nothing to do.
+ * Safe in any number of processes: each portion looks again inside its transaction.
+ */
+export async function maintainStore(
+  store: Store,
+  { max, signal }: Readonly<{ max: number; signal?: AbortSignal | undefined }>,
+): Promise<MaintainResult> {
+  let [promoted, recovered] = [0, 0];
+  const died: StoredJob[] = [];
+  let nextDueInMs = nextDueOf(store);
+  while (nextDueInMs === 0 && !signal?.aborted) {
+    const done = { promoted, recovered, lost: died.length };
+    const part = await store.writes.submit({ rows: DUE_PORTION, bytes: 0, run: (tx) => bringUpToDate(tx, max, done) });
+    promoted += part.promoted;
+    recovered += part.recovered;
+    died.push(...part.died);
+    nextDueInMs = nextDueOf(store);
+    if (part.promoted + part.recovered + part.died.length === 0) break;
+  }
+  await prune(store, max, signal);
+  return { promoted, recovered, died, nextDueInMs };
+}
+
+function queueIds(tx: Transaction): readonly number[] {
+  return (tx.sql.queues.all() as readonly Readonly<{ id: number }>[]).map(({ id }) => id);
+}
+
+function nextDueOf({ tx, context, leaseClock }: Store): number | undefined {
+  let next: number | undefined;
+  for (const id of queueIds(tx)) next = sooner(next, nextDueIn(context.clock.now(), leaseClock.now(), look(tx, id)));
+  return next;
+}
+
+/** One portion over all queues. Starts from what was done before, so that the sum stays within `max`. */
+function bringUpToDate(
+  tx: Transaction,
+  max: number,
+  done: Readonly<{ promoted: number; recovered: number; lost: number }>,
+): Part {
+  const part: Part = { promoted: 0, recovered: 0, died: [] };
+  for (const queue of queueIds(tx)) {
+    const seen = look(tx, queue);
+    const promotable = Math.min(max - done.promoted, DUE_PORTION) - part.promoted;
+    const recoverable = Math.min(max - done.recovered - done.lost, DUE_PORTION) - part.recovered - part.died.length;
+    if (promotable > 0 && seen.due !== null && seen.due <= tx.now) part.promoted += promoteDue(tx, queue, promotable);
+    if (recoverable > 0 && seen.lease !== null && seen.lease <= tx.leaseNow) {
+      part.recovered += recoverExpired(tx, queue, recoverable, part.died);
+    }
+  }
+  return part;
+}
+
+async function prune(
+  { database, context, writes }: Store,
+  max: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { completed, failed } = context.retention;
+  for (const pruning of [new Pruning(database, COMPLETED, completed), new Pruning(database, FAILED, failed)]) {
+    let left = max;
+    const portion = (): number => Math.min(left, DUE_PORTION);
+    while (left > 0 && !signal?.aborted && pruning.surplus(context.clock.now(), 1).length > 0) {
+      const removed = await writes.submit({
+        rows: DUE_PORTION,
+        bytes: 0,
+        run: (tx) => removeRows(tx, pruning.surplus(tx.now, portion())),
+      });
+      if (removed === 0) break;
+      left -= removed;
+    }
+  }
+}
+
+/** Finds and removes finished jobs beyond the retention, oldest first: their order is that of their places. */
+export class Pruning {
+  readonly #database: SqliteDatabase;
+  readonly #state: number;
+  readonly #retention: Retention;
+
+  constructor(database: SqliteDatabase, state: typeof FAILED | typeof COMPLETED, retention: Retention) {
+    this.#database = database;
+    this.#state = state;
+    this.#retention = retention;
+  }
+
+  /** Reads only. */
+  surplus(now: number, max: number): readonly Row[] {
+    const { count, ageMs } = this.#retention;
+    const kept = Number.isFinite(count) ? this.#beyond(count, max) : [];
+    return kept.length > 0 || !Number.isFinite(ageMs) ? kept : this.#olderThan(now - ageMs, max);
+  }
+
+  #beyond(count: number, max: number): readonly Row[] {
+    const { n } = this.#database
+      .prepare(`SELECT count(*) AS n FROM jobferry_jobs WHERE state = ${this.#state}`)
+      .get() as Readonly<{ n: number }>;
+    return n <= count ? [] : this.#oldest(Math.min(max, n - count));
+  }
+
+  #oldest(limit: number): readonly Row[] {
+    return this.#database
+      .prepare(`SELECT seq, body FROM jobferry_jobs WHERE state = ${this.#state} ORDER BY seq LIMIT ?`)
+      .all(limit) as readonly Row[];
+  }
+
+  #olderThan(time: number, max: number): readonly Row[] {
+    return this.#database
+      .prepare(
+        `SELECT seq, body FROM jobferry_jobs WHERE state = ${this.#state} AND finished_at < ? ORDER BY seq LIMIT ?`,
+      )
+      .all(time, max) as readonly Row[];
+  }
+}
+
+export function removeRows(tx: Transaction, rows: readonly Row[]): number {
+  for (const { seq, body } of rows) {
+    tx.sql.remove.run(seq);
+    tx.dropBody(body);
+    tx.pages += 1;
+  }
+  return rows.length;
+}
