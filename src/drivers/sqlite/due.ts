@@ -31,7 +31,7 @@ export function sooner(a: number | undefined, b: number | undefined): number | u
 /** Delayed jobs whose time has come become pending, in the order of their times, behind those that are ready. */
 export function promoteDue(tx: Transaction, queue: number, max: number): number {
   const rows = tx.sql.due.all(queue, tx.now, max) as readonly Readonly<{ seq: number }>[];
-  for (const { seq } of rows) tx.sql.promote.run(tx.lastPlace(), tx.now, seq);
+  for (const { seq } of rows) tx.sql.becomeDue.run(tx.lastPlace(), seq);
   if (rows.length > 0) tx.wake(tx.queueName(queue), rows.length);
   return rows.length;
 }

@@ -28,6 +28,7 @@ export class OpenStore {
   /** Only beside a file. */
   readonly thread: SideThread | undefined;
   readonly #settings: Settings;
+  readonly #guard: WalGuard | undefined;
 
   private constructor(settings: Settings, context: DriverContext, leaseClock: LeaseClock, database: SqliteDatabase) {
     const { target, durability, busyMs } = settings;
@@ -40,6 +41,7 @@ export class OpenStore {
     const path = target.kind === "file" ? (database.location() ?? target.path) : undefined;
     this.thread = path === undefined ? undefined : new SideThread(path, durability === "power" ? "FULL" : "NORMAL");
     const guard = this.thread === undefined ? undefined : new WalGuard(database, clock, this.thread);
+    this.#guard = guard;
     this.writes = new WriteQueue(database, this.tx, clock, busyMs, {
       beforeWrite: () => guard?.shorter(),
       committed: (tx) => {
@@ -98,6 +100,7 @@ export class OpenStore {
   async close(): Promise<void> {
     this.waiting.close();
     await this.writes.drain();
+    this.#guard?.stop();
     if (this.#settings.target.kind !== "shared") this.database.close();
     // Last, so that the final checkpoint of the last process on the file runs in the thread.
     await this.thread?.close();

@@ -1,5 +1,5 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
-import { invalidArgument, JobferryError } from "../../errors/index.ts";
+import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { MAX_DURATION_MS } from "../../runtime/index.ts";
 import { storedTags } from "./job-row.ts";
 import { INLINE_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
@@ -17,7 +17,7 @@ export function pushJobs(tx: Transaction, jobs: readonly PushItem[]): readonly P
 }
 
 function pushJob(tx: Transaction, job: PushItem): PushResult {
-  const error = fault(job);
+  const error = fault(job, tx.now);
   if (error !== undefined) return { status: "refused", error };
   const id = storedText(job.id);
   const isLarge = job.payload.length > INLINE_PAYLOAD_BYTES;
@@ -47,7 +47,7 @@ function pushJob(tx: Transaction, job: PushItem): PushResult {
   return STORED;
 }
 
-function fault(job: PushItem): JobferryError | undefined {
+function fault(job: PushItem, now: number): JobferryError | undefined {
   if (job.payload.length > MAX_PAYLOAD_BYTES) {
     return new JobferryError(
       "PAYLOAD_TOO_LARGE",
@@ -55,10 +55,16 @@ function fault(job: PushItem): JobferryError | undefined {
     );
   }
   if (!(Math.abs(job.priority) <= MAX_PRIORITY)) {
-    return invalidArgument("priority", job.priority, `an integer from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`);
+    return new UnsupportedError(
+      "priority",
+      `priority is ${job.priority}; SQLite queues take integers from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`,
+    );
   }
-  if (job.runAt === undefined && !(job.delayMs <= MAX_DURATION_MS)) {
-    return invalidArgument("delayMs", job.delayMs, `at most ${MAX_DURATION_MS}`);
+  if (!(job.runAt === undefined ? job.delayMs <= MAX_DURATION_MS : job.runAt - now <= MAX_DURATION_MS)) {
+    return new UnsupportedError(
+      "delay",
+      `The delay of job ${JSON.stringify(job.id)} is longer than 100 years (${MAX_DURATION_MS} ms).`,
+    );
   }
   return undefined;
 }

@@ -6,7 +6,8 @@ import type { SideAnswer, SideCall, SideRequest } from "./side-thread-calls.ts";
 
 const port = parentPort;
 const { path, synchronous } = workerData as Readonly<{ path: string; synchronous: string }>;
-const database = new DatabaseSync(path, { timeout: 0 });
+// Blocking is no harm here: a process that closes the file holds its lock for a moment.
+const database = new DatabaseSync(path, { timeout: 1_000 });
 database.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = ${synchronous}; PRAGMA mmap_size = 1073741824`);
 
 function answer(call: SideCall): unknown {

@@ -41,6 +41,7 @@ const SQL = {
   extend: "UPDATE jobferry_jobs SET lease_end = ? WHERE seq = ? AND token = ?",
 
   due: `SELECT seq FROM jobferry_jobs WHERE state = ${DELAYED} AND queue = ? AND available_at <= ? ORDER BY available_at, seq LIMIT ?`,
+  becomeDue: `UPDATE jobferry_jobs SET seq = ?, state = ${PENDING} WHERE seq = ?`,
   promote: `UPDATE jobferry_jobs SET seq = ?, state = ${PENDING}, available_at = ? WHERE seq = ?`,
   expired: `SELECT seq, losses, max_losses FROM jobferry_jobs WHERE state = ${RESERVED} AND queue = ? AND lease_end <= ?
     ORDER BY lease_end, seq LIMIT ?`,

@@ -27,12 +27,18 @@ export class WalGuard {
   #limit = WAIT_FRAMES;
   #running: Promise<void> | undefined;
   #full = false;
+  #stopped = false;
 
   constructor(database: SqliteDatabase, clock: Clock, thread: SideThread) {
     this.#clock = clock;
     this.#thread = thread;
     this.#state = database.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#onMainThread = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+  }
+
+  /** Before the connection closes. What runs in the thread ends there. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   wrote(pages: number): void {
@@ -84,6 +90,6 @@ export class WalGuard {
       // Below.
     }
     // A bundler that left the thread's file out, for example. Slow, but the WAL must not grow without end.
-    if (this.#thread.broken) this.#onMainThread.get();
+    if (this.#thread.broken && !this.#stopped) this.#onMainThread.get();
   }
 }
