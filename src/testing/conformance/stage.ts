@@ -75,12 +75,11 @@ export class Stage {
     try {
       for (const driver of this.#open) await this.settles(driver.close(), 0, "close");
       this.#open.clear();
-      if (this.target.clock !== undefined) {
-        assert.equal(this.target.clock.armed, 0, "timers that are still armed on the context's clock after close");
-      }
     } finally {
       await this.target.cleanup?.();
     }
+    if (this.target.clock === undefined) return;
+    assert.equal(this.target.clock.armed, 0, "timers that are still armed on the context's clock after close");
   }
 
   /** A second driver on the same store. */
@@ -228,8 +227,11 @@ export class Stage {
   async reserve(take: Take = {}): Promise<ReserveResult> {
     const { driver = this.driver, ...changes } = take;
     const request: ReserveRequest = { queues: [QUEUE], max: 1, leaseMs: this.leaseMs, waitMs: 0, ...changes };
+    const start = this.clock.monotonic();
     const result = await this.settles(driver.reserve(request), request.waitMs + this.patienceMs, "reserve");
     this.checkReserved(request, result);
+    const { claimedAt = start } = result;
+    assert.ok(claimedAt >= start && claimedAt <= this.clock.monotonic(), `claimedAt ${claimedAt} lies within the call`);
     return result;
   }
 
@@ -325,7 +327,13 @@ export class Stage {
 
   async release(
     reservation: Reservation,
-    changes: Readonly<{ delayMs?: number; refund?: boolean; threw?: boolean; failure?: JobFailure }> = {},
+    changes: Readonly<{
+      delayMs?: number;
+      refund?: boolean;
+      threw?: boolean;
+      loss?: boolean;
+      failure?: JobFailure;
+    }> = {},
   ): Promise<void> {
     await this.finishOk({ reservation, outcome: "release", delayMs: 0, ...changes });
   }

@@ -10,7 +10,8 @@ export type ConformanceTarget = Readonly<{
   /** Another one, not yet opened, on the same store, as a second process would have it. Needed where `capabilities.shared`. */
   reopen?(first: Driver): Later<Driver>;
   /**
-   * Ends a driver as SIGKILL ends its process: nothing is handed back, nothing flushed. `close` is not called afterwards.
+   * Ends a driver as SIGKILL ends its process: nothing is handed back, nothing flushed. The suite does not touch it afterwards; what is left of it
+   * goes in `cleanup`.
    * Needed where leases end with the connection.
    */
   crash?(driver: Driver): Later<void>;
@@ -22,7 +23,7 @@ export type ConformanceTarget = Readonly<{
   loseAnswer?(driver: Driver, call: "push" | "finish"): void;
   /** Runs `body` in a transaction of the user's, then ends it as told. Needed where `capabilities.transactions`. */
   transact?(driver: Driver, body: (transaction: unknown) => Promise<void>, end: "commit" | "rollback"): Promise<void>;
-  /** After every case, when its drivers are closed. */
+  /** After every case, when its drivers are closed. Then no timer may be armed on `clock`. */
   cleanup?(): Later<void>;
 }>;
 

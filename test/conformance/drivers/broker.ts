@@ -237,7 +237,15 @@ export class BrokerDriver implements Driver {
     const now = this.#clock.now();
     const exceptions = headers.exceptions + (item.threw === true ? 1 : 0);
     if (item.outcome === "fail") return { ...headers, exceptions, failure: item.failure, finishedAt: now };
-    return { ...headers, exceptions, failure: item.failure ?? headers.failure, availableAt: now + item.delayMs };
+    // At maxLosses the next reader buries it, before any handler sees it.
+    const losses = headers.losses + (item.loss === true ? 1 : 0);
+    return {
+      ...headers,
+      losses,
+      exceptions,
+      failure: item.failure ?? headers.failure,
+      availableAt: now + item.delayMs,
+    };
   }
 
   async extend(): Promise<readonly ExtendResult[]> {

@@ -13,7 +13,6 @@ import type {
   ExtendResult,
   FinishItem,
   FinishResult,
-  JobFailure,
   MaintainResult,
   PushItem,
   PushResult,
@@ -75,6 +74,8 @@ export class KvDriver implements Driver {
   readonly #closing = new AbortController();
   #context: DriverContext | undefined;
   #session = "";
+  /** Used up by a release that was a loss; told by the next maintain. */
+  readonly #handedBackDead: StoredJob[] = [];
   #made = 0;
   #lost: "push" | "finish" | undefined;
 
@@ -251,6 +252,10 @@ export class KvDriver implements Driver {
       [{ delete: entry.key }, ...this.#next(item, entry.value)],
     );
     if (done === undefined) return "lost";
+    const losses = entry.value.losses + 1;
+    if (item.outcome === "release" && item.loss === true && losses >= entry.value.maxLosses) {
+      this.#handedBackDead.push(stored(this.#expired({ ...entry.value, losses }), "failed"));
+    }
     if (item.outcome === "done")
       await this.#change(entry.value.queue, (state) => ({ ...state, completed: state.completed + 1 }));
     return "ok";
@@ -262,14 +267,16 @@ export class KvDriver implements Driver {
     const exceptions = job.exceptions + (item.threw === true ? 1 : 0);
     if (item.outcome === "fail") return failed({ ...job, exceptions, failure: item.failure, finishedAt: now });
     const attempts = job.attempts - (item.refund === true ? 1 : 0);
-    return this.#place({
+    const failure = item.failure ?? job.failure;
+    const released: Kept = {
       ...job,
       attempts,
       exceptions,
-      failure: item.failure ?? job.failure,
+      failure,
       reservedAt: undefined,
       availableAt: now + item.delayMs,
-    });
+    };
+    return item.loss === true ? this.#lose({ ...released, losses: job.losses + 1 }) : this.#place(released);
   }
 
   /** The held job of a token that counts still. A token of another session is lost without asking the store. */
@@ -291,23 +298,29 @@ export class KvDriver implements Driver {
 
   async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
     const promoted = await this.#promote(max);
-    const died: StoredJob[] = [];
+    const died = this.#handedBackDead.splice(0);
     let recovered = 0;
     for (const entry of await this.#server.range<Kept>("p/")) {
       const session = entry.key.split("/")[1] ?? "";
       if (recovered + died.length >= max || this.#server.isAlive(session)) continue;
       const job: Kept = { ...entry.value, losses: entry.value.losses + 1, reservedAt: undefined };
-      const dies = job.losses >= job.maxLosses;
-      const gone: Kept = { ...job, failure: expired(job), finishedAt: this.#now() };
-      const moved = await this.#server.transact(
-        [entry],
-        [{ delete: entry.key }, ...(dies ? failed(gone) : this.#place(job))],
-      );
+      const moved = await this.#server.transact([entry], [{ delete: entry.key }, ...this.#lose(job)]);
       if (moved === undefined) continue;
-      if (dies) died.push(stored(gone, "failed"));
+      if (job.losses >= job.maxLosses) died.push(stored(this.#expired(job), "failed"));
       else recovered += 1;
     }
     return { promoted, recovered, died, nextDueInMs: await this.#nextDueInMs() };
+  }
+
+  /** Where a job goes that was lost just now. */
+  #lose(job: Kept): readonly Operation[] {
+    return job.losses >= job.maxLosses ? failed(this.#expired(job)) : this.#place(job);
+  }
+
+  #expired(job: Kept): Kept {
+    const message = `The lease was lost ${job.losses} times.`;
+    const failure = { code: "LEASE_EXPIRED", name: "JobferryError", message, stack: undefined };
+    return { ...job, failure, finishedAt: this.#now() };
   }
 
   async #promote(max: number): Promise<number> {
@@ -418,15 +431,6 @@ function failed(job: Kept): readonly Operation[] {
     { put, value: job },
     { put: idKey(job.id), value: put },
   ];
-}
-
-function expired({ losses }: Kept): JobFailure {
-  return {
-    code: "LEASE_EXPIRED",
-    name: "JobferryError",
-    message: `The lease was lost ${losses} times.`,
-    stack: undefined,
-  };
 }
 
 /** What can be claimed at once: everything before the first job with losses that has no free slot. */

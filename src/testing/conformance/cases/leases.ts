@@ -318,6 +318,29 @@ export const leases: CaseGroup = {
       },
     },
     {
+      name: "a release of a job whose worker died counts as a loss",
+      run: async (stage) => {
+        await stage.push(stage.item());
+        const held = await stage.takeOne();
+        await stage.release(held, { loss: true });
+        await stage.refused(held);
+        const { job } = await stage.takeOne();
+        assert.equal(job.losses, 1, "losses");
+        if (stage.capabilities.attempts === "exact") assert.equal(job.attempts, 2, "attempts");
+      },
+    },
+    {
+      name: "the last loss kills, also when it was handed back",
+      run: async (stage) => {
+        const item = stage.item({ maxLosses: 2 });
+        await stage.push(item);
+        await stage.release(await stage.takeOne(), { loss: true });
+        await stage.release(await stage.takeOne(), { loss: true });
+        await stage.nothing();
+        assert.equal(deadOf(stage, item.id).failure?.code, "LEASE_EXPIRED");
+      },
+    },
+    {
       name: "jobs that were lost are only given for free slots",
       run: async (stage) => {
         await stage.push(stage.items(6));

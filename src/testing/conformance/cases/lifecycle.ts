@@ -117,6 +117,7 @@ export const lifecycle: CaseGroup = {
       run: async ({ driver, capabilities }) => {
         assert.equal(driver.records !== undefined, capabilities.records, "records");
         assert.equal(driver.coordination !== undefined, capabilities.coordination, "coordination");
+        oneOf("keeps", driver.keeps, [undefined, "copy", "reference"]);
       },
     },
     {

@@ -159,6 +159,24 @@ export const reserve: CaseGroup = {
       },
     },
     {
+      name: "a lease that was waited for is counted from its claim, not from the call",
+      requires: needs.all(needs.deadlines, needs.virtualTime),
+      run: async (stage) => {
+        const { result } = blocked(stage, { leaseMs: stage.shortLeaseMs });
+        await stage.pass(10 * stage.shortLeaseMs);
+        const pushedAt = stage.clock.monotonic();
+        await stage.push(stage.item());
+        const { reservations, claimedAt } = await stage.settles(
+          result,
+          stage.patienceMs,
+          "a blocked reserve after a push",
+        );
+        assert.equal(reservations.length, 1);
+        assert.ok(claimedAt !== undefined && claimedAt >= pushedAt, `claimed at ${claimedAt}, pushed at ${pushedAt}`);
+        assert.ok(claimedAt <= stage.clock.monotonic(), "claimedAt is not to come");
+      },
+    },
+    {
       name: "a consumer blocked on several queues is woken by the last of them",
       run: async (stage) => {
         const { result } = blocked(stage, { queues: ["first", "second", "third"] });
