@@ -13,6 +13,7 @@ export class SideThread {
   readonly #synchronous: string;
   #worker: Worker | undefined;
   #broken = false;
+  #closing = false;
   #exited: Deferred | undefined;
   readonly #waiting = new Map<number, Deferred<unknown>>();
   #calls = 0;
@@ -41,6 +42,7 @@ export class SideThread {
   async close(): Promise<void> {
     if (this.#worker === undefined) return;
     const exited = this.#exited;
+    this.#closing = true;
     await this.call({ kind: "close" }).catch(() => undefined);
     await exited?.promise;
   }
@@ -62,7 +64,7 @@ export class SideThread {
   #receive({ id, value, error }: SideAnswer): void {
     const answered = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker?.unref();
+    if (this.#waiting.size === 0 && !this.#closing) this.#worker?.unref();
     if (error === undefined) answered?.resolve(value);
     else answered?.reject(new Error(error));
   }

@@ -4,7 +4,7 @@ import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import type { SideThread } from "./side-thread.ts";
 
 /** Frames (pages of 4 KB) in the WAL above which a checkpoint is started in the side thread. */
-const START_FRAMES = 1_000;
+const START_FRAMES = 2_000;
 /** And above which writers wait for it: while somebody writes, the WAL cannot start again from its beginning. */
 const WAIT_FRAMES = 8_000;
 /** The size is looked at after about so many pages of our own. */
