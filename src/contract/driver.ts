@@ -60,6 +60,8 @@ export type FinishItem =
       failure?: JobFailure | undefined;
       /** Counts as an attempt that threw. */
       threw?: boolean;
+      /** Counts as a lost lease (whoever ran it died): losses + 1, and at `maxLosses` to failed with LEASE_EXPIRED, as if the lease had run out. */
+      loss?: boolean;
     }>
   | Readonly<{ reservation: Reservation; outcome: "fail"; failure: JobFailure; threw?: boolean }>;
 

@@ -1,5 +1,5 @@
-import type { StoredJob, Texts } from "../contract/index.ts";
-import { type Envelope, plainEnvelope } from "./envelope.ts";
+import type { PushItem, StoredJob, Texts } from "../contract/index.ts";
+import { decodeEnvelope, type Envelope, plainEnvelope } from "./envelope.ts";
 import { copyForDelivery, decodePayload } from "./payload.ts";
 import { QueuedItem } from "./queued-item.ts";
 
@@ -127,6 +127,11 @@ export class JobSnapshot<P = unknown, N extends string = string> implements Job<
   /** What the store holds, for those who finish the job. */
   static storedOf(job: JobSnapshot): StoredJob {
     return job.#stored;
+  }
+
+  /** The fields of a job that a driver inside the process kept as it was pushed. */
+  static fieldsOf(item: PushItem): Envelope {
+    return item instanceof QueuedItem ? item.envelopeFields : decodeEnvelope(item.envelope);
   }
 
   static envelopeOf(job: JobSnapshot): Envelope {

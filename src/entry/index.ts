@@ -68,6 +68,15 @@ export {
   typed,
   type Work,
 } from "../core/index.ts";
+export {
+  type JobIn,
+  type Queues,
+  type StopOptions,
+  type StopReason,
+  Worker,
+  type WorkerEvents,
+  type WorkerOptions,
+} from "../worker/index.ts";
 export { createQueue } from "./create-queue.ts";
 
 export type MemoryQueueOptions = QueueOptions &

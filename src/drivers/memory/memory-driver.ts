@@ -188,7 +188,8 @@ class MemoryDriver implements Driver {
         case "release":
           if (item.threw === true) slot.exceptions += 1;
           if (item.failure !== undefined) slot.failure = item.failure;
-          store.release(slot, now, item.delayMs, item.refund === true);
+          if (item.loss === true) store.lose(slot, now);
+          else store.release(slot, now, item.delayMs, item.refund === true);
           wake = true;
       }
       return "ok";

@@ -251,14 +251,15 @@ export class MemoryStore {
         this.promote(slot, now);
         promoted += 1;
       } else {
-        this.#recover(slot, now);
+        this.lose(slot, now);
         recovered += 1;
       }
     }
     return { promoted, recovered };
   }
 
-  #recover(slot: Slot, now: number): void {
+  /** The lease ran out, or whoever held it died. */
+  lose(slot: Slot, now: number): void {
     slot.losses += 1;
     if (slot.losses < slot.item.maxLosses) return this.release(slot, now, 0, false);
     this.fail(slot, {

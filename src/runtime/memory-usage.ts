@@ -1,0 +1,4 @@
+/** Bytes of this process's resident set. */
+export function residentMemory(): number {
+  return process.memoryUsage.rss();
+}

@@ -1,0 +1,5 @@
+export type { StopOptions } from "./worker.ts";
+export { Worker } from "./worker.ts";
+export type { JobIn, StopReason, WorkerEvents } from "./worker-events.ts";
+export type { WorkerOptions } from "./worker-options.ts";
+export type { Queues } from "./queue-order.ts";

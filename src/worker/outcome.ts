@@ -1,0 +1,32 @@
+import type { Outcome } from "../core/index.ts";
+
+const brand = Symbol.for("jobferry.outcome");
+
+/** What a handler's context makes instead of a result. Plain data, so that it crosses to another process. */
+export type OutcomeData =
+  | Readonly<{ kind: "retry"; delayMs: number }>
+  | Readonly<{ kind: "snooze"; delayMs: number }>
+  | Readonly<{ kind: "cancel"; reason: string }>;
+
+class OutcomeValue {
+  readonly data: OutcomeData;
+
+  constructor(data: OutcomeData) {
+    this.data = data;
+  }
+
+  static {
+    Object.defineProperty(this.prototype, brand, { value: true });
+  }
+}
+
+export function makeOutcome(data: OutcomeData): Outcome {
+  return new OutcomeValue(data) as unknown as Outcome;
+}
+
+/** undefined for an ordinary result. */
+export function outcomeOf(value: unknown): OutcomeData | undefined {
+  return typeof value === "object" && value !== null && brand in value
+    ? (value as unknown as OutcomeValue).data
+    : undefined;
+}

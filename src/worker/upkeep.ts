@@ -1,0 +1,57 @@
+import type { StoredJob, Timer } from "../contract/index.ts";
+import type { Engine } from "../core/index.ts";
+
+const PERIOD_MS = 15_000;
+const BATCH = 1_000;
+
+export type UpkeepListener = Readonly<{ died: (jobs: readonly StoredJob[]) => void; error: (error: unknown) => void }>;
+
+/** Calls the driver's `maintain` now and then, with jitter, so that many workers do not all do it at once. Safe in any number of processes. */
+export class Upkeep {
+  readonly #engine: Engine;
+  readonly #listener: UpkeepListener;
+  readonly #stop = new AbortController();
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(engine: Engine, listener: UpkeepListener) {
+    this.#engine = engine;
+    this.#listener = listener;
+  }
+
+  start(): void {
+    this.#arm(this.#engine.clock.random() * PERIOD_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#stop.signal.aborted) return;
+    this.#timer = this.#engine.clock.timer(
+      delayMs,
+      () => {
+        this.#running = this.#run();
+      },
+      { keepAlive: false },
+    );
+  }
+
+  async #run(): Promise<void> {
+    let busy = false;
+    try {
+      const { driver } = this.#engine;
+      const result = await this.#engine.call("maintain", () =>
+        driver.maintain({ max: BATCH, signal: this.#stop.signal }),
+      );
+      if (result.died.length > 0) this.#listener.died(result.died);
+      busy = result.promoted >= BATCH || result.recovered >= BATCH;
+    } catch (error) {
+      this.#listener.error(error);
+    }
+    this.#arm(busy ? 10 : PERIOD_MS * (0.75 + this.#engine.clock.random() / 2));
+  }
+}

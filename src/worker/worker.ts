@@ -1,0 +1,126 @@
+import type { EventSink, JobIn, StopReason, WorkerEvents } from "./worker-events.ts";
+import { Emitter, engineOf, type Engine, type Job, type Queue, type Work } from "../core/index.ts";
+import { JobferryError } from "../errors/index.ts";
+import { checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
+import { InlineExecutor } from "./inline-executor.ts";
+import { type Queues, queueOrder } from "./queue-order.ts";
+import { Runner, type RunnerStatus } from "./runner.ts";
+import { checkWorkerOptions, type WorkerOptions } from "./worker-options.ts";
+
+export type StopOptions = Readonly<{
+  /** How long running jobs may go on before they are aborted. Default: the worker's `stopTimeout`. */
+  timeout?: Duration;
+  /** Told in the event `stopped`. Default "stopped". */
+  reason?: StopReason;
+}>;
+
+/** Passes a runner's events to listeners, and errors without a listener to the log. */
+export function sinkOf(
+  engine: Engine,
+  hears: (event: keyof WorkerEvents<Job>) => boolean,
+  emit: <K extends keyof WorkerEvents<Job>>(
+    event: K,
+    value: WorkerEvents<Job>[K],
+    report: (error: unknown) => void,
+  ) => void,
+): EventSink {
+  const { logger } = engine.settings;
+  const logError = (error: JobferryError): void => logger.error({ code: error.code, err: error }, error.message);
+  const report = (cause: unknown): void => {
+    const error = new JobferryError(
+      "UNEXPECTED",
+      `A listener threw: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+    // A listener of "error" that throws would come back here for ever.
+    if (hears("error"))
+      emit("error", { error }, (again) => logger.error({ err: again }, "A listener of the event error threw."));
+    else logError(error);
+  };
+  return {
+    hears,
+    tell: (event, value) => {
+      if (event === "error" && !hears("error")) logError((value as WorkerEvents<Job>["error"]).error);
+      else emit(event, value, report);
+    },
+  };
+}
+
+/**
+ * Takes jobs from one or several queues and runs them, `concurrency` at once, in this thread.
+ * @throws INVALID_ARGUMENT naming the option.
+ */
+export class Worker<const W extends Work = Work> extends Emitter<WorkerEvents<JobIn<W>>> implements AsyncDisposable {
+  readonly #runner: Runner;
+  readonly #stopTimeoutMs: number;
+
+  constructor(queue: Queue, queues: Queues, work: W, options: WorkerOptions<JobIn<W>> = {}) {
+    super();
+    const settings = checkWorkerOptions(options);
+    const engine = engineOf(queue);
+    const { onCompleted, onFailed } = options;
+    if (onCompleted !== undefined) this.on("completed", onCompleted);
+    if (onFailed !== undefined) this.on("failed", onFailed);
+    this.#stopTimeoutMs = settings.stopTimeoutMs;
+    const sink = sinkOf(
+      engine,
+      (event) => this.hears(event),
+      (event, value, report) => this.emit(event, value as never, report),
+    );
+    this.#runner = new Runner(
+      engine,
+      queueOrder(queues, engine.clock),
+      new InlineExecutor(work),
+      settings,
+      settings.concurrency,
+      sink,
+    );
+  }
+
+  get status(): RunnerStatus {
+    return this.#runner.status;
+  }
+
+  /** Resolves when the worker runs. */
+  start(): Promise<void> {
+    return this.#runner.start();
+  }
+
+  /**
+   * Takes no more jobs, hands back what was fetched ahead, waits for running jobs, then aborts them with SHUTDOWN and hands them back
+   * after `abortGrace`. The queue stays open. Calling it again with `timeout: 0` cuts the wait short.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    checkOptions("stop", options, ["timeout", "reason"]);
+    const timeoutMs = options.timeout === undefined ? this.#stopTimeoutMs : parseDuration(options.timeout, "timeout");
+    await this.#runner.stop(timeoutMs, options.reason ?? "stopped");
+  }
+
+  /** Starts, waits for the signal or one of the worker's own limits, and stops. Resolves to the reason. */
+  async run(signal?: AbortSignal): Promise<StopReason> {
+    await this.start();
+    const onAbort = (): void => {
+      this.stop({ reason: "signal" }).catch(() => undefined); // told by `stopped` below
+    };
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await this.#runner.stopped;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Takes no more jobs; running ones go on. */
+  pause(): void {
+    this.#runner.pause();
+  }
+
+  resume(): void {
+    this.#runner.resume();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
