@@ -1,0 +1,29 @@
+import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
+import { type SqliteDatabase, sqliteDriver, type SqliteDriverOptions } from "../drivers/sqlite/index.ts";
+import { invalidArgument } from "../errors/index.ts";
+import { checkOptions } from "../runtime/index.ts";
+
+export type { SqliteDatabase } from "../drivers/sqlite/index.ts";
+
+/** `durability` is the least that a resolved push must survive, and also how the file is written: "power" costs one fsync a transaction. */
+export type SqliteQueueOptions = QueueOptions & Omit<SqliteDriverOptions, "path" | "database" | "durability">;
+
+const DRIVER_OPTIONS = ["create", "busyTimeout"];
+
+/**
+ * A durable queue in a SQLite file, for any number of processes of one machine.
+ * @param target the path of the file (made when it is missing), ":memory:", or your own open `DatabaseSync`; then `push(job, { transaction: db })`
+ * works inside your transactions, and the database stays open.
+ */
+export function sqliteQueue(target: string | SqliteDatabase, options: SqliteQueueOptions = {}): Queue<SqliteDatabase> {
+  checkOptions("sqliteQueue", options, [...QUEUE_OPTIONS, ...DRIVER_OPTIONS]);
+  const { create, busyTimeout, durability, ...rest } = options;
+  if (durability === "quorum") throw invalidArgument("durability", durability, 'at most "power": SQLite keeps jobs on one machine');
+  const driver = sqliteDriver({
+    ...(typeof target === "string" ? { path: target } : { database: target }),
+    ...(create === undefined ? {} : { create }),
+    ...(busyTimeout === undefined ? {} : { busyTimeout }),
+    ...(durability === "power" ? { durability } : {}),
+  });
+  return new Queue<SqliteDatabase>(driver, { ...rest, ...(durability === undefined ? {} : { durability }) });
+}
