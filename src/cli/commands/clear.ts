@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { JobferryError } from "../../entry/index.ts";
+import type { Cli } from "../cli.ts";
+import { confirm } from "../confirm.ts";
+import { noSuchQueue } from "./stats.ts";
+
+export function addClear(program: Command, cli: Cli): void {
+  program
+    .command("clear")
+    .argument("[queue]", "the queue")
+    .option("--all", "every queue")
+    .description("remove the jobs that wait (pending and delayed); reserved and failed ones stay")
+    .action(async (name: string | undefined, options: Readonly<{ all?: boolean }>, command: Command) => {
+      if ((name === undefined) !== (options.all === true)) {
+        throw new JobferryError("INVALID_ARGUMENT", "Name the queue to clear, or give --all instead.");
+      }
+      await cli.withQueue(command, {}, async ({ queue }) => {
+        const names = await queue.queues();
+        if (name !== undefined && !names.includes(name)) throw noSuchQueue(name, names);
+        const waiting = await queue.size(name);
+        const what = `Removing ${waiting} waiting jobs of ${name === undefined ? "all queues" : `queue "${name}"`}`;
+        await confirm(cli.terminal, what, name ?? "all", cli.globals(command).yes === true);
+        const removed = await queue.clear(name);
+        const shown = Number.isNaN(removed) ? null : removed;
+        cli.terminal.show({ queue: name ?? null, removed: shown }, () => `Removed ${shown ?? "the waiting"} jobs`);
+      });
+    });
+}

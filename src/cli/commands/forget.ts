@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { confirm } from "../confirm.ts";
+import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
+
+export function addForget(program: Command, cli: Cli): void {
+  const command = program.command("forget").argument("<ids...>", "jobs to remove; - reads ids from stdin");
+  command.description("remove single jobs in any state but reserved, for ever");
+  command.action(async (given: readonly string[], _options: unknown, self: Command) => {
+    const ids = await readIds(given, cli.terminal.stdin);
+    checkChoice(ids, false, false, "forget");
+    await cli.withQueue(self, {}, async ({ queue }) => {
+      if (ids.length > 1) {
+        await confirm(cli.terminal, `Removing ${ids.length} jobs`, "forget", cli.globals(self).yes === true);
+      }
+      const removed = await queue.records.remove(ids);
+      cli.terminal.show({ removed }, () => `Removed ${removed} jobs`);
+      await explainMissing(queue, ids, removed, "remove", "there or are reserved");
+    });
+  });
+}

@@ -1,0 +1,70 @@
+import type { Command } from "commander";
+import type { Queue, QueueStats } from "../../entry/index.ts";
+import type { Cli } from "../cli.ts";
+import { CliError } from "../cli-error.ts";
+import { EXIT } from "../exit-codes.ts";
+import { table } from "../tables.ts";
+import { rfc3339, shortLength } from "../times.ts";
+
+export type NamedStats = Readonly<{ queue: string; stats: QueueStats }>;
+
+export function addStats(program: Command, cli: Cli): void {
+  program
+    .command("stats")
+    .argument("[queue]", "only this queue")
+    .description("how many jobs are in each state, by queue")
+    .action(async (name: string | undefined, _options: unknown, command: Command) => {
+      await cli.withQueue(command, {}, async ({ queue }) => {
+        const queues = await statsByQueue(queue, name);
+        const total = await queue.getStats(name);
+        const now = Date.now();
+        const data = {
+          total: statsJson(total, now),
+          queues: queues.map(({ queue: of, stats }) => ({ queue: of, ...statsJson(stats, now) })),
+        };
+        cli.terminal.show(data, () => statsTable(queues, total, now));
+      });
+    });
+}
+
+/** @throws CliError NOT_FOUND for a name that no queue has. */
+export async function statsByQueue(queue: Queue, only?: string): Promise<readonly NamedStats[]> {
+  const names = await queue.queues();
+  if (only !== undefined && !names.includes(only)) throw noSuchQueue(only, names);
+  const shown = only === undefined ? names.toSorted() : [only];
+  const found: NamedStats[] = [];
+  for (const name of shown) found.push({ queue: name, stats: await queue.getStats(name) });
+  return found;
+}
+
+export function noSuchQueue(name: string, known: readonly string[]): CliError {
+  const list = known.length === 0 ? "There are none yet." : `Known: ${known.slice(0, 20).join(", ")}.`;
+  return new CliError("NOT_FOUND", EXIT.notFound, `There is no queue "${name}". ${list}`);
+}
+
+function statsJson(stats: QueueStats, now: number): Readonly<Record<string, unknown>> {
+  const { oldestPendingAt, ...counts } = stats;
+  const age = oldestPendingAt === undefined ? null : Math.max(0, Math.round(now - oldestPendingAt));
+  return { ...counts, oldestPendingAt: rfc3339(oldestPendingAt), oldestPendingAgeMs: age };
+}
+
+export function statsTable(queues: readonly NamedStats[], total: QueueStats, now: number): string {
+  const right = (head: string): Readonly<{ head: string; align: "right" }> => ({ head, align: "right" });
+  const columns = [
+    { head: "QUEUE" },
+    { head: "STATE" },
+    ...["PENDING", "DELAYED", "RESERVED", "FAILED", "COMPLETED", "OLDEST"].map(right),
+  ];
+  const rows = queues.map(({ queue, stats }) => statsRow(queue, stats, now));
+  return table(columns, queues.length === 1 ? rows : [...rows, statsRow("total", total, now)]);
+}
+
+function statsRow(name: string, stats: QueueStats, now: number): readonly string[] {
+  const { pendingJobs, delayedJobs, reservedJobs, failedJobs, completedJobs, oldestPendingAt } = stats;
+  const counts = [pendingJobs, delayedJobs, reservedJobs, failedJobs, completedJobs];
+  return [
+    ...[name, stats.paused ? "paused" : "active"],
+    ...counts.map((count) => (Number.isNaN(count) ? "?" : String(count))),
+    oldestPendingAt === undefined ? "-" : shortLength(now - oldestPendingAt),
+  ];
+}

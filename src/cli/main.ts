@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { runCli } from "./program.ts";
+
+// node:sqlite still warns on Node 22, which would be the first line of every output.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => {
+  if (warning.name !== "ExperimentalWarning") process.stderr.write(`${warning.name}: ${warning.message}\n`);
+});
+
+// A reader that has seen enough (`jobferry jobs | head`) is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
+}
+
+process.exitCode = await runCli(process.argv.slice(2), process);

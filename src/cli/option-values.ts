@@ -1,0 +1,40 @@
+import { InvalidArgumentError } from "commander";
+import { isJobferryError, parseDuration } from "../entry/index.ts";
+
+/** Parsers of option values. What they throw names the option, because commander puts it in front. */
+
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`);
+  };
+}
+
+/** Milliseconds. A bare number is milliseconds too. */
+export function duration(minMs = 0): (text: string) => number {
+  return (text) => {
+    try {
+      return parseDuration(/^\d+(\.\d+)?$/.test(text) ? Number(text) : text, "It", { min: minMs });
+    } catch (error) {
+      throw isJobferryError(error) ? new InvalidArgumentError(error.message) : error;
+    }
+  };
+}
+
+export type Pair = readonly [key: string, value: string];
+
+export function pair(text: string): Pair {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new InvalidArgumentError("It must be key=value.");
+}
+
+/** For an option that may be given several times. */
+export function pairs(text: string, before: readonly Pair[] = []): readonly Pair[] {
+  return [...before, pair(text)];
+}
+
+export function texts(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

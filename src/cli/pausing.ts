@@ -1,0 +1,19 @@
+import type { Command } from "commander";
+import { JobferryError } from "../entry/index.ts";
+import type { Cli } from "./cli.ts";
+
+type Change = Readonly<{ name: string | undefined; all: boolean; paused: boolean }>;
+
+/** A queue that does not exist yet may be paused: before its first job. */
+export async function changePaused(cli: Cli, command: Command, { name, all, paused }: Change): Promise<void> {
+  const verb = paused ? "pause" : "resume";
+  if ((name === undefined) !== all) {
+    throw new JobferryError("INVALID_ARGUMENT", `Name the queue to ${verb}, or give --all instead.`);
+  }
+  await cli.withQueue(command, {}, async ({ queue }) => {
+    const names = name === undefined ? await queue.queues() : [name];
+    for (const each of names) await (paused ? queue.pause(each) : queue.resume(each));
+    const list = names.length === 0 ? "no queue, there is none yet" : names.join(", ");
+    cli.terminal.show({ queues: names, paused }, () => `${paused ? "Paused" : "Resumed"} ${list}`);
+  });
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { isJobferryError } from "../entry/index.ts";
+import { type AddCommand, Cli, type GlobalOptions } from "./cli.ts";
+import { CliError } from "./cli-error.ts";
+import { addClear } from "./commands/clear.ts";
+import { addFailed } from "./commands/failed.ts";
+import { addFlush } from "./commands/flush.ts";
+import { addForget } from "./commands/forget.ts";
+import { addJobs } from "./commands/jobs.ts";
+import { addPause } from "./commands/pause.ts";
+import { addPush } from "./commands/push.ts";
+import { addResume } from "./commands/resume.ts";
+import { addRetry } from "./commands/retry.ts";
+import { addStats } from "./commands/stats.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { redactorFor } from "./redact.ts";
+import { type Streams, Terminal } from "./terminal.ts";
+
+const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand[]])[] = [
+  ["Jobs:", [addPush, addJobs]],
+  ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
+  ["Queues:", [addStats, addPause, addResume, addClear]],
+];
+
+const EXAMPLES = `
+Examples:
+  $ jobferry push email '{"to":"ann@example.org"}' --url sqlite:./jobs.db
+  $ jobferry work --handlers ./handlers.ts --queue high:3,default:1
+  $ jobferry failed --queue default --limit 20 --json
+
+Exit codes, signals and every option: docs/guides/cli.md in the package.
+`;
+
+/** Runs one command line (without node and script) and resolves to the exit code. Never rejects. */
+export async function runCli(args: readonly string[], streams: Streams): Promise<number> {
+  const cli = new Cli(new Terminal(streams));
+  cli.terminal.json = args.includes("--json");
+  const program = buildProgram(cli);
+  if (args.length === 0) {
+    program.outputHelp();
+    return EXIT.ok;
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return cli.exitCode;
+  } catch (error) {
+    return report(cli.terminal, error);
+  }
+}
+
+function buildProgram(cli: Cli): Command {
+  const { terminal } = cli;
+  const program = new Command("jobferry")
+    .description("A job queue for Node.js: push jobs, run workers, look after queues.")
+    .version(ownVersion(), "-V, --version")
+    .addOption(new Option("--url <url>", "the queue, such as sqlite:./jobs.db").env("JOBFERRY_URL"))
+    .option("--json", "data on stdout as JSON, errors on stderr too")
+    .option("-y, --yes", "do not ask before what cannot be undone")
+    .option("-q, --quiet", "no hints and no progress on stderr")
+    .option("--no-color", "no colours (also: NO_COLOR=1)")
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(terminal.redact(text)),
+      outputError: () => undefined, // told in report()
+    })
+    .addHelpText("after", EXAMPLES)
+    .hook("preAction", (_program, command) => applyGlobals(cli, cli.globals(command)));
+  for (const [group, commands] of COMMANDS) {
+    program.commandsGroup(group);
+    for (const add of commands) add(program, cli);
+  }
+  return program;
+}
+
+function applyGlobals({ terminal }: Cli, { url, json, quiet, color }: GlobalOptions): void {
+  terminal.json = json === true;
+  terminal.quiet = quiet === true;
+  terminal.redact = redactorFor(url);
+  if (!color) {
+    process.env["NO_COLOR"] = "1";
+    delete process.env["FORCE_COLOR"];
+  }
+}
+
+/** Tells the error and which code the process ends with. */
+function report(terminal: Terminal, error: unknown): number {
+  if (error instanceof CommanderError) return reportUsage(terminal, error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof CliError) terminal.error(error.code, message, error.details);
+  else if (isJobferryError(error)) terminal.error(error.code, message, { retryable: error.retryable });
+  else terminal.error("UNEXPECTED", unexpected(error, message), {});
+  return exitCodeOf(error);
+}
+
+function unexpected(error: unknown, message: string): string {
+  return process.env["DEBUG"] === undefined || !(error instanceof Error) ? message : (error.stack ?? message);
+}
+
+/** Help and version come as errors too. */
+function reportUsage(terminal: Terminal, error: CommanderError): number {
+  if (error.exitCode === 0) return EXIT.ok;
+  const help = error.code === "commander.help" ? "" : ' See "jobferry --help".';
+  if (error.code !== "commander.help") {
+    terminal.error("INVALID_ARGUMENT", `${error.message.replace(/^error: /, "").replace(/\n/g, " ")}${help}`, {});
+  }
+  return EXIT.usage;
+}
+
+function ownVersion(): string {
+  const path = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(path, "utf8")) as Readonly<{ version: string }>).version;
+}

@@ -1,0 +1,39 @@
+/** Everything between `://` and the last @ of a word: also of URLs that no parser takes, where a password holds "/" or several hosts follow. */
+const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)\S*@/gi;
+const PARAMETER = /([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|auth|credential|sig)[^=&;\s]*=)[^&;#\s"']+/gi;
+const SHORTEST_SECRET = 4;
+
+function redactText(text: string): string {
+  return text.replace(USERINFO, "$1***:***@").replace(PARAMETER, "$1***");
+}
+
+/**
+ * Makes the function through which every message goes: it masks user names, passwords and password-like parameters of any URL, and the
+ * secrets of `url` also where an error repeats them on their own.
+ */
+export function redactorFor(url: string | undefined): (text: string) => string {
+  const secrets = url === undefined ? [] : secretsOf(url);
+  return (text) => {
+    let shown = url === undefined || url === "" ? text : text.replaceAll(url, () => redactText(url));
+    for (const secret of secrets) shown = shown.replaceAll(secret, "***");
+    return redactText(shown);
+  };
+}
+
+/** As written and percent-decoded, longest first. Very short ones would mask half of every sentence. */
+function secretsOf(url: string): readonly string[] {
+  const found: string[] = [];
+  const userinfo = /:\/\/(.*)@/s.exec(url)?.[1];
+  if (userinfo !== undefined) found.push(userinfo, userinfo.slice(userinfo.indexOf(":") + 1));
+  for (const [whole, start = ""] of url.matchAll(PARAMETER)) found.push(whole.slice(start.length));
+  const all = new Set(found.flatMap((secret) => [secret, decoded(secret)]));
+  return [...all].filter((secret) => secret.length >= SHORTEST_SECRET).toSorted((a, b) => b.length - a.length);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

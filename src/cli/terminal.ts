@@ -1,0 +1,61 @@
+import { styleText } from "node:util";
+import { redactorFor } from "./redact.ts";
+
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+export type Streams = Readonly<{ stdin: Input; stdout: Output; stderr: Output }>;
+type Style = "red" | "yellow" | "green" | "dim" | "bold";
+
+/**
+ * The three streams under the contract of the command line: data goes to stdout and nothing else does; notes, questions and errors go to
+ * stderr, and no secret of the URL is in them.
+ */
+export class Terminal {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  json = false;
+  quiet = false;
+  redact: (text: string) => string = redactorFor(undefined);
+
+  constructor({ stdin, stdout, stderr }: Streams) {
+    this.stdin = stdin;
+    this.stdout = stdout;
+    this.stderr = stderr;
+  }
+
+  /** Data for people; with `--json` the same data as one envelope. `data` must be what JSON can carry. */
+  show(data: unknown, asText: () => string, nextCursor?: string): void {
+    this.stdout.write(this.json ? `${envelope(data, nextCursor)}\n` : ended(asText()));
+  }
+
+  /** Hints, warnings, progress; not shown with `--quiet`. */
+  note(text: string): void {
+    if (!this.quiet) this.stderr.write(ended(this.redact(text)));
+  }
+
+  warn(text: string): void {
+    this.stderr.write(ended(`${this.style("yellow", "warning:", this.stderr)} ${this.redact(text)}`));
+  }
+
+  error(code: string, message: string, details: Readonly<Record<string, unknown>>): void {
+    const shown = this.redact(message);
+    const line = this.json
+      ? JSON.stringify({ version: 1, error: { code, message: shown, ...details } })
+      : `${this.style("red", "error:", this.stderr)} ${shown} (${code})`;
+    this.stderr.write(ended(line));
+  }
+
+  /** Nothing but the text where the stream is no terminal, or NO_COLOR, TERM=dumb and the like say so. */
+  style(style: Style, text: string, stream: Output = this.stdout): string {
+    return styleText(style, text, { stream: stream as NodeJS.WriteStream });
+  }
+}
+
+function envelope(data: unknown, nextCursor: string | undefined): string {
+  return JSON.stringify({ version: 1, data, nextCursor: nextCursor ?? null });
+}
+
+function ended(text: string): string {
+  return text.endsWith("\n") ? text : `${text}\n`;
+}
