@@ -1,0 +1,175 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { makePayload, makePayloads } from "./peers/payloads.mjs";
+
+/** Each case returns one figure, after it has checked that every job ran exactly once and nothing is left. */
+
+async function withQueue(peer, work) {
+  const folder = mkdtempSync(join(tmpdir(), "jobferry-bench-"));
+  const queue = await peer.open({ folder });
+  try {
+    return await work(queue);
+  } finally {
+    await queue.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A handler that counts, and fails the benchmark when a job runs twice. */
+function counting(total) {
+  const seen = new Uint8Array(total);
+  let runs = 0;
+  return {
+    handler: ({ i }) => {
+      runs += 1;
+      seen[i] += 1;
+    },
+    async check(queue, ran = total) {
+      const once = seen.filter((times) => times === 1).length;
+      if (runs !== ran || once !== ran) throw new Error(`expected ${ran} jobs once each: ${runs} runs, ${once} jobs ran exactly once`);
+      const left = await queue.left();
+      if (left !== total - ran) throw new Error(`expected ${total - ran} jobs left, found ${left}`);
+    },
+  };
+}
+
+async function load(queue, payloads, priorityOf) {
+  for (let at = 0; at < payloads.length; at += 1000) await queue.pushBulk(payloads.slice(at, at + 1000), priorityOf);
+}
+
+const perSecond = (count, started, ended = performance.now()) => (count / (ended - started)) * 1000;
+
+/** One by one: the next push begins when the one before is confirmed. */
+async function single(peer, { count }) {
+  return withQueue(peer, async (queue) => {
+    const payloads = makePayloads(count);
+    const started = performance.now();
+    for (const payload of payloads) {
+      const pushed = queue.push(payload);
+      if (pushed instanceof Promise) await pushed;
+    }
+    const rate = perSecond(count, started);
+    if ((await queue.left()) !== count) throw new Error("not every push is there");
+    return rate;
+  });
+}
+
+async function bulk(peer, { count }) {
+  return withQueue(peer, async (queue) => {
+    const payloads = makePayloads(count);
+    const started = performance.now();
+    await load(queue, payloads);
+    const rate = perSecond(count, started);
+    if ((await queue.left()) !== count) throw new Error("not every push is there");
+    return rate;
+  });
+}
+
+async function process(peer, { count, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    await load(queue, makePayloads(count));
+    const counted = counting(count);
+    const cpu = globalThis.process.cpuUsage();
+    const started = performance.now();
+    // A peer whose workers take time to stop tells when its last job was confirmed.
+    const ended = await queue.process({ concurrency, handler: counted.handler, total: count });
+    const rate = perSecond(count, started, ended ?? performance.now());
+    const { user, system } = globalThis.process.cpuUsage(cpu);
+    await counted.check(queue);
+    return { value: rate, cpuPerJobUs: (user + system) / count };
+  });
+}
+
+/** p50 and p99 from the call of push to the start of the handler, on an idle worker, one job every 5 ms. */
+async function latency(peer, { count }) {
+  return withQueue(peer, async (queue) => {
+    const times = [];
+    let started = 0;
+    let ran;
+    const stop = await queue.idleWorker(() => {
+      times.push(performance.now() - started);
+      ran();
+    });
+    for (let i = 0; i < count; i += 1) {
+      const { promise, resolve } = Promise.withResolvers();
+      ran = resolve;
+      await new Promise((wait) => setTimeout(wait, 5));
+      started = performance.now();
+      const pushed = queue.push(makePayload(i));
+      await promise;
+      await pushed;
+    }
+    await stop();
+    times.sort((a, b) => a - b);
+    return { value: times[Math.floor(count * 0.5)], p99: times[Math.floor(count * 0.99)] };
+  });
+}
+
+/** Bytes of heap a waiting job costs beyond its payload. */
+async function heap(peer, { count }) {
+  const payloads = makePayloads(count);
+  return withQueue(peer, async (queue) => {
+    await load(queue, payloads.slice(0, 1000));
+    globalThis.gc();
+    const before = globalThis.process.memoryUsage().heapUsed;
+    await load(queue, payloads.slice(1000));
+    globalThis.gc();
+    const grown = globalThis.process.memoryUsage().heapUsed - before;
+    const payload = peer.copies ? copySize(payloads.slice(1000)) : 0;
+    if ((await queue.left()) !== count) throw new Error("not every push is there");
+    return grown / (count - 1000) - payload;
+  });
+}
+
+/** What a private copy of one payload costs by itself. */
+function copySize(payloads) {
+  globalThis.gc();
+  const before = globalThis.process.memoryUsage().heapUsed;
+  const copies = payloads.map(({ i, pad }) => ({ i, pad }));
+  globalThis.gc();
+  const grown = globalThis.process.memoryUsage().heapUsed - before;
+  return grown / copies.length - 8;
+}
+
+/** The rate of the first jobs out of a backlog of ten priorities that is larger or smaller. */
+async function backlog(peer, { waiting, take, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    await load(queue, makePayloads(waiting), ({ i }) => i % 10);
+    let rate = 0;
+    const counted = counting(waiting);
+    const rounds = Math.max(1, Math.floor(take / waiting));
+    let spent = 0;
+    let ran = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const count = Math.min(take, waiting);
+      if (round > 0) await load(queue, makePayloads(waiting), ({ i }) => i % 10);
+      const handler = round === 0 ? counted.handler : () => undefined;
+      const started = performance.now();
+      await queue.processSome({ concurrency, handler, count });
+      spent += performance.now() - started;
+      ran += count;
+      if (round === 0) await counted.check(queue, count);
+    }
+    rate = (ran / spent) * 1000;
+    return rate;
+  });
+}
+
+/** p99 of the event loop's delay in a process that is busy with jobs, milliseconds. */
+async function loopDelay(peer, { count, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    await load(queue, makePayloads(count));
+    const counted = counting(count);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    await queue.process({ concurrency, handler: counted.handler, total: count });
+    delay.disable();
+    await counted.check(queue);
+    // The histogram's own resolution of 1 ms is part of each sample.
+    return { value: Math.max(0, delay.percentile(99) / 1e6 - 1), max: delay.max / 1e6 };
+  });
+}
+
+export const cases = { single, bulk, process, latency, heap, backlog, loopDelay };

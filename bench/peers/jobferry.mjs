@@ -1,0 +1,35 @@
+import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/index.js";
+
+/** Jobferry on any backend: the same calls, the same worker. */
+function adapter(queue) {
+  return {
+    queue,
+    push: (payload, priority) => queue.push(priority === undefined ? createJob(payload) : createJob(payload, { priority })),
+    pushBulk: (payloads, priorityOf) =>
+      queue.pushBatch(payloads.map((payload) => (priorityOf ? createJob(payload, { priority: priorityOf(payload) }) : createJob(payload)))),
+    /** Resolves when every job is completed and the store has confirmed it. */
+    async process({ concurrency, handler }) {
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), { concurrency, stopWhenEmpty: true });
+      await worker.run();
+    },
+    /** The first `count` of a larger backlog. */
+    async processSome({ concurrency, handler, count }) {
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), { concurrency, maxJobs: count });
+      await worker.run();
+    },
+    async idleWorker(handler) {
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), { concurrency: 1 });
+      await worker.start();
+      return () => worker.stop();
+    },
+    async left() {
+      const { pendingJobs, delayedJobs, reservedJobs, failedJobs } = await queue.getStats();
+      return pendingJobs + delayedJobs + reservedJobs + failedJobs;
+    },
+    close: () => queue.close(),
+  };
+}
+
+export const memoryCopy = { name: "jobferry", open: async () => adapter(memoryQueue()) };
+export const memoryReference = { name: "jobferry copy:false", open: async () => adapter(memoryQueue({ copy: false })) };
+export const sqlite = { name: "jobferry", open: async ({ folder }) => adapter(await createQueue(`sqlite:${folder}/jobs.db`)) };

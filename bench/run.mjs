@@ -1,0 +1,83 @@
+/**
+ * npm run bench -- memory sqlite [--case process.c10] [--check]
+ * Every peer of a backend in the same run on the same work, each case in a process of its own; prints a table, a JSON file and a line a target.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { case: { type: "string" }, check: { type: "boolean" } } });
+
+if (!existsSync(`${folder}node_modules`)) {
+  process.stderr.write("Installing the peers (once) …\n");
+  execFileSync("npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"], { stdio: ["ignore", "ignore", "inherit"] });
+}
+const { plan } = await import("./plan.mjs");
+const backends = positionals.length === 0 ? Object.keys(plan) : positionals;
+const unknown = backends.find((name) => !(name in plan));
+if (unknown !== undefined) {
+  process.stderr.write(`No benchmark for "${unknown}". Known: ${Object.keys(plan).join(", ")}.\n`);
+  process.exit(2);
+}
+
+async function measure(backend, caseName, peer) {
+  const child = promisify(execFile)(process.execPath, ["--expose-gc", "--max-old-space-size=8192", `${folder}child.mjs`, backend, caseName, peer]);
+  const { stdout } = await child;
+  return JSON.parse(stdout);
+}
+
+function shown(value, unit) {
+  if (unit !== undefined) return `${value < 10 ? value.toFixed(3) : value.toFixed(0)} ${unit}`;
+  return value >= 1e6 ? `${(value / 1e6).toFixed(2)}M/s` : value >= 1e4 ? `${(value / 1e3).toFixed(1)}k/s` : `${value.toFixed(0)}/s`;
+}
+
+function target(backend, results, { case: name, peer, than, want, below, overCase, unit }) {
+  const mine = results[name]?.[peer]?.value;
+  const other = than === undefined ? results[overCase]?.[peer]?.value : results[name]?.[than]?.value;
+  const needsOther = than !== undefined || overCase !== undefined;
+  if (mine === undefined || (needsOther && other === undefined)) return undefined;
+  const got = needsOther ? mine / other : mine;
+  const reached = want === undefined ? got < below : got >= want;
+  const versus = than === undefined ? (overCase === undefined ? "" : ` over ${overCase}`) : ` vs ${than}`;
+  const wanted = want === undefined ? `below ${below} ${unit}` : want.toFixed(2);
+  return { line: `TARGET ${backend}.${name} ${peer}${versus}: got ${got.toFixed(3)} want ${wanted} ${reached ? "reached" : "missed"}`, reached };
+}
+
+const report = { at: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), results: {} };
+const lines = [];
+let missed = 0;
+
+for (const backend of backends) {
+  const { peers, cases, targets } = plan[backend];
+  const names = (await peers()).map(({ name }) => name);
+  const results = {};
+  process.stdout.write(`\n${backend}\n`);
+  for (const [caseName, settings] of Object.entries(cases)) {
+    if (flags.case !== undefined && flags.case !== caseName) continue;
+    results[caseName] = {};
+    for (const peer of names.filter((name) => settings.only?.(name) ?? true)) {
+      const result = await measure(backend, caseName, peer);
+      results[caseName][peer] = result;
+      const range = `${shown(result.min, settings.unit)} – ${shown(result.max, settings.unit)}`;
+      const cpu = result.cpuPerJobUs === undefined ? "" : `${result.cpuPerJobUs.toFixed(1)} µs CPU/job`;
+      const p99 = result.p99 === undefined ? "" : `p99 ${result.p99.toFixed(3)} ms`;
+      process.stdout.write(`  ${caseName.padEnd(14)} ${peer.padEnd(22)} ${shown(result.value, settings.unit).padStart(14)}  (${range})  ${cpu}${p99}\n`);
+    }
+  }
+  report.results[backend] = results;
+  for (const each of targets) {
+    const outcome = target(backend, results, each);
+    if (outcome === undefined) continue;
+    lines.push(outcome.line);
+    if (!outcome.reached) missed += 1;
+  }
+}
+
+mkdirSync(`${folder}results`, { recursive: true });
+const file = `${folder}results/${report.at.replaceAll(":", "-")}.json`;
+writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+process.stdout.write(`\n${lines.join("\n")}\nwritten to bench/results/${file.slice(file.lastIndexOf("/") + 1)}\n`);
+process.exit(flags.check === true && missed > 0 ? 1 : 0);
