@@ -26,8 +26,7 @@ export const KEEP_ALL: Retention = { count: Infinity, ageMs: Infinity };
 export const KEEP_NONE: Retention = { count: 0, ageMs: Infinity };
 export const QUEUE = "work";
 
-/** How long a call may take beyond its own waiting before it counts as hung, in real time. */
-const HUNG_AFTER_MS = 3_000;
+const HUNG_AFTER_MS = 10_000;
 /** Rounds without a job after which no more are expected. */
 const EMPTY_ROUNDS = 6;
 
@@ -170,7 +169,11 @@ export class Stage {
     if (!settled) {
       // Real time even on a virtual clock: the driver may wait for real input and output.
       const limit = new AbortController();
-      const tooLate = sleep(systemClock, HUNG_AFTER_MS + (clock === undefined ? withinMs : 0), limit.signal);
+      const tooLate = sleep(
+        systemClock,
+        (this.target.hungAfterMs ?? HUNG_AFTER_MS) + (clock === undefined ? withinMs : 0),
+        limit.signal,
+      );
       await Promise.race([watched, tooLate]);
       limit.abort();
     }

@@ -1,6 +1,7 @@
 import type { CaseGroup } from "../case.ts";
 import { clear, pausing } from "./control.ts";
 import { delays } from "./delays.ts";
+import { envelope } from "./envelope.ts";
 import { fields } from "./fields.ts";
 import { finish } from "./finish.ts";
 import { leases } from "./leases.ts";
@@ -16,6 +17,7 @@ export const caseGroups: readonly CaseGroup[] = [
   lifecycle,
   push,
   fields,
+  envelope,
   reserve,
   order,
   finish,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Capabilities, CountQuality, Driver, Durability, Support } from "../../../contract/index.ts";
+import type { Capabilities, CountQuality, Driver, Durability, ErrorClass, Support } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
 import type { CaseGroup } from "../case.ts";
 import { QUEUE } from "../stage.ts";
@@ -96,6 +96,14 @@ const THROWN: readonly unknown[] = [
   Object.create(null),
 ];
 
+function classified(driver: Driver, thrown: unknown): ErrorClass {
+  try {
+    return driver.classify(thrown);
+  } catch (error) {
+    return assert.fail(`classify throws for a thrown ${typeof thrown}: ${String(error)}`);
+  }
+}
+
 async function closesBlocked(driver: Driver, waiting: Promise<unknown>[], leaseMs: number): Promise<void> {
   for (let index = 0; index < 3; index += 1) {
     waiting.push(driver.reserve({ queues: [QUEUE], max: 10, leaseMs, waitMs: 3_600_000 }));
@@ -179,7 +187,7 @@ export const lifecycle: CaseGroup = {
       name: "classify answers for whatever was thrown",
       run: async ({ driver }) => {
         for (const thrown of THROWN) {
-          const { code, retryable } = driver.classify(thrown);
+          const { code, retryable } = classified(driver, thrown);
           assert.match(code, /^[A-Z_]+$/, "the code of an error");
           assert.equal(typeof retryable, "boolean", "retryable");
         }

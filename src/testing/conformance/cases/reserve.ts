@@ -312,16 +312,15 @@ export const reserve: CaseGroup = {
       name: "jobs pushed while consumers run all come",
       run: async (stage) => {
         let isPushing = true;
-        const pushing = (async () => {
+        const pushAll = async (): Promise<void> => {
           for (let batch = 0; batch < 20; batch += 1) {
             await stage.push(stage.items(10));
             await turns(1);
           }
           isPushing = false;
-        })();
-        const seen = consumeAll(stage, [stage.driver], 4, 200, () => isPushing);
-        await pushing;
-        once(await seen, 200);
+        };
+        const [seen] = await Promise.all([consumeAll(stage, [stage.driver], 4, 200, () => isPushing), pushAll()]);
+        once(seen, 200);
       },
     },
     {

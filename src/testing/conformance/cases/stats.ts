@@ -44,6 +44,33 @@ const twice = (counts: Counts): Counts => ({
   completed: counts.completed * 2,
 });
 
+type Load = { begun: number; isOver: boolean };
+
+async function produceAndDrain(stage: Stage, load: Load): Promise<readonly string[]> {
+  for (let batch = 0; batch < 10; batch += 1) {
+    load.begun += 12;
+    await stage.push(stage.items(12));
+    await nextImmediate();
+  }
+  const ids = await stage.drain();
+  load.isOver = true;
+  return ids;
+}
+
+async function watchUnderLoad(stage: Stage, load: Load): Promise<void> {
+  while (!load.isOver) {
+    const seen = await stage.driver.stats(QUEUE);
+    for (const state of STATES) checkPossible(state, stage.capabilities.stats[state], seen[state], load.begun);
+    await nextImmediate();
+  }
+}
+
+function checkPossible(state: string, quality: CountQuality, count: number | undefined, pushed: number): void {
+  if (quality === "none") return assert.equal(count, undefined, `${state} is declared none`);
+  assert.ok(count !== undefined && count >= 0 && Number.isInteger(count), `${state} is ${String(count)}`);
+  if (quality === "exact") assert.ok(count <= pushed, `${state} is ${count} after ${pushed} pushes`);
+}
+
 export const stats: CaseGroup = {
   group: "statistics",
   cases: [
@@ -122,34 +149,8 @@ export const stats: CaseGroup = {
     {
       name: "under load no number is impossible, and at rest all are right",
       run: async (stage) => {
-        let begun = 0;
-        let stopped = false;
-        const produce = async (): Promise<void> => {
-          for (let batch = 0; batch < 10; batch += 1) {
-            begun += 12;
-            await stage.push(stage.items(12));
-            await nextImmediate();
-          }
-        };
-        const watch = async (): Promise<void> => {
-          while (!stopped) {
-            const seen = await stage.driver.stats(QUEUE);
-            for (const state of STATES) {
-              const count = seen[state];
-              if (stage.capabilities.stats[state] === "none") assert.equal(count, undefined, state);
-              else
-                assert.ok(count !== undefined && count >= 0 && Number.isInteger(count), `${state} is ${String(count)}`);
-              if (stage.capabilities.stats[state] === "exact")
-                assert.ok((count ?? 0) <= begun, `${state} is ${String(count)} after ${begun} pushes`);
-            }
-            await nextImmediate();
-          }
-        };
-        const watching = watch();
-        await produce();
-        const ids = await stage.drain();
-        stopped = true;
-        await watching;
+        const load = { begun: 0, isOver: false };
+        const [ids] = await Promise.all([produceAndDrain(stage, load), watchUnderLoad(stage, load)]);
         assert.equal(ids.length, 120);
         await checkStats(stage, { ...NONE, completed: 120 }, QUEUE);
       },
