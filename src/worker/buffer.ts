@@ -29,6 +29,15 @@ export class Buffer {
     return attempt;
   }
 
+  /** The first that `fits`; nearly always the very first. */
+  takeFirst(fits: (attempt: Attempt) => boolean): Attempt | undefined {
+    const first = this.#attempts[this.#head];
+    if (first !== undefined && fits(first)) return this.take();
+    const found = this.all().find(fits);
+    if (found !== undefined) this.takeWhere((attempt) => attempt === found);
+    return found;
+  }
+
   all(): readonly Attempt[] {
     return this.#attempts.slice(this.#head).filter((attempt) => attempt !== undefined);
   }

@@ -30,6 +30,7 @@ export function handlerFor(table: HandlerTable, name: string): AnyHandler | unde
 
 /** Handlers in this thread. */
 export class InlineExecutor implements Executor {
+  readonly room = Infinity;
   readonly #table: HandlerTable;
   #listener: ExecutorListener | undefined;
 
@@ -39,6 +40,10 @@ export class InlineExecutor implements Executor {
 
   async start(listener: ExecutorListener): Promise<void> {
     this.#listener = listener;
+  }
+
+  accepts(): boolean {
+    return true;
   }
 
   execute(attempt: Attempt): void {

@@ -44,6 +44,7 @@ export class Runner implements ExecutorListener, FetchHost {
   readonly #unknown: UnknownJobs;
   readonly #pauses: PauseWatch;
   readonly #hand = new AttemptsInHand();
+  readonly #accepts = (attempt: Attempt): boolean => this.#executor.accepts(attempt);
   readonly #owner: Readonly<{ settled: (attempt: Attempt, result: FinishResult) => void }>;
   readonly #buffer = new Buffer();
   #active = 0;
@@ -159,7 +160,11 @@ export class Runner implements ExecutorListener, FetchHost {
   // Fetching
 
   appetite(): Appetite {
-    const free = this.#slots - this.#active - this.#buffer.size;
+    const slots = this.#slots - this.#active;
+    const room = Math.min(slots, this.#executor.room);
+    // All children are being replaced: jobs that were fetched now would only wait here.
+    if (slots > 0 && room === 0) return { max: 0, free: 0 };
+    const free = room - this.#buffer.size;
     const ahead = this.#prefetch.target;
     const left = this.#settings.maxJobs - this.#started - this.#buffer.size;
     const unconfirmed = this.#outbox.unconfirmed;
@@ -227,8 +232,9 @@ export class Runner implements ExecutorListener, FetchHost {
     if (this.#pumping) return;
     this.#pumping = true;
     while (this.#active < this.#slots && this.#buffer.size > 0 && this.status === "running") {
-      const attempt = this.#buffer.take();
-      if (attempt !== undefined) this.#begin(attempt);
+      const attempt = this.#buffer.takeFirst(this.#accepts);
+      if (attempt === undefined) break;
+      this.#begin(attempt);
     }
     this.#pumping = false;
     if (this.#started >= this.#settings.maxJobs) this.#stopBy("maxJobs");
@@ -316,6 +322,10 @@ export class Runner implements ExecutorListener, FetchHost {
       if (attempt.aborted?.code === "LEASE_LOST") attempt.closed = true;
       else this.#close(attempt, this.#judge.workerDied(attempt, error));
     }
+    this.#pump();
+  }
+
+  roomier(): void {
     this.#pump();
   }
 
