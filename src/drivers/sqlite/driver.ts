@@ -136,19 +136,20 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   }
 
   async queues(): Promise<readonly string[]> {
-    const rows = this.#store.tx.sql.queues.all() as readonly Readonly<{ name: string }>[];
+    const store = this.#store;
+    const rows = await store.read(() => store.tx.sql.queues.all() as readonly Readonly<{ name: string }>[]);
     return rows.map(({ name }) => name);
   }
 
   async stats(queue?: string): Promise<StoredStats> {
-    const { database, tx, thread } = this.#store;
-    return readStats(database, tx.sql, thread, queue);
+    return readStats(this.#store, queue);
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
-    const { tx, writes, database } = this.#store;
+    const store = this.#store;
+    const { tx, writes, database } = store;
     // What is pushed meanwhile stays: a producer that never stops would keep this from ending.
-    const { seq } = tx.sql.lastPlace.get() as Readonly<{ seq: number }>;
+    const { seq } = await store.read(() => tx.sql.lastPlace.get() as Readonly<{ seq: number }>);
     let removed = 0;
     for (;;) {
       const part = await writes.submit({ rows: 1, bytes: 0, run: () => clearPortion(tx, database, queue, seq) });

@@ -18,15 +18,22 @@ type SlimRow = Pick<JobRow, "seq" | "state" | "queue" | "name" | "tags" | "failu
 /** Everything but payloads: a listing that filters must not read them. */
 const SLIM = "seq, state, queue, name, tags, failure, created_at, finished_at";
 
-export type RecordAccess = Readonly<{ database: SqliteDatabase; tx: Transaction; writes: WriteQueue }>;
+export type RecordAccess = Readonly<{
+  database: SqliteDatabase;
+  tx: Transaction;
+  writes: WriteQueue;
+  read<T>(attempt: () => T): Promise<T>;
+}>;
 
 /** `access` gives the open connection, or throws NOT_OPEN or CLOSED. */
 export function jobRecords(access: () => RecordAccess): RecordStore {
   return {
     get: async (id) => {
-      const { tx } = access();
-      const row = tx.sql.jobById.get(storedText(id)) as JobRow | undefined;
-      return row === undefined ? undefined : tx.job(row);
+      const store = access();
+      return store.read(() => {
+        const row = store.tx.sql.jobById.get(storedText(id)) as JobRow | undefined;
+        return row === undefined ? undefined : store.tx.job(row);
+      });
     },
     list: async (filter, page) => list(access, filter, page),
     remove: (ids) => change(access, ids, remove),
@@ -41,21 +48,29 @@ async function list(
   filter: RecordFilter,
   page: Readonly<{ limit: number; cursor?: string | undefined }>,
 ): Promise<RecordPage> {
-  const jobs: StoredJob[] = [];
   let after = placeOf(page.cursor);
+  const jobs: StoredJob[] = [];
   for (;;) {
-    const { database, tx } = access();
-    const { rows, last } = step(database, tx, filter, after);
-    for (const row of rows) {
-      if (!matches(row, filter)) continue;
-      if (jobs.length === page.limit) return { jobs, cursor: String(after) };
-      jobs.push(tx.job(tx.sql.job.get(row.seq) as JobRow));
-      after = row.seq;
-    }
-    if (last === undefined) return { jobs, cursor: undefined };
-    after = last;
+    const store = access();
+    const seen = await store.read(() => stepThrough(store, filter, after, page.limit - jobs.length));
+    jobs.push(...seen.jobs);
+    if (seen.next === undefined) return { jobs, cursor: undefined };
+    after = seen.next;
+    if (seen.isMore) return { jobs, cursor: String(after) };
     await new Promise<void>(nextTurn);
   }
+}
+
+type Seen = Readonly<{ jobs: readonly StoredJob[]; next: number | undefined; isMore: boolean }>;
+
+/** `next`: after which place to go on; undefined at the end. `isMore`: another job matches beyond the limit. */
+function stepThrough({ database, tx }: RecordAccess, filter: RecordFilter, after: number, limit: number): Seen {
+  const { rows, last } = step(database, tx, filter, after);
+  const matching = rows.filter((row) => matches(row, filter));
+  const shown = matching.slice(0, limit);
+  const jobs = shown.map(({ seq }) => tx.job(tx.sql.job.get(seq) as JobRow));
+  const isMore = matching.length > limit;
+  return { jobs, next: isMore ? (shown.at(-1)?.seq ?? after) : last, isMore };
 }
 
 function placeOf(cursor: string | undefined): number {

@@ -1,7 +1,7 @@
-/** Of one transaction. Above any of them it is committed and the event loop gets its turn: together they keep one below about 5 ms. */
-export const MAX_ROWS = 500;
+/** Of one transaction. Above any of them it is committed and the event loop gets its turn: together they keep one below about 3 ms. */
+export const MAX_ROWS = 250;
 export const MAX_BYTES: number = 2 * 1024 * 1024;
-export const MAX_MS = 3;
+export const MAX_MS = 1;
 
 /** Of one payload. 16 MB are written in about 40 ms, during which nothing else happens in the process: store larger things elsewhere. */
 export const MAX_PAYLOAD_BYTES: number = 8 * 1024 * 1024;

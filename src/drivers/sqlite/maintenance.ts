@@ -15,6 +15,7 @@ type Store = Readonly<{
   leaseClock: LeaseClock;
   tx: Transaction;
   writes: WriteQueue;
+  read<T>(attempt: () => T): Promise<T>;
 }>;
 
 type Part = { promoted: number; recovered: number; readonly died: StoredJob[] };
@@ -29,14 +30,14 @@ export async function maintainStore(
 ): Promise<MaintainResult> {
   let [promoted, recovered] = [0, 0];
   const died: StoredJob[] = [];
-  let nextDueInMs = nextDueOf(store);
+  let nextDueInMs = await store.read(() => nextDueOf(store));
   while (nextDueInMs === 0 && !signal?.aborted) {
     const done = { promoted, recovered, lost: died.length };
     const part = await store.writes.submit({ rows: DUE_PORTION, bytes: 0, run: (tx) => bringUpToDate(tx, max, done) });
     promoted += part.promoted;
     recovered += part.recovered;
     died.push(...part.died);
-    nextDueInMs = nextDueOf(store);
+    nextDueInMs = await store.read(() => nextDueOf(store));
     if (part.promoted + part.recovered + part.died.length === 0) break;
   }
   await prune(store, max, signal);
@@ -72,16 +73,17 @@ function bringUpToDate(
   return part;
 }
 
-async function prune(
-  { database, context, writes }: Store,
-  max: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function prune(store: Store, max: number, signal: AbortSignal | undefined): Promise<void> {
+  const { database, context, writes } = store;
   const { completed, failed } = context.retention;
   for (const pruning of [new Pruning(database, COMPLETED, completed), new Pruning(database, FAILED, failed)]) {
     let left = max;
     const portion = (): number => Math.min(left, DUE_PORTION);
-    while (left > 0 && !signal?.aborted && pruning.surplus(context.clock.now(), 1).length > 0) {
+    while (
+      left > 0 &&
+      !signal?.aborted &&
+      (await store.read(() => pruning.surplus(context.clock.now(), 1))).length > 0
+    ) {
       const removed = await writes.submit({
         rows: DUE_PORTION,
         bytes: 0,

@@ -13,6 +13,7 @@ import { prepareStatements } from "./statements.ts";
 import { Transaction } from "./transaction.ts";
 import { WaitingReserves } from "./waiting-reserves.ts";
 import { WalGuard } from "./wal-guard.ts";
+import { whileBusy } from "./while-busy.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
@@ -95,6 +96,11 @@ export class OpenStore {
       run: (tx) => (isOver() ? NOTHING : claimJobs(tx, request)),
       idle: () => (isOver() ? NOTHING : nothingToClaim(this.tx, request.queues, clock.now(), this.leaseClock.now())),
     });
+  }
+
+  /** A read outside of transactions, repeated while the file is locked. */
+  read<T>(attempt: () => T): Promise<T> {
+    return whileBusy(this.context.clock, this.#settings.busyMs, attempt);
   }
 
   async close(): Promise<void> {

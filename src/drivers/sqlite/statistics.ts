@@ -31,35 +31,37 @@ const OLDEST = `
   SELECT min((SELECT available_at FROM jobferry_jobs WHERE state = ${PENDING} AND queue = ?1 AND priority = level.priority ORDER BY seq LIMIT 1)) AS oldest
   FROM level WHERE priority IS NOT NULL`;
 
+type Store = Readonly<{
+  database: SqliteDatabase;
+  tx: Readonly<{ sql: Statements }>;
+  thread: SideThread | undefined;
+  read<T>(attempt: () => T): Promise<T>;
+}>;
+
 /** Of one queue, or of all together: then `paused` says whether every queue is. */
-export async function readStats(
-  database: SqliteDatabase,
-  sql: Statements,
-  thread: SideThread | undefined,
-  queue: string | undefined,
-): Promise<StoredStats> {
-  const queues = (sql.queues.all() as readonly QueueRow[]).filter(({ name }) => queue === undefined || name === queue);
+export async function readStats(store: Store, queue: string | undefined): Promise<StoredStats> {
+  const { database, tx } = store;
+  const all = await store.read(() => tx.sql.queues.all() as readonly QueueRow[]);
+  const queues = all.filter(({ name }) => queue === undefined || name === queue);
   if (queues.length === 0) return NONE;
   const only = queue === undefined ? undefined : queues[0]?.id;
-  const counts = await count(database, thread, only);
-  return {
+  const counts = await count(store, only);
+  return store.read(() => ({
     ...counts,
     completed: completedOf(database, only),
     oldestPendingAt: oldestOf(database, queues),
     paused: queues.every(({ paused }) => paused !== 0),
-  };
+  }));
 }
 
-async function count(
-  database: SqliteDatabase,
-  thread: SideThread | undefined,
-  queue: number | undefined,
-): Promise<Counts> {
-  if (thread === undefined || thread.broken || isQuick(database, queue)) return countJobs(database, queue);
+async function count(store: Store, queue: number | undefined): Promise<Counts> {
+  const { database, thread } = store;
+  const isShort = thread === undefined || thread.broken || (await store.read(() => isQuick(database, queue)));
+  if (isShort) return store.read(() => countJobs(database, queue));
   try {
     return (await thread.call({ kind: "count", queue })) as Counts;
   } catch {
-    return countJobs(database, queue);
+    return store.read(() => countJobs(database, queue));
   }
 }
 

@@ -25,7 +25,7 @@ export type WriteHooks = Readonly<{
 }>;
 
 /** How long flushes may follow each other in microtasks before the event loop gets its turn, ms. */
-const TURN_MS = 2;
+const TURN_MS = 0.5;
 const MAX_BACKOFF_MS = 6;
 
 class Queued {
