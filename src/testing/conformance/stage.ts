@@ -48,6 +48,7 @@ export class Stage {
   readonly #retention: RetentionOverride;
   readonly #open: Set<Driver>;
   readonly #tokens = new Set<string>();
+  readonly #armedBefore: number;
   #made = 0;
 
   private constructor(
@@ -55,6 +56,7 @@ export class Stage {
     driver: Driver,
     capabilities: Capabilities,
     retention: RetentionOverride,
+    armedBefore: number,
   ) {
     this.target = target;
     this.driver = driver;
@@ -62,11 +64,13 @@ export class Stage {
     this.clock = target.clock ?? systemClock;
     this.#retention = retention;
     this.#open = new Set([driver]);
+    this.#armedBefore = armedBefore;
   }
 
   static async open(target: ConformanceTarget, retention: RetentionOverride = {}): Promise<Stage> {
+    const armedBefore = target.clock?.armed ?? 0;
     const driver = await target.open();
-    return new Stage(target, driver, await openOne(target, driver, retention), retention);
+    return new Stage(target, driver, await openOne(target, driver, retention), retention, armedBefore);
   }
 
   /** Closes what is open. On a virtual clock also proves that no timer was left behind. */
@@ -78,7 +82,9 @@ export class Stage {
       await this.target.cleanup?.();
     }
     if (this.target.clock === undefined) return;
-    assert.equal(this.target.clock.armed, 0, "timers that are still armed on the context's clock after close");
+    // Not 0: a case that failed before may have left some.
+    const left = Math.max(0, this.target.clock.armed - this.#armedBefore);
+    assert.equal(left, 0, "timers that are still armed on the context's clock after close");
   }
 
   /** A second driver on the same store. */
