@@ -1,8 +1,9 @@
-import type { Clock } from "../contract/index.ts";
+import type { Clock, Timer } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { Deferred } from "../runtime/index.ts";
 
-type Ticket = { readonly deadline: number; readonly onDeadline: () => void; open: boolean };
+/** `onDeadline` is let go of when the call ends, because a payload hangs on it and the ticket may lie here for a while. */
+type Ticket = { readonly deadline: number; onDeadline: (() => void) | undefined };
 type Waiter = { readonly items: number; readonly bytes: number; readonly admitted: Deferred };
 
 export type AdmissionLimits = Readonly<{ items: number; bytes: number; timeoutMs: number }>;
@@ -18,7 +19,8 @@ export class Admission {
   #bytes = 0;
   #waiters: Waiter[] = [];
   #tickets: Ticket[] = [];
-  #armed = false;
+  #timer: Timer | undefined;
+  #drained: Deferred | undefined;
 
   constructor(clock: Clock, limits: AdmissionLimits) {
     this.#clock = clock;
@@ -26,7 +28,7 @@ export class Admission {
   }
 
   /** Takes room, or the promise of it. A call larger than everything is let in alone. */
-  enter(items: number, bytes: number): { admitted: Promise<void>; withdraw(): boolean } | undefined {
+  enter(items: number, bytes: number): Readonly<{ admitted: Promise<void>; withdraw: () => boolean }> | undefined {
     if (this.#waiters.length === 0 && this.#hasRoom(items, bytes)) {
       this.#items += items;
       this.#bytes += bytes;
@@ -40,31 +42,54 @@ export class Admission {
   leave(items: number, bytes: number): void {
     this.#items -= items;
     this.#bytes -= bytes;
-    while (this.#waiters[0] !== undefined && this.#hasRoom(this.#waiters[0].items, this.#waiters[0].bytes)) {
-      const waiter = this.#waiters.shift();
-      if (waiter === undefined) return;
-      this.#items += waiter.items;
-      this.#bytes += waiter.bytes;
-      waiter.admitted.resolve();
-    }
+    this.#admit();
+    if (this.#items > 0) return;
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  /** Resolves when nothing is inside; who waits comes in before. */
+  drained(): Promise<void> {
+    if (this.#items === 0) return Promise.resolve();
+    this.#drained ??= new Deferred();
+    return this.#drained.promise;
   }
 
   /** Calls `onDeadline` when the call's time is over; the returned function ends the watch. */
   watch(onDeadline: () => void): () => void {
-    const ticket: Ticket = { deadline: this.#clock.monotonic() + this.#limits.timeoutMs, onDeadline, open: true };
+    const ticket: Ticket = { deadline: this.#clock.monotonic() + this.#limits.timeoutMs, onDeadline };
     this.#tickets.push(ticket);
     this.#arm();
     if (this.#tickets.length > 4_096 && this.#tickets.length > 4 * (this.#items + this.#waiters.length)) this.#sweep();
     return () => {
-      ticket.open = false;
+      ticket.onDeadline = undefined;
       if (this.#items === 0 && this.#waiters.length === 0 && this.#tickets.length > 64) this.#sweep();
     };
+  }
+
+  /** Ends all watches: nothing is sent any more. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#tickets = [];
+  }
+
+  #admit(): void {
+    let [first] = this.#waiters;
+    while (first !== undefined && this.#hasRoom(first.items, first.bytes)) {
+      this.#waiters.shift();
+      this.#items += first.items;
+      this.#bytes += first.bytes;
+      first.admitted.resolve();
+      [first] = this.#waiters;
+    }
   }
 
   #withdraw(waiter: Waiter): boolean {
     const at = this.#waiters.indexOf(waiter);
     if (at < 0) return false;
     this.#waiters.splice(at, 1);
+    if (at === 0) this.#admit(); // smaller calls may have stood behind a large one
     return true;
   }
 
@@ -75,23 +100,23 @@ export class Admission {
   }
 
   #sweep(): void {
-    this.#tickets = this.#tickets.filter((ticket) => ticket.open);
+    this.#tickets = this.#tickets.filter((ticket) => ticket.onDeadline !== undefined);
   }
 
   #arm(): void {
     const [first] = this.#tickets;
-    if (this.#armed || first === undefined) return;
-    this.#armed = true;
-    this.#clock.timer(first.deadline - this.#clock.monotonic(), () => this.#expire(), { keepAlive: false });
+    if (this.#timer !== undefined || first === undefined) return;
+    const left = first.deadline - this.#clock.monotonic();
+    this.#timer = this.#clock.timer(left, () => this.#expire(), { keepAlive: false });
   }
 
   #expire(): void {
-    this.#armed = false;
+    this.#timer = undefined;
     this.#sweep();
     const now = this.#clock.monotonic();
     const due = this.#tickets.filter((ticket) => ticket.deadline <= now);
     this.#tickets = this.#tickets.slice(due.length);
-    for (const ticket of due) ticket.onDeadline();
+    for (const ticket of due) ticket.onDeadline?.();
     this.#arm();
   }
 }

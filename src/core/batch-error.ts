@@ -1,4 +1,4 @@
-import { JobferryError } from "../errors/index.ts";
+import { isJobferryError, JobferryError } from "../errors/index.ts";
 import type { Job } from "./job.ts";
 import type { NewJob } from "./new-job.ts";
 
@@ -10,11 +10,13 @@ export class BatchError extends JobferryError {
 
   constructor(stored: readonly Job[], unconfirmed: readonly NewJob[], cause: unknown) {
     const total = stored.length + unconfirmed.length;
-    super(
-      "BATCH_INCOMPLETE",
-      `${unconfirmed.length} of ${total} jobs were not confirmed. Push error.unconfirmed again; the cause says what went wrong.`,
-      { cause, retryable: true },
-    );
+    const retryable = !isJobferryError(cause) || cause.retryable;
+    const advice = retryable ? "Push error.unconfirmed again" : "Mend what the cause says, then push error.unconfirmed";
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super("BATCH_INCOMPLETE", `${unconfirmed.length} of ${total} jobs were not confirmed. ${advice}. Cause: ${why}`, {
+      cause,
+      retryable,
+    });
     this.stored = stored;
     this.unconfirmed = unconfirmed;
   }

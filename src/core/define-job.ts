@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { JobferryError, PermanentError } from "../errors/index.ts";
+import { invalidArgument, isJobferryError, JobferryError, PermanentError } from "../errors/index.ts";
 import { checkName } from "../runtime/index.ts";
 import type { Handler, Route } from "./handler.ts";
 import type { Job, JobSnapshot } from "./job.ts";
@@ -27,7 +27,10 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
 ): JobDefinition<N, StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
   type In = StandardSchemaV1.InferInput<S>;
   type Out = StandardSchemaV1.InferOutput<S>;
+  if (typeof definition !== "object" || definition === null)
+    throw invalidArgument("definition", definition, "an object with name and payload");
   const { payload: schema, ...defaults } = definition;
+  if ("id" in defaults) throw invalidArgument("id", defaults.id, "left out of a definition: each job has its own");
   checkName("name", defaults.name);
   checkSchema("payload", schema);
   void new UnsentJob(undefined, defaults); // a wrong default shows here and not at the first push
@@ -40,11 +43,17 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
       name: definition.name,
       handler: (job, context) => {
         // A worker hands over its own snapshots; the check is asynchronous only where the schema is.
-        const output = permanently(() => validate(schema, job.payload, `The payload of job "${definition.name}"`));
+        const what = `The payload of job "${definition.name}"`;
+        let output: unknown;
+        try {
+          output = validate(schema, job.payload, what);
+        } catch (error) {
+          throw unfit(error);
+        }
         if (!(output instanceof Promise)) return handler(withPayload(job, output as Out), context);
         return output.then(
           (late) => handler(withPayload(job, late as Out), context),
-          (error: unknown) => Promise.reject(PermanentError.from(error)),
+          (error: unknown) => Promise.reject(unfit(error)),
         );
       },
     }),
@@ -65,10 +74,7 @@ function withPayload<P, N extends string>(job: Job<unknown, N>, payload: P): Job
   return (job as JobSnapshot<unknown, N>).withPayload(payload);
 }
 
-function permanently<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    throw PermanentError.from(error);
-  }
+/** A payload that does not fit now never will; a schema that broke may work at the next attempt. */
+function unfit(error: unknown): unknown {
+  return isJobferryError(error, "PAYLOAD_INVALID") ? PermanentError.from(error) : error;
 }

@@ -1,3 +1,5 @@
+import { invalidArgument } from "../errors/index.ts";
+
 export type Listener<T> = (event: T) => unknown;
 
 /** Typed events, one object each. Listeners run in the order in which they were added; what they throw or reject goes to `report`. */
@@ -5,11 +7,13 @@ export class Emitter<E> {
   readonly #listeners = new Map<keyof E, readonly Listener<never>[]>();
 
   on<K extends keyof E>(event: K, listener: Listener<E[K]>): this {
+    if (typeof listener !== "function") throw invalidArgument("listener", listener, "a function");
     this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
     return this;
   }
 
   once<K extends keyof E>(event: K, listener: Listener<E[K]>): this {
+    if (typeof listener !== "function") throw invalidArgument("listener", listener, "a function");
     const wrapped = (value: E[K]): unknown => {
       this.#remove(event, wrapped);
       return listener(value);

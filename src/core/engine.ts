@@ -1,16 +1,22 @@
 import type { Capabilities, Clock, Driver, FinishItem, FinishResult, StoredJob } from "../contract/index.ts";
 import { JobferryError, UnsupportedError } from "../errors/index.ts";
-import { settledWithin, sleep } from "../runtime/index.ts";
+import { settledWithin } from "../runtime/index.ts";
 import type { Envelope } from "./envelope.ts";
 import { Finishing, type Finish, finishUnknown } from "./finishing.ts";
 import { Intake } from "./intake.ts";
 import { Pushing } from "./pushing.ts";
 import { encodeResult } from "./result.ts";
 import { Lease } from "./lease.ts";
+import { checkBytes, checkDelay, checkLease } from "./limits.ts";
 import { type QueueSettings, survives } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
 
-export type Taken = Readonly<{ lease: Lease; envelope: Envelope }>;
+/** `payload` where it was decoded on the way: hand it to the job's snapshot, or it is decoded twice. */
+export type Taken = Readonly<{
+  lease: Lease;
+  envelope: Envelope;
+  payload: Readonly<{ value: unknown }> | undefined;
+}>;
 export type ReserveCall = Readonly<{
   queues: readonly string[];
   max: number;
@@ -20,8 +26,15 @@ export type ReserveCall = Readonly<{
   signal?: AbortSignal | undefined;
 }>;
 
+/** `unreadable`: how many jobs came that could not be read and were parked or handed back. */
+export type ReserveAnswer = Readonly<{
+  taken: readonly Taken[];
+  died: readonly StoredJob[];
+  unreadable: number;
+  nextDueInMs: number | undefined;
+}>;
+
 const CLOSE_TIMEOUT_MS = 10_000;
-const DRAIN_POLL_MS = 5;
 
 /** What a queue and its workers share: one open driver, its batchers and its state. Not public. */
 export class Engine<Tx = never> {
@@ -29,6 +42,8 @@ export class Engine<Tx = never> {
   readonly settings: QueueSettings;
   readonly clock: Clock;
   readonly #closing = new AbortController();
+  /** Whether the driver may hold something that must be closed, also after an open() that failed. */
+  #touched = false;
   #opening: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #capabilities: Capabilities | undefined;
@@ -62,8 +77,7 @@ export class Engine<Tx = never> {
 
   /** undefined when the queue is open already, so that hot paths need no promise. */
   ready(): Promise<void> | undefined {
-    if (this.#closing.signal.aborted)
-      return Promise.reject(new JobferryError("CLOSED", "The queue is closed. Make another one."));
+    if (this.#closing.signal.aborted) return Promise.reject(closedError());
     if (this.#pushing !== undefined) return undefined;
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined; // the next call tries again
@@ -74,20 +88,35 @@ export class Engine<Tx = never> {
 
   async #open(): Promise<void> {
     const { clock, logger, completed, failed } = this.settings;
+    this.#touched = true;
     const capabilities = await this.call("open", () =>
       this.driver.open({ clock, logger, retention: { completed, failed } }),
     );
+    if (this.#closing.signal.aborted) {
+      // close() did not wait any longer: what was opened after it must not stay open.
+      await this.call("close", () => this.driver.close());
+      throw closedError();
+    }
     this.#checkDurability(capabilities);
     this.#capabilities = capabilities;
     this.#pushing = new Pushing(this.driver, this.settings, capabilities, this.closing);
   }
 
-  #checkDurability({ durability }: Capabilities): void {
-    const wanted = this.settings.durability;
-    if (wanted === undefined || survives(durability, wanted)) return;
+  #checkDurability({ durability, shared }: Capabilities): void {
+    const { durability: wanted, logger } = this.settings;
+    const { name } = this.driver;
+    if (wanted === undefined) {
+      if (shared && !survives(durability, "serverCrash"))
+        logger.warn(
+          { driver: name, durability },
+          `${name} as it is set up may lose pushed jobs when its server crashes (docs/guarantees.md). Set the option durability to say what you need.`,
+        );
+      return;
+    }
+    if (survives(durability, wanted)) return;
     throw new UnsupportedError(
       "durability",
-      `durability "${wanted}" was asked for, but ${this.driver.name} as it is set up survives "${durability}". Change its settings (docs/guarantees.md), or ask for less.`,
+      `durability "${wanted}" was asked for, but ${name} as it is set up survives "${durability}". Change its settings (docs/guarantees.md), or ask for less.`,
     );
   }
 
@@ -105,10 +134,18 @@ export class Engine<Tx = never> {
     return this.#pushing;
   }
 
+  /** @throws UNSUPPORTED */
+  checkDelay(delayMs: number): void {
+    checkDelay(this.driver.name, this.capabilities, delayMs);
+  }
+
+  /** @throws UNSUPPORTED */
+  checkLease(leaseMs: number): void {
+    checkLease(this.driver.name, this.capabilities, leaseMs);
+  }
+
   /** Leases on what could be read; what could not is finished here. `died` are jobs that the store itself failed. */
-  async reserve(
-    call: ReserveCall,
-  ): Promise<Readonly<{ taken: readonly Taken[]; died: readonly StoredJob[]; nextDueInMs: number | undefined }>> {
+  async reserve(call: ReserveCall): Promise<ReserveAnswer> {
     const sentAt = this.clock.monotonic();
     const result = await this.call("reserve", () => this.driver.reserve(call));
     const countedFrom = result.claimedAt ?? sentAt;
@@ -118,33 +155,49 @@ export class Engine<Tx = never> {
       const lease = new Lease(this.clock, reservation, countedFrom, call.leaseMs);
       const read = this.#intake.read(reservation);
       if ("outcome" in read) unreadable.push({ item: read, lease });
-      else taken.push({ lease, envelope: read });
+      else taken.push({ lease, envelope: read.envelope, payload: read.payload });
     }
-    if (unreadable.length > 0) await this.#finishing.finish(unreadable);
-    return { taken, died: result.died, nextDueInMs: result.nextDueInMs };
+    if (unreadable.length > 0) await this.#putAway(unreadable, taken.length > 0);
+    return { taken, died: result.died, unreadable: unreadable.length, nextDueInMs: result.nextDueInMs };
   }
 
+  /** Those that can run must not wait for a store that does not answer. */
+  async #putAway(unreadable: readonly Finish[], hurry: boolean): Promise<void> {
+    const done = this.#finishing.finish(unreadable);
+    if (!hurry) return void (await done);
+    done.catch((error: unknown) =>
+      this.settings.logger.error({ jobs: unreadable.length, error }, "Jobs that cannot be read were not put away."),
+    );
+  }
+
+  /** One answer per item: `unknown` when the store did not confirm in time, or when the queue was closed. */
   finish(items: readonly Finish[]): Promise<readonly FinishResult[]> {
     return this.#finishing.finish(items);
   }
 
-  /** @throws LEASE_LOST, FINISH_UNKNOWN */
+  /** @throws LEASE_LOST, FINISH_UNKNOWN, CLOSED */
   async finishOne(item: FinishItem, lease: Lease): Promise<void> {
+    if (this.#finishing.stopped) throw closedError();
     const [result] = await this.#finishing.finish([{ item, lease }]);
-    if (result === "lost") throw lease.lostError();
+    if (result === "lost") throw lease.lose();
     if (result !== "ok") throw finishUnknown(item.reservation.job.id);
   }
 
-  /** @throws LEASE_LOST */
+  /** @throws LEASE_LOST, CLOSED */
   async extendLease(lease: Lease, leaseMs: number): Promise<void> {
+    if (this.#finishing.stopped) throw closedError();
     const sentAt = this.clock.monotonic();
     const [result] = await this.call("extend", () => this.driver.extend([{ reservation: lease.reservation, leaseMs }]));
-    if (result !== "ok") throw lease.lostError();
+    if (result !== "ok") throw lease.lose();
     lease.renewed(sentAt, leaseMs);
   }
 
+  /** undefined where results are not kept. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE */
   encodeResult(result: unknown): Uint8Array | undefined {
-    return this.settings.completed.count > 0 ? encodeResult(result) : undefined;
+    if (this.settings.completed.count <= 0) return undefined;
+    const bytes = encodeResult(result);
+    checkBytes(this.driver.name, this.capabilities, "result", bytes.length);
+    return bytes;
   }
 
   /** Waits for what was sent, then closes the driver. Idempotent. */
@@ -155,15 +208,20 @@ export class Engine<Tx = never> {
 
   async #close(): Promise<void> {
     const opening = this.#opening;
-    this.#closing.abort(new JobferryError("CLOSED", "The queue is closed."));
-    if (opening === undefined) return;
-    await settledWithin(this.clock, opening, CLOSE_TIMEOUT_MS);
-    const deadline = this.clock.monotonic() + CLOSE_TIMEOUT_MS;
-    while (!this.#idle() && this.clock.monotonic() < deadline) await sleep(this.clock, DRAIN_POLL_MS);
+    this.#closing.abort(closedError());
+    if (opening !== undefined) await settledWithin(this.clock, opening, CLOSE_TIMEOUT_MS);
+    if (!this.#touched) return;
+    await settledWithin(this.clock, this.#drained(), CLOSE_TIMEOUT_MS);
+    this.#finishing.stop();
+    this.#pushing?.stop();
     await this.call("close", () => this.driver.close());
   }
 
-  #idle(): boolean {
-    return (this.#pushing?.idle ?? true) && this.#finishing.idle;
+  async #drained(): Promise<void> {
+    await Promise.all([this.#pushing?.drained(), this.#finishing.drained()]);
   }
+}
+
+function closedError(): JobferryError {
+  return new JobferryError("CLOSED", "The queue is closed. Make another one.");
 }

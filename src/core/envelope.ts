@@ -122,7 +122,8 @@ function withFields(kind: PayloadKind, fields: Readonly<Record<string, unknown>>
 }
 
 function isTexts(value: unknown): value is Texts {
-  return typeof value === "object" && value !== null && Object.values(value).every((text) => typeof text === "string");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === "string");
 }
 
 function isBackoff(value: unknown): value is BackoffMs {

@@ -10,11 +10,16 @@ export type Finish = Readonly<{ item: FinishItem; lease: Lease }>;
 
 const MAX_ITEMS = 1_000;
 
-/** Finishes reservations in batches and repeats what is unknown under the same token until the lease must have ended. */
+/**
+ * Finishes reservations in batches and repeats what is unknown under the same token until the lease must have ended. What is repeated
+ * waits outside of the lane: one finish that the store does not answer must not hold up those of other jobs until their leases end.
+ */
 export class Finishing {
   readonly #driver: Driver<never>;
   readonly #settings: QueueSettings;
   readonly #lane: Lane<Finish, FinishResult>;
+  readonly #repeating = new Set<Promise<unknown>>();
+  readonly #stop = new AbortController();
 
   constructor(driver: Driver<never>, settings: QueueSettings) {
     this.#driver = driver;
@@ -22,44 +27,66 @@ export class Finishing {
     this.#lane = new Lane((items) => this.#send(items), { items: MAX_ITEMS, bytes: Infinity });
   }
 
-  /** `unknown` only after every lease of the batch has ended. Never rejects for the store's sake. */
-  finish(items: readonly Finish[]): Promise<readonly FinishResult[]> {
-    return items.length <= MAX_ITEMS ? this.#lane.add(items, 0).answer : this.#finishMany(items);
+  /** `unknown` only after the lease has ended, or after `stop`. Never rejects for the store's sake. */
+  async finish(items: readonly Finish[]): Promise<readonly FinishResult[]> {
+    const results = await this.#add(items);
+    if (!results.includes("unknown")) return results;
+    const repeating = this.#repeat(items, [...results]);
+    this.#repeating.add(repeating);
+    try {
+      return await repeating;
+    } finally {
+      this.#repeating.delete(repeating);
+    }
   }
 
-  async #finishMany(items: readonly Finish[]): Promise<readonly FinishResult[]> {
+  #add(items: readonly Finish[]): Promise<readonly FinishResult[]> {
+    return items.length <= MAX_ITEMS ? this.#lane.add(items, 0).answer : this.#addMany(items);
+  }
+
+  async #addMany(items: readonly Finish[]): Promise<readonly FinishResult[]> {
     const parts: Promise<readonly FinishResult[]>[] = [];
     for (let i = 0; i < items.length; i += MAX_ITEMS)
       parts.push(this.#lane.add(items.slice(i, i + MAX_ITEMS), 0).answer);
     return (await Promise.all(parts)).flat();
   }
 
-  get idle(): boolean {
-    return this.#lane.idle;
+  /** Resolves when every finish has its answer, the repeated ones too. */
+  async drained(): Promise<void> {
+    await this.#lane.drained();
+    while (this.#repeating.size > 0) await Promise.allSettled(this.#repeating);
+    await this.#lane.drained();
   }
 
-  async #send(items: readonly Finish[]): Promise<readonly FinishResult[]> {
-    const first = await this.#sendOnce(items);
-    return first.includes("unknown") ? this.#repeat(items, [...first]) : first;
+  /** The driver is closed: what is still unknown stays so. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  get stopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async #repeat(items: readonly Finish[], results: FinishResult[]): Promise<readonly FinishResult[]> {
     const { clock } = this.#settings;
+    let open = items.map((finish, i) => ({ finish, i })).filter(({ i }) => results[i] === "unknown");
     for (let pause = 25; ; pause = Math.min(pause * 2, 1_000)) {
       const now = clock.monotonic();
-      const open = items.flatMap((finish, i) =>
-        results[i] === "unknown" && finish.lease.endsAt > now ? [{ finish, i }] : [],
-      );
-      if (open.length === 0) return results;
-      await sleep(clock, pause * (0.5 + clock.random() / 2));
-      const again = await this.#sendOnce(open.map(({ finish }) => finish));
-      for (const [k, { i }] of open.entries()) results[i] = again[k] ?? "unknown";
+      open = open.filter(({ finish }) => finish.lease.endsAt > now);
+      if (open.length === 0 || this.stopped) return results;
+      if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#stop.signal)) === "aborted") return results;
+      const again = await this.#add(open.map(({ finish }) => finish));
+      for (const [k, { i }] of open.entries()) if (again[k] === "ok") results[i] = "ok";
+      // `lost` after `unknown` is no answer: it may be our own first try that ended the lease. It stays unknown.
+      open = open.filter((_, k) => again[k] === "unknown");
     }
   }
 
-  async #sendOnce(items: readonly Finish[]): Promise<readonly FinishResult[]> {
+  async #send(items: readonly Finish[]): Promise<readonly FinishResult[]> {
+    if (this.stopped) return items.map(() => "unknown");
     try {
-      return await this.#driver.finish(items.map(({ item }) => item));
+      const answers = await this.#driver.finish(items.map(({ item }) => item));
+      return answers.length === items.length ? answers : items.map((_, i) => answers[i] ?? "unknown");
     } catch (cause) {
       const error = wrapError(this.#driver, cause, "finish");
       this.#settings.logger.warn({ code: error.code, jobs: items.length }, error.message);

@@ -5,6 +5,9 @@ import { decodePayload } from "./payload.ts";
 import { QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
 
+/** `payload` where it had to be decoded to know that it can be: nobody need do it again. */
+export type Readout = Readonly<{ envelope: Envelope; payload: Readonly<{ value: unknown }> | undefined }>;
+
 const MAX_REMEMBERED = 10_000;
 const NEWER_DELAY_MS = 5_000;
 
@@ -20,14 +23,13 @@ export class Intake {
     this.#settings = settings;
   }
 
-  /** The envelope, or how the reservation must be finished instead of being run. */
-  read(reservation: Reservation): Envelope | FinishItem {
+  /** What was read, or how the reservation must be finished instead of being run. */
+  read(reservation: Reservation): Readout | FinishItem {
     const { item } = reservation.job;
-    if (item instanceof QueuedItem) return item.envelopeFields;
+    if (item instanceof QueuedItem) return { envelope: item.envelopeFields, payload: undefined };
     try {
       const envelope = decodeEnvelope(reservation.job.envelope);
-      decodePayload(envelope.kind, reservation.job.payload);
-      return envelope;
+      return { envelope, payload: { value: decodePayload(envelope.kind, reservation.job.payload) } };
     } catch (error) {
       return this.#unreadable(reservation, error);
     }
@@ -40,7 +42,7 @@ export class Intake {
     if (isJobferryError(error, "ENVELOPE_NEWER")) {
       const firstSeen = this.#newer.get(id) ?? clock.monotonic();
       if (clock.monotonic() - firstSeen < versionGraceMs) {
-        if (this.#newer.size < MAX_REMEMBERED) this.#newer.set(id, firstSeen);
+        this.#remember(id, firstSeen);
         return {
           reservation,
           outcome: "release",
@@ -56,5 +58,17 @@ export class Intake {
       `Job ${id} cannot be read and is parked in failed: ${failure.message}`,
     );
     return { reservation, outcome: "fail", failure };
+  }
+
+  /** Others may have run or parked a job meanwhile: what is older than any grace is forgotten, oldest first. */
+  #remember(id: string, firstSeen: number): void {
+    if (this.#newer.size >= MAX_REMEMBERED) {
+      const stale = this.#settings.clock.monotonic() - 2 * this.#settings.versionGraceMs;
+      for (const [old, at] of this.#newer) {
+        if (at > stale) break;
+        this.#newer.delete(old);
+      }
+    }
+    if (this.#newer.has(id) || this.#newer.size < MAX_REMEMBERED) this.#newer.set(id, firstSeen);
   }
 }

@@ -46,9 +46,11 @@ export class JobSnapshot<P = unknown, N extends string = string> implements Job<
   readonly #envelope: Envelope;
   #payload: unknown = UNREAD;
 
-  constructor(stored: StoredJob, envelope: Envelope) {
+  /** `payload` when it was decoded already. */
+  constructor(stored: StoredJob, envelope: Envelope, payload?: Readonly<{ value: unknown }>) {
     this.#stored = stored;
     this.#envelope = envelope;
+    if (payload !== undefined) this.#payload = payload.value;
   }
 
   get id(): string {

@@ -5,9 +5,17 @@ const MAX_DEPTH = 500;
 
 type Path = Readonly<{ parent: Path | undefined; key: string | number }>;
 
+const MAX_PARTS_SHOWN = 12;
+
+/** The way to the place; a long one (a cycle) without its middle. */
 function pathText(path: Path | undefined): string {
-  if (path === undefined) return "payload";
-  return pathText(path.parent) + (typeof path.key === "number" ? `[${path.key}]` : `[${JSON.stringify(path.key)}]`);
+  const parts: string[] = [];
+  for (let at = path; at !== undefined; at = at.parent)
+    parts.push(typeof at.key === "number" ? `[${at.key}]` : `[${describeValue(at.key)}]`);
+  parts.reverse();
+  const left = parts.length - MAX_PARTS_SHOWN;
+  if (left > 0) parts.splice(MAX_PARTS_SHOWN / 2, left, `…(${left} more)…`);
+  return `payload${parts.join("")}`;
 }
 
 function refuse(path: Path | undefined, value: unknown, why: string): never {

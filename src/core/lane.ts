@@ -19,6 +19,7 @@ export class Lane<I, R> {
   readonly #limits: LaneLimits;
   #queued: Call<I, R>[] = [];
   #flying = false;
+  #drained: Deferred | undefined;
 
   constructor(send: (items: readonly I[]) => Promise<readonly R[]>, limits: LaneLimits) {
     this.#send = send;
@@ -29,8 +30,15 @@ export class Lane<I, R> {
     return !this.#flying && this.#queued.length === 0;
   }
 
-  /** Rejects with what `send` threw. `signal` takes the call out while it is not sent; afterwards its fate is unknown to the caller. */
-  add(items: readonly I[], bytes: number): { readonly answer: Promise<readonly R[]>; withdraw(): boolean } {
+  /** Resolves when nothing is queued or in flight. */
+  drained(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    this.#drained ??= new Deferred();
+    return this.#drained.promise;
+  }
+
+  /** Rejects with what `send` threw. `withdraw` takes the call out while it is not sent; afterwards its fate is unknown to the caller. */
+  add(items: readonly I[], bytes: number): Readonly<{ answer: Promise<readonly R[]>; withdraw: () => boolean }> {
     const call: Call<I, R> = { items, bytes, answered: new Deferred(), sent: false };
     this.#queued.push(call);
     if (!this.#flying) this.#fly();
@@ -73,9 +81,15 @@ export class Lane<I, R> {
     );
   }
 
-  #land(calls: readonly Call<I, R>[], results: readonly R[]): void {
+  #next(): void {
     this.#flying = false;
-    if (this.#queued.length > 0) this.#fly();
+    if (this.#queued.length > 0) return this.#fly();
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #land(calls: readonly Call<I, R>[], results: readonly R[]): void {
+    this.#next();
     if (calls.length === 1) return calls[0]?.answered.resolve(results);
     let from = 0;
     for (const call of calls) {
@@ -86,8 +100,7 @@ export class Lane<I, R> {
   }
 
   #crash(calls: readonly Call<I, R>[], error: unknown): void {
-    this.#flying = false;
     for (const call of calls) call.answered.reject(error);
-    if (this.#queued.length > 0) this.#fly();
+    this.#next();
   }
 }

@@ -137,7 +137,8 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
   #attempts: CheckedAttempts = NO_ATTEMPTS;
   #tags: Texts = NO_TEXTS;
   #headers: Texts = NO_TEXTS;
-  #unknown: Readonly<Record<string, unknown>> | undefined;
+  /** What a later version wrote, carried along. */
+  #newer: Pick<Envelope, "key" | "unknown"> | undefined;
   #schema: StandardSchemaV1 | undefined;
   /** The pushing queue's clock at the first push; a job that is pushed again stays as old as it is. */
   #pushedAt = NEVER_PUSHED;
@@ -160,7 +161,8 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     if (priority !== undefined) this.#priority = checkPriority(priority);
     if (tags !== undefined) this.#tags = checkTexts("tags", tags);
     if (headers !== undefined) this.#headers = checkTexts("headers", headers);
-    this.#attempts = checkAttempts("createJob", options);
+    // A job without options of its own has a plain envelope: two bytes, and no object in memory.
+    if (ATTEMPT_OPTIONS.some((name) => name in options)) this.#attempts = checkAttempts("createJob", options);
   }
 
   get id(): string {
@@ -246,10 +248,15 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     );
   }
 
-  /** What is to be sent, and freezes the job. `now` is the queue's clock; `later` takes the place of the job's own delay. */
-  static freeze(job: UnsentJob, now: number, later: Duration | Date | undefined): Draft {
+  /** From now on its setters throw: it is about to be sent. */
+  static freeze(job: UnsentJob, createdAt: number): void {
+    if (job.#pushedAt === NEVER_PUSHED) job.#pushedAt = createdAt;
+  }
+
+  /** What is to be sent. `now` is the queue's clock; `later` takes the place of the job's own delay. */
+  static draft(job: UnsentJob, now: number, later: Duration | Date | undefined): Draft {
     const delay = later === undefined ? job.#delay : checkWhen("delay", later);
-    if (job.#pushedAt === NEVER_PUSHED) job.#pushedAt = now;
+    const createdAt = job.#pushedAt === NEVER_PUSHED ? now : job.#pushedAt;
     const delayMs = "in" in delay ? delay.in : Math.max(0, delay.at - now);
     return {
       id: job.#id,
@@ -261,9 +268,9 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
       delayMs: "in" in delay ? delayMs : 0,
       runAt: "at" in delay ? delay.at : undefined,
       maxLosses: job.#attempts.maxLosses,
-      createdAt: job.#pushedAt,
+      createdAt,
       payload: job.payload,
-      fields: job.#fields(delayMs, job.#pushedAt),
+      fields: job.#fields(delayMs, createdAt),
     };
   }
 
@@ -271,14 +278,14 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     const retryUntil = this.#retryUntil;
     const plain =
       this.#attempts === NO_ATTEMPTS && this.#headers === NO_TEXTS && retryUntil === undefined && delay === 0;
-    if (plain && this.#unknown === undefined) return undefined;
+    if (plain && this.#newer === undefined) return undefined;
     const { maxAttempts, maxExceptions, backoff, timeout } = this.#attempts;
     return {
       ...{ maxAttempts, maxExceptions, backoff, timeout, delay },
       retryUntil: retryUntil === undefined ? undefined : "at" in retryUntil ? retryUntil.at : pushedAt + retryUntil.in,
       headers: this.#headers,
-      key: undefined,
-      unknown: this.#unknown ?? {},
+      key: this.#newer?.key,
+      unknown: this.#newer?.unknown ?? {},
     };
   }
 
@@ -294,16 +301,21 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     return result instanceof Promise ? result : undefined;
   }
 
-  /** A job with fields that were checked once already: those of a stored or serialized one. */
+  /** A serialized job again, with what a later version wrote beside the fields that are known here. */
   static restore(
     payload: unknown,
     options: JobOptions,
     createdAt: number,
-    unknown: Readonly<Record<string, unknown>>,
+    { key, unknown }: Pick<Envelope, "key" | "unknown">,
   ): UnsentJob {
     const job = new UnsentJob(payload, options, createdAt);
-    if (Object.keys(unknown).length > 0) job.#unknown = unknown;
+    if (key !== undefined || Object.keys(unknown).length > 0) job.#newer = { key, unknown };
     return job;
+  }
+
+  /** The time that the user gave; undefined for a delay that counts from the push. */
+  static runAtOf(job: UnsentJob): number | undefined {
+    return "at" in job.#delay ? job.#delay.at : undefined;
   }
 
   static maxLossesOf(job: UnsentJob): number | undefined {

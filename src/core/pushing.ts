@@ -1,10 +1,11 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../errors/index.ts";
+import { JobferryError } from "../errors/index.ts";
 import { sleep, type Duration } from "../runtime/index.ts";
 import { Admission, pushTimedOut } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
+import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
 import { UnsentJob, type Draft } from "./new-job.ts";
 import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload } from "./payload.ts";
 import { QueuedItem } from "./queued-item.ts";
@@ -12,7 +13,7 @@ import type { QueueSettings } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
 
 const UNKNOWN_FATE =
-  "The store did not answer, so the job may be stored or not. Pushing the same job again is safe where pushes are by id.";
+  "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
 
 /** Turns drafts into items, and sends items in batches: one lane per queue keeps each producer's order. */
 export class Pushing<Tx> {
@@ -32,9 +33,9 @@ export class Pushing<Tx> {
     this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
   }
 
-  /** Freezes the job. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
+  /** Does not freeze the job: what is refused here may be mended. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
   item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
-    const draft = UnsentJob.freeze(job, this.#settings.clock.now(), later);
+    const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
     const { payload, fields, ...rest } = draft;
     const kind = kindOfPayload(payload);
@@ -50,37 +51,15 @@ export class Pushing<Tx> {
   }
 
   #checkDraft(draft: Draft): void {
-    const { delay, priority } = this.#capabilities;
     const delayMs = draft.runAt === undefined ? draft.delayMs : draft.runAt - this.#settings.clock.now();
-    if (delayMs > 0 && delay.support === "unsupported") {
-      throw new UnsupportedError(
-        "delay",
-        `${this.#driver.name} cannot delay jobs. Push the job when it is due, or use another backend.`,
-      );
-    }
-    if (delayMs > delay.maxMs) {
-      throw new UnsupportedError(
-        "delay",
-        `delay is ${delayMs} ms; ${this.#driver.name} keeps at most ${delay.maxMs} ms. Use a shorter delay.`,
-      );
-    }
-    if (draft.priority < priority.min || draft.priority > priority.max) {
-      throw new UnsupportedError(
-        "priority",
-        `priority is ${draft.priority}; ${this.#driver.name} takes ${priority.min} to ${priority.max}.`,
-      );
-    }
+    checkDelay(this.#driver.name, this.#capabilities, delayMs);
+    checkLevel(this.#driver.name, this.#capabilities, draft.priority);
   }
 
   #checkSize(item: QueuedItem, encoded: Uint8Array | undefined): void {
     const { maxBytes } = this.#capabilities.payload;
     if (encoded === undefined && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
-    const { length } = encoded ?? item.payload;
-    if (length <= maxBytes) return;
-    throw new JobferryError(
-      "PAYLOAD_TOO_LARGE",
-      `The payload has ${length} bytes; ${this.#driver.name} takes at most ${maxBytes}. Store it elsewhere and push a reference to it.`,
-    );
+    checkBytes(this.#driver.name, this.#capabilities, "payload", (encoded ?? item.payload).length);
   }
 
   /** One answer per item. @throws UNAVAILABLE after pushTimeout, the signal's reason when it fires first. */
@@ -91,27 +70,47 @@ export class Pushing<Tx> {
     const [first] = items;
     if (first === undefined) return [];
     options.signal?.throwIfAborted();
+    if (this.#closing.aborted) throw this.#closing.reason;
     let bytes = 0;
     for (const item of items) bytes += item.weight;
     const waiting = this.#admission.enter(items.length, bytes);
-    if (waiting !== undefined) await this.#bounded(waiting.admitted, () => waiting.withdraw(), options.signal);
-    const call = this.#lane(first.queue).add(items, bytes);
+    if (waiting === undefined) {
+      const call = this.#launch(first.queue, items, bytes);
+      return this.#bounded(call.answer, call.withdraw, options.signal);
+    }
+    let { withdraw } = waiting;
+    const answer = waiting.admitted.then(() => {
+      const call = this.#launch(first.queue, items, bytes);
+      ({ withdraw } = call);
+      return call.answer;
+    });
+    return this.#bounded(answer, () => withdraw(), options.signal);
+  }
+
+  #launch(
+    queue: string,
+    items: readonly QueuedItem[],
+    bytes: number,
+  ): Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> {
+    const call = this.#lane(queue).add(items, bytes);
     // Room is given back when the store has answered, also after the caller has stopped waiting.
     const leave = (): void => this.#admission.leave(items.length, bytes);
     call.answer.then(leave, leave);
-    return this.#bounded(
-      call.answer,
-      () => {
-        const taken = call.withdraw();
-        if (taken) leave();
-        return taken;
-      },
-      options.signal,
-    );
+    const withdraw = (): boolean => {
+      const taken = call.withdraw();
+      if (taken) leave();
+      return taken;
+    };
+    return { answer: call.answer, withdraw };
   }
 
-  /** Inside the caller's transaction: no batching, no repeating; the caller's commit decides. */
-  async sendInside(items: readonly QueuedItem[], transaction: Tx): Promise<readonly PushResult[]> {
+  /** Inside the caller's transaction: no batching, no repeating; the caller's commit decides. It is sent at once, so a signal counts before. */
+  async sendInside(
+    items: readonly QueuedItem[],
+    transaction: Tx,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly PushResult[]> {
+    signal?.throwIfAborted();
     try {
       return await this.#driver.push(items, { transaction });
     } catch (error) {
@@ -164,10 +163,19 @@ export class Pushing<Tx> {
 
   async #sendOnce(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
     try {
-      return await this.#driver.push(items);
-    } catch (error) {
+      const answers = await this.#driver.push(items);
+      return answers.length === items.length ? answers : items.map((_, i) => answers[i] ?? { status: "unknown" });
+    } catch (cause) {
+      const error = this.#thrownError(cause);
       return items.map(() => ({ status: "failed", error }));
     }
+  }
+
+  /** A driver that throws answered for no job: after a passing failure nobody knows what was stored. */
+  #thrownError(cause: unknown): JobferryError {
+    const error = wrapError(this.#driver, cause, "push");
+    if (!error.retryable) return error;
+    return new JobferryError(error.code, `${error.message} ${UNKNOWN_FATE}`, { cause, retryable: true });
   }
 
   /** Repeats what is unknown or failed for a passing reason, only where an id that is stored already changes nothing. */
@@ -206,9 +214,14 @@ export class Pushing<Tx> {
     }
   }
 
-  get idle(): boolean {
-    for (const lane of this.#lanes.values()) if (!lane.idle) return false;
-    return true;
+  /** Resolves when everything that was let in has its answer. */
+  drained(): Promise<void> {
+    return this.#admission.drained();
+  }
+
+  /** The driver is closed. */
+  stop(): void {
+    this.#admission.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { JobferryError } from "../errors/index.ts";
+import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { checkName, nearest } from "../runtime/index.ts";
 import type { Job } from "./job.ts";
 import type { NewJob } from "./new-job.ts";
@@ -12,6 +12,7 @@ export class QueueManager {
 
   /** Registers a connection, or takes the place of one under the same name; the old one is not closed. */
   extend(name: string, queue: Queue): this {
+    if (typeof queue?.push !== "function") throw invalidArgument("queue", queue, "a queue, e.g. memoryQueue()");
     this.#queues.set(checkName("name", name), queue);
     return this;
   }
@@ -39,7 +40,7 @@ export class QueueManager {
 
   /** Pushes through the connection `name`; the job keeps its own queue. @throws QUEUE_UNKNOWN */
   async pushTo(name: string, job: NewJob, options?: PushOptions): Promise<Job> {
-    return this.queue(name).push(job, options);
+    return this.queue(checkName("name", name)).push(job, options);
   }
 
   async pop(options?: Reserve): Promise<ReservedJob | undefined> {

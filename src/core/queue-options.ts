@@ -74,8 +74,8 @@ export function checkQueueOptions(options: QueueOptions = {}): QueueSettings {
     throw invalidArgument("durability", durability, `one of ${DURABILITIES.join(", ")}`);
   }
   return {
-    clock: options.clock ?? systemClock,
-    logger: options.logger ?? stderrLogger,
+    clock: checkMethods("clock", options.clock ?? systemClock, ["now", "monotonic", "timer", "random"]),
+    logger: checkMethods("logger", options.logger ?? stderrLogger, ["debug", "info", "warn", "error"]),
     leaseMs: parseDuration(options.lease ?? 30_000, "lease", { min: 1 }),
     defaults: checkAttempts("queue.defaults", defaults),
     maxPending: checkInteger("maxPending", options.maxPending ?? 10_000, 1, 10_000_000),
@@ -86,6 +86,14 @@ export function checkQueueOptions(options: QueueOptions = {}): QueueSettings {
     durability,
     versionGraceMs: parseDuration(options.versionGrace ?? 3_600_000, "versionGrace"),
   };
+}
+
+/** Something handed in that is used much later: what is missing shows now. */
+function checkMethods<T extends object>(field: string, value: T, methods: readonly (keyof T & string)[]): T {
+  const holder = (typeof value === "object" && value !== null) || typeof value === "function";
+  const valid = holder && methods.every((name) => typeof value[name] === "function");
+  if (!valid) throw invalidArgument(field, value, `an object with the methods ${methods.join(", ")}`);
+  return value;
 }
 
 function checkKeep(field: string, keep: Keep): Retention {

@@ -1,8 +1,8 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../errors/index.ts";
+import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
 import { checkInteger, checkName, checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
 import { QueueRecords, type Records } from "./records.ts";
@@ -106,7 +106,9 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     const unsent = unsentOf(job);
     const checking = UnsentJob.checkSchema(unsent);
     if (checking !== undefined) await checking;
+    this.#checkTransaction(options);
     const item = this.#engine.pushing.item(unsent, delay);
+    UnsentJob.freeze(unsent, item.createdAt);
     const [result] = await this.#send([item], options);
     const error = this.#engine.pushing.errorOf(result);
     if (error !== undefined) throw error;
@@ -115,13 +117,15 @@ export class Queue<in Tx = never> implements AsyncDisposable {
 
   #send(items: readonly QueuedItem[], options: PushOptions<Tx> | undefined): Promise<readonly PushResult[]> {
     if (options?.transaction === undefined) return this.#engine.pushing.send(items, options);
-    if (!this.#engine.capabilities.transactions) {
-      throw new UnsupportedError(
-        "transactions",
-        `${this.#engine.driver.name} cannot push inside your transaction as it was opened here. Hand in the database, or push after your commit.`,
-      );
-    }
-    return this.#engine.pushing.sendInside(items, options.transaction);
+    return this.#engine.pushing.sendInside(items, options.transaction, options.signal);
+  }
+
+  #checkTransaction(options: PushOptions<Tx> | undefined): void {
+    if (options?.transaction === undefined || this.#engine.capabilities.transactions) return;
+    throw new UnsupportedError(
+      "transactions",
+      `${this.#engine.driver.name} cannot push inside your transaction as it was opened here. Hand in the database, or push after your commit.`,
+    );
   }
 
   async #pushBatch(
@@ -131,10 +135,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
   ): Promise<readonly Job[]> {
     await this.#engine.ready();
     checkPushOptions(options);
-    const all = [...jobs];
+    this.#checkTransaction(options);
+    const all = iterated(jobs);
     const unsent = all.map(unsentOf);
     for (const job of unsent) await UnsentJob.checkSchema(job);
     const items = unsent.map((job) => this.#engine.pushing.item(job, delay));
+    for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
     const results = new Map<QueuedItem, PushResult>();
     const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);
     const errors = items.map(
@@ -186,19 +192,20 @@ export class Queue<in Tx = never> implements AsyncDisposable {
       signal: options.signal,
     };
     await this.#engine.ready();
-    this.#checkLease(call.leaseMs);
-    if (options.signal?.aborted) return [];
-    const { taken } = await this.#engine.reserve(call);
-    return taken.map(({ lease, envelope }) => new ReservedSnapshot(this.#plain, lease, envelope));
+    this.#engine.checkLease(call.leaseMs);
+    const taken = await this.#take(call);
+    return taken.map(({ lease, envelope, payload }) => new ReservedSnapshot(this.#plain, lease, envelope, payload));
   }
 
-  #checkLease(leaseMs: number): void {
-    const { minMs } = this.#engine.capabilities.lease;
-    if (leaseMs < minMs)
-      throw new UnsupportedError(
-        "lease",
-        `lease is ${leaseMs} ms; ${this.#engine.driver.name} gives at least ${minMs} ms.`,
-      );
+  /** Asks again when only jobs came that cannot be read or that the store itself failed: there may be others behind them. */
+  async #take(call: ReserveCall): Promise<readonly Taken[]> {
+    const { clock, closing } = this.#engine;
+    const deadline = clock.monotonic() + call.waitMs;
+    for (let waitMs = call.waitMs; ; waitMs = Math.max(0, deadline - clock.monotonic())) {
+      if (call.signal?.aborted) return [];
+      const { taken, died, unreadable } = await this.#engine.reserve({ ...call, waitMs });
+      if (taken.length > 0 || (died.length === 0 && unreadable === 0) || closing.aborted) return taken;
+    }
   }
 
   /** The specification's name for `job.complete()`. */
@@ -284,6 +291,11 @@ const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {
   if (options !== undefined) checkOptions("push", options, PUSH_OPTIONS);
+}
+
+function iterated(jobs: Iterable<NewJob>): readonly NewJob[] {
+  if (typeof jobs === "object" && jobs !== null && Symbol.iterator in jobs) return [...jobs];
+  throw invalidArgument("jobs", jobs, "an array or another iterable of jobs made by createJob()");
 }
 
 function unsentOf(job: NewJob): UnsentJob {

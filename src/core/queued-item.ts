@@ -73,9 +73,11 @@ export class QueuedItem implements PushItem {
     return this.#encoded ?? encodePayload(this.kind, this.value);
   }
 
-  /** What it weighs in the batcher: never less than its encoded bytes. */
+  /** What it weighs in the batcher: never less than its encoded bytes. A value that is only referred to weighs nothing (and may be anything). */
   get weight(): number {
-    return 200 + (this.#encoded?.length ?? boundPayloadSize(this.kind, this.value));
+    const texts = textsSize(this.tags) + (this.fields === undefined ? 0 : textsSize(this.fields.headers));
+    if (this.keepsReference) return 200 + texts;
+    return 200 + texts + (this.#encoded?.length ?? boundPayloadSize(this.kind, this.value));
   }
 
   get envelopeFields(): Envelope {
@@ -87,6 +89,12 @@ export class QueuedItem implements PushItem {
     const availableAt = runAt ?? createdAt + delayMs;
     return new SentJob(this, availableAt > createdAt ? "delayed" : "pending", availableAt);
   }
+}
+
+function textsSize(texts: Texts): number {
+  let size = 0;
+  for (const key in texts) size += 3 * (key.length + (texts[key]?.length ?? 0)) + 8;
+  return size;
 }
 
 /** The state of a job that was pushed just now, as its producer knows it. */

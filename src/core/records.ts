@@ -71,7 +71,8 @@ class RecordSnapshot extends JobSnapshot implements JobRecord {
     return this.#stored.failure;
   }
   get result(): unknown {
-    return this.#stored.result === undefined ? undefined : decodeResult(this.#stored.result);
+    const { result } = this.#stored;
+    return result === undefined || this.damage !== undefined ? undefined : decodeResult(result);
   }
   override toJSON(): Readonly<Record<string, unknown>> {
     const { state, finishedAt, failure, result, damage } = this;
@@ -84,7 +85,7 @@ function recordOf(stored: StoredJob): JobRecord {
   if (item instanceof QueuedItem) return new RecordSnapshot(stored, item.envelopeFields, undefined);
   try {
     const record = new RecordSnapshot(stored, decodeEnvelope(stored.envelope), undefined);
-    void record.payload; // a damaged payload shows here, not while somebody prints the list
+    void [record.payload, record.result]; // damage shows here, not while somebody prints the list
     return record;
   } catch (error) {
     return new RecordSnapshot(stored, plainEnvelope(0), failureFrom(error, "ENVELOPE_DAMAGED"));
@@ -92,6 +93,7 @@ function recordOf(stored: StoredJob): JobRecord {
 }
 
 function checkFilter(filter: Filter): RecordFilter {
+  if (typeof filter !== "object" || filter === null) throw invalidArgument("filter", filter, "an object, {} for all");
   checkOptions("filter", filter, ["state", "queue", "name", "tag", "error", "before"]);
   const { state, queue, name, tag, error, before } = filter;
   if (state !== undefined && !STATES.includes(state))
@@ -138,6 +140,7 @@ export class QueueRecords implements Records {
   }
 
   async get(id: string): Promise<JobRecord | undefined> {
+    if (typeof id !== "string") throw invalidArgument("id", id, "a string");
     const stored = await this.#call(() => this.#store.get(id));
     return stored === undefined ? undefined : recordOf(stored);
   }
@@ -152,8 +155,10 @@ export class QueueRecords implements Records {
     return { jobs: found.jobs.map(recordOf), cursor: found.cursor };
   }
 
-  retry(which: readonly string[] | Filter): Promise<number> {
-    return this.#forEach(which, "failed", (ids) => this.#store.retry(ids));
+  async retry(which: readonly string[] | Filter): Promise<number> {
+    // A job that fails again meanwhile comes to the end of the listing: without a bound the two could chase each other for ever.
+    const { failed = Infinity } = isIds(which) ? {} : await this.#call(() => this.#engine.driver.stats());
+    return this.#forEach(which, "failed", (ids) => this.#store.retry(ids), failed);
   }
 
   remove(which: readonly string[] | Filter): Promise<number> {
@@ -169,11 +174,13 @@ export class QueueRecords implements Records {
     which: readonly string[] | Filter,
     state: JobState | undefined,
     act: (ids: readonly string[]) => Promise<number>,
+    most = Infinity,
   ): Promise<number> {
     if (isIds(which)) return this.#forEachId(which, act);
-    if (state !== undefined && which.state !== undefined && which.state !== state)
-      throw invalidArgument("filter.state", which.state, `"${state}" here`);
-    const filter = checkFilter(state === undefined ? which : { ...which, state });
+    const asked = checkFilter(which);
+    if (state !== undefined && asked.state !== undefined && asked.state !== state)
+      throw invalidArgument("filter.state", asked.state, `"${state}" here`);
+    const filter = state === undefined ? asked : { ...asked, state };
     let done = 0;
     let cursor: string | undefined;
     do {
@@ -181,7 +188,7 @@ export class QueueRecords implements Records {
       const ids = page.jobs.map((job) => job.id);
       if (ids.length > 0) done += await this.#call(() => act(ids));
       cursor = page.cursor;
-    } while (cursor !== undefined);
+    } while (cursor !== undefined && done < most);
     return done;
   }
 

@@ -1,5 +1,5 @@
 import type { FinishItem, JobFailure } from "../contract/index.ts";
-import { failureFrom, LeaseLostError } from "../errors/index.ts";
+import { failureFrom, invalidArgument, LeaseLostError } from "../errors/index.ts";
 import { parseDuration, type Duration } from "../runtime/index.ts";
 import type { Engine } from "./engine.ts";
 import type { Envelope } from "./envelope.ts";
@@ -28,8 +28,8 @@ export class ReservedSnapshot extends JobSnapshot implements ReservedJob {
   readonly #engine: Engine;
   readonly #lease: Lease;
 
-  constructor(engine: Engine, lease: Lease, envelope: Envelope) {
-    super(lease.reservation.job, envelope);
+  constructor(engine: Engine, lease: Lease, envelope: Envelope, payload?: Readonly<{ value: unknown }>) {
+    super(lease.reservation.job, envelope, payload);
     this.#engine = engine;
     this.#lease = lease;
   }
@@ -57,6 +57,7 @@ export class ReservedSnapshot extends JobSnapshot implements ReservedJob {
 
   async release(delay: Duration = 0): Promise<void> {
     const delayMs = parseDuration(delay, "delay");
+    this.#engine.checkDelay(delayMs);
     await this.#finish({ reservation: this.#lease.reservation, outcome: "release", delayMs });
   }
 
@@ -67,13 +68,19 @@ export class ReservedSnapshot extends JobSnapshot implements ReservedJob {
 
   async extend(fromNow: Duration): Promise<void> {
     const leaseMs = parseDuration(fromNow, "fromNow", { min: 1 });
+    this.#engine.checkLease(leaseMs);
     this.#lease.check();
     await this.#engine.extendLease(this.#lease, leaseMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#lease.over) return;
-    await this.release();
+    try {
+      await this.release();
+    } catch (error) {
+      // Not ours any more: there is nothing to release, and the error would hide what the block threw.
+      if (!(error instanceof LeaseLostError)) throw error;
+    }
   }
 
   async #finish(item: FinishItem): Promise<void> {
@@ -90,7 +97,8 @@ export class ReservedSnapshot extends JobSnapshot implements ReservedJob {
 
   /** The same lease with a payload that a schema has put out. */
   static withOutput(job: ReservedJob, payload: unknown): ReservedSnapshot {
-    const reserved = job as ReservedSnapshot;
+    if (!(job instanceof ReservedSnapshot)) throw invalidArgument("job", job, "a job that pop() gave");
+    const reserved: ReservedSnapshot = job;
     const copy = new ReservedSnapshot(reserved.#engine, reserved.#lease, JobSnapshot.envelopeOf(reserved));
     copy.setPayload(payload);
     return copy;

@@ -5,8 +5,8 @@ import { type JobOptions, type NewJob, UnsentJob } from "./new-job.ts";
 import { decodePayload } from "./payload.ts";
 
 /**
- * A whole job as bytes: four bytes with the length of the head, the head (JSON: id, name, queue, priority, tags, times), two bytes with the
- * length of the envelope, the envelope, then the raw payload.
+ * A whole job as bytes: a magic byte, a version, the lengths of head and envelope (four bytes each, big-endian), the head (JSON: id, name,
+ * queue, priority, tags, times), the envelope, then the raw payload.
  */
 type Head = Readonly<{
   id: string;
@@ -15,6 +15,8 @@ type Head = Readonly<{
   priority: number;
   tags: Readonly<Record<string, string>>;
   createdAt: number;
+  /** Only of a job that was delayed until a time and not yet pushed: the envelope has the length of its delay. */
+  runAt?: number | undefined;
   maxLosses?: number | undefined;
 }>;
 
@@ -34,7 +36,9 @@ function envelopeOf(job: Job | NewJob): Envelope {
 export function serializeJob(job: Job | NewJob): Uint8Array {
   const { id, name, queue, priority, tags, createdAt } = job;
   const maxLosses = job instanceof UnsentJob ? UnsentJob.maxLossesOf(job) : undefined;
-  const head = encoder.encode(JSON.stringify({ id, name, queue, priority, tags, createdAt, maxLosses } satisfies Head));
+  const runAt = job instanceof UnsentJob ? UnsentJob.runAtOf(job) : undefined;
+  const fields: Head = { id, name, queue, priority, tags, createdAt, runAt, maxLosses };
+  const head = encoder.encode(JSON.stringify(fields));
   const envelope = encodeEnvelope(envelopeOf(job));
   const payload = job.bytes;
   const bytes = new Uint8Array(PREFIX + head.length + envelope.length + payload.length);
@@ -64,20 +68,37 @@ export function deserializeJob(bytes: Uint8Array): NewJob {
   const head = readHead(bytes.subarray(PREFIX, headEnd));
   const envelope = decodeEnvelope(bytes.subarray(headEnd, envelopeEnd));
   const payload = decodePayload(envelope.kind, bytes.slice(envelopeEnd));
-  return UnsentJob.restore(payload, optionsOf(head, envelope), head.createdAt, envelope.unknown);
-}
-
-function readHead(bytes: Uint8Array): Head {
   try {
-    return JSON.parse(decoder.decode(bytes)) as Head;
+    return UnsentJob.restore(payload, optionsOf(head, envelope), head.createdAt, envelope);
   } catch (cause) {
-    throw damaged("their head is not JSON", cause);
+    throw damaged("a field is out of range", cause);
   }
 }
 
+function readHead(bytes: Uint8Array): Head {
+  let head: unknown;
+  try {
+    head = JSON.parse(decoder.decode(bytes));
+  } catch (cause) {
+    throw damaged("their head is not JSON", cause);
+  }
+  if (!isHead(head)) throw damaged("their head has not the fields of a job");
+  return head;
+}
+
+/** The shape; the constructor of the job checks texts, lengths and ranges. */
+function isHead(head: unknown): head is Head {
+  if (typeof head !== "object" || head === null) return false;
+  const { id, name, queue, priority, tags, createdAt, runAt } = head as Partial<Record<keyof Head, unknown>>;
+  const texts = [id, name, queue].every((text) => typeof text === "string");
+  const numbers = [priority, createdAt, runAt ?? 0].every((number) => typeof number === "number");
+  return texts && numbers && typeof tags === "object";
+}
+
 function optionsOf(head: Head, envelope: Envelope): JobOptions {
-  const { id, name, queue, priority, tags, maxLosses } = head;
-  const { maxAttempts, maxExceptions, backoff, timeout, retryUntil, delay, headers } = envelope;
+  const { id, name, queue, priority, tags, runAt, maxLosses } = head;
+  const { maxAttempts, maxExceptions, backoff, timeout, retryUntil, headers } = envelope;
+  const delay = runAt === undefined ? envelope.delay : new Date(runAt);
   return {
     ...{ id, name, queue, priority, tags, delay, headers },
     ...(maxLosses === undefined ? {} : { maxLosses }),

@@ -21,14 +21,27 @@ function checked<T>(what: string, result: StandardSchemaV1.Result<T>): T {
   });
 }
 
-/** The schema's output; a promise only when the schema is asynchronous. @throws PAYLOAD_INVALID with the schema's issues. */
+/**
+ * The schema's output; a promise only when the schema is asynchronous.
+ * @throws PAYLOAD_INVALID with the schema's issues; UNEXPECTED when the schema itself broke, which another attempt may not meet.
+ */
 export function validate<S extends StandardSchemaV1>(
   schema: S,
   value: unknown,
   what: string,
 ): StandardSchemaV1.InferOutput<S> | Promise<StandardSchemaV1.InferOutput<S>> {
-  const result = schema["~standard"].validate(value);
-  return result instanceof Promise ? result.then((late) => checked(what, late)) : checked(what, result);
+  const broken = (cause: unknown): never => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new JobferryError("UNEXPECTED", `${what} could not be checked: its schema threw: ${why}`, { cause });
+  };
+  let result: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
+  try {
+    result = schema["~standard"].validate(value);
+  } catch (cause) {
+    return broken(cause);
+  }
+  if (!(result instanceof Promise)) return checked(what, result);
+  return result.then((late) => checked(what, late), broken);
 }
 
 export function checkSchema(field: string, schema: unknown): void {

@@ -5,10 +5,18 @@ function write(level: string, fields: object, message: string): void {
 }
 
 function render(fields: object): string {
-  const parts = Object.entries(fields).map(
-    ([key, value]) => `${key}=${value instanceof Error ? value.message : JSON.stringify(value)}`,
-  );
-  return parts.join(" ");
+  return Object.entries(fields)
+    .map(([key, value]) => `${key}=${text(value)}`)
+    .join(" ");
+}
+
+/** Logging must not throw: it is called where something went wrong already. */
+function text(value: unknown): string {
+  try {
+    return value instanceof Error ? value.message : (JSON.stringify(value) ?? String(value));
+  } catch {
+    return `a ${typeof value} that cannot be shown`;
+  }
 }
 
 /** Warnings and errors to stderr, the rest nowhere. */

@@ -1,4 +1,4 @@
-/** The closest of `known` to a mistyped word, when it is close enough to be meant (Levenshtein, at most a third of its length). */
+/** The closest of `known` to a mistyped word, when it is close enough to be meant (Levenshtein: two edits, or a third of its length). */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;

@@ -1,6 +1,11 @@
 import type { Slot } from "./slot.ts";
 
-/** Jobs by the time that something becomes due for them. Each knows its place, so any of them leaves in O(log n). */
+const isBefore = (a: Slot, b: Slot): boolean => a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
+
+/**
+ * Jobs by the time that something becomes due for them; at the same time those that were pushed first come first, because a heap alone keeps
+ * no order among equals. Each knows its place, so any of them leaves in O(log n).
+ */
 export class DueHeap {
   readonly #slots: Slot[] = [];
 
@@ -42,7 +47,7 @@ export class DueHeap {
 
   #place(slot: Slot, at: number): void {
     const above = this.#slots[(at - 1) >> 1];
-    if (at > 0 && above !== undefined && above.dueAt > slot.dueAt) this.#rise(slot, at);
+    if (at > 0 && above !== undefined && isBefore(slot, above)) this.#rise(slot, at);
     else this.#sink(slot, at);
   }
 
@@ -52,7 +57,7 @@ export class DueHeap {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       const above = slots[parent];
-      if (above === undefined || above.dueAt <= slot.dueAt) break;
+      if (above === undefined || !isBefore(slot, above)) break;
       slots[at] = above;
       above.heapAt = at;
       at = parent;
@@ -69,9 +74,9 @@ export class DueHeap {
       const right = slots[child + 1];
       const left = slots[child];
       if (left === undefined) break;
-      if (right !== undefined && right.dueAt < left.dueAt) child += 1;
+      if (right !== undefined && isBefore(right, left)) child += 1;
       const below = slots[child];
-      if (below === undefined || below.dueAt >= slot.dueAt) break;
+      if (below === undefined || !isBefore(below, slot)) break;
       slots[at] = below;
       below.heapAt = at;
       at = child;

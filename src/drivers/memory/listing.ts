@@ -8,6 +8,8 @@ export class Listing {
   readonly #counter: { value: number };
   #slots: Slot[] = [];
   #orders: number[] = [];
+  /** Where the first entry that counts may be: jobs mostly leave from the front. */
+  #head = 0;
   size = 0;
 
   /** `counter` is shared by all listings of a driver, so that an order number is never used twice. */
@@ -38,16 +40,20 @@ export class Listing {
     }
     this.#slots = slots;
     this.#orders = orders;
+    this.#head = 0;
   }
 
   first(): Slot | undefined {
-    for (const slot of this.after(0)) return slot;
+    for (; this.#head < this.#slots.length; this.#head += 1) {
+      const slot = this.#slots[this.#head];
+      if (slot !== undefined && slot.order === this.#orders[this.#head]) return slot;
+    }
     return undefined;
   }
 
   /** Those that entered after the entry of that order number. */
   *after(order: number): Iterable<Slot> {
-    let [low, high] = [0, this.#orders.length];
+    let [low, high] = [this.#head, this.#orders.length];
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#orders[middle] ?? Infinity) <= order) low = middle + 1;

@@ -22,7 +22,8 @@ import type {
   StoredStats,
   Timer,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
+import { invalidArgument, JobferryError } from "../../errors/index.ts";
+import { checkOptions } from "../../runtime/index.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { MemoryReservation, type QueueState } from "./slot.ts";
@@ -75,9 +76,12 @@ class MemoryDriver implements Driver {
   #timerAt = Infinity;
 
   constructor(options: MemoryDriverOptions) {
+    checkOptions("memory", options, ["copy"]);
+    if (options.copy !== undefined && typeof options.copy !== "boolean")
+      throw invalidArgument("copy", options.copy, "true or false");
     this.keeps = options.copy === false ? "reference" : "copy";
     this.records = new MemoryRecords(
-      () => this.#open,
+      () => this.#settled(),
       () => this.#serveSoon(),
     );
   }
@@ -129,6 +133,7 @@ class MemoryDriver implements Driver {
     const store = this.#open;
     const queues = request.queues.map((name) => store.queue(name));
     const result = this.#claim(request, queues);
+    this.#armEarlier();
     if (result.reservations.length > 0 || result.died.length > 0 || request.waitMs <= 0) return result;
     return new Promise((resolve) => {
       const deadline = this.#open.clock.monotonic() + request.waitMs;
@@ -137,7 +142,10 @@ class MemoryDriver implements Driver {
         queues,
         deadline,
         resolve,
-        onAbort: () => this.#waiters.end(waiter, this.#nothing()),
+        onAbort: () => {
+          this.#waiters.end(waiter, this.#nothing());
+          this.#arm(); // the timer of the last waiter must not keep the process alive
+        },
       };
       this.#waiters.add(waiter);
       this.#arm();
@@ -205,6 +213,7 @@ class MemoryDriver implements Driver {
       const slot = slotOf(reservation);
       if (slot === undefined || !store.holds(slot, Number(reservation.token))) return "lost";
       store.extend(slot, now, leaseMs);
+      this.#armEarlier();
       return "ok";
     });
   }
@@ -218,12 +227,14 @@ class MemoryDriver implements Driver {
   }
 
   async queues(): Promise<readonly string[]> {
-    return this.#open.queues().map((queue) => queue.name);
+    return this.#open
+      .queues()
+      .filter((queue) => queue.used)
+      .map((queue) => queue.name);
   }
 
   async stats(name?: string): Promise<StoredStats> {
-    const store = this.#open;
-    store.settle(store.now());
+    const store = this.#settled();
     const known = name === undefined ? store.queues() : [store.known(name)].filter((queue) => queue !== undefined);
     const sum = (of: (queue: QueueState) => number): number => known.reduce((total, queue) => total + of(queue), 0);
     const oldest = Math.min(...known.map((queue) => queue.ready.oldest() ?? Infinity));
@@ -241,18 +252,32 @@ class MemoryDriver implements Driver {
   async clear(name?: string): Promise<Readonly<{ removed: number }>> {
     const store = this.#open;
     const queues = name === undefined ? store.queues() : [store.known(name)].filter((queue) => queue !== undefined);
-    let removed = 0;
-    for (const queue of queues) removed += store.clear(queue);
-    return { removed };
+    return { removed: store.clear(new Set(queues)) };
   }
 
   async pause(name: string): Promise<void> {
-    this.#open.queue(name).paused = true;
+    const queue = this.#open.queue(name);
+    [queue.paused, queue.used] = [true, true];
   }
 
   async resume(name: string): Promise<void> {
     this.#open.queue(name).paused = false;
     this.#serveSoon();
+  }
+
+  /** The store as of now. What became pending by it goes to those who wait, not only at their timer. */
+  #settled(): MemoryStore {
+    const store = this.#open;
+    const { promoted, recovered } = store.settle(store.now());
+    if (promoted + recovered > 0) this.#serveSoon();
+    return store;
+  }
+
+  /** Something may run out before the time for which the timer is set. */
+  #armEarlier(): void {
+    if (this.#waiters.size === 0 || this.#store === undefined) return;
+    const next = this.#store.nextDueIn();
+    if (next !== undefined && this.#store.clock.monotonic() + next < this.#timerAt) this.#arm();
   }
 
   /** Jobs pushed in one go are handed out together: the waiters are served when the caller's turn is over. */

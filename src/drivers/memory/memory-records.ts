@@ -13,14 +13,14 @@ export class MemoryRecords implements RecordStore {
   readonly #store: () => MemoryStore;
   readonly #wake: () => void;
 
-  /** `wake` tells that something may have become pending. */
+  /** `store` gives it as of now; `wake` tells that something may have become pending. */
   constructor(store: () => MemoryStore, wake: () => void) {
     this.#store = store;
     this.#wake = wake;
   }
 
   async get(id: string): Promise<StoredJob | undefined> {
-    const store = this.#settled();
+    const store = this.#store();
     const slot = store.find(id);
     return slot === undefined ? undefined : snapshotOf(slot, store.epoch);
   }
@@ -29,7 +29,7 @@ export class MemoryRecords implements RecordStore {
     filter: RecordFilter,
     page: Readonly<{ limit: number; cursor?: string | undefined }>,
   ): Promise<RecordPage> {
-    const store = this.#settled();
+    const store = this.#store();
     const names = listingsFor(filter);
     const start = parseCursor(page.cursor, names);
     const jobs: StoredJob[] = [];
@@ -50,27 +50,25 @@ export class MemoryRecords implements RecordStore {
   }
 
   async retry(ids: readonly string[]): Promise<number> {
-    const now = this.#store().now();
-    const count = this.#forEach(ids, (slot, store) => slot.state === "failed" && (store.retry(slot, now), true));
+    const count = this.#forEach(
+      ids,
+      (slot, store) => slot.state === "failed" && (store.retry(slot, store.now()), true),
+    );
     this.#wake();
     return count;
   }
 
   async promote(ids: readonly string[]): Promise<number> {
-    const now = this.#store().now();
-    const count = this.#forEach(ids, (slot, store) => slot.state === "delayed" && (store.promote(slot, now), true));
+    const count = this.#forEach(
+      ids,
+      (slot, store) => slot.state === "delayed" && (store.promote(slot, store.now()), true),
+    );
     this.#wake();
     return count;
   }
 
-  #settled(): MemoryStore {
-    const store = this.#store();
-    store.settle(store.now());
-    return store;
-  }
-
   #forEach(ids: readonly string[], act: (slot: Slot, store: MemoryStore) => boolean): number {
-    const store = this.#settled();
+    const store = this.#store();
     let done = 0;
     for (const id of ids) {
       const slot = store.find(id);

@@ -7,6 +7,8 @@ import { MemoryReservation, QueueState, type Rest, Slot, snapshotOf } from "./sl
 const MAX_DIED = 10_000;
 /** How often jobs with an absolute time are looked at again, because the wall clock may be stepped. */
 const WALL_CHECK_MS = 30_000;
+/** How many old jobs each one that comes to rest sweeps out: more than one, so that they do not pile up where nobody calls maintain. */
+const AT_ONCE = 2;
 
 /** The jobs and every change of their state. All of it is synchronous, so each method is atomic. */
 export class MemoryStore {
@@ -66,6 +68,7 @@ export class MemoryStore {
   push(item: PushItem, now: number): Slot | undefined {
     if (this.#index.has(item)) return undefined;
     const slot = new Slot(item, this.queue(item.queue));
+    slot.queue.used = true;
     this.#index.add(slot);
     this.live.enter(slot);
     if (item.runAt !== undefined) this.#schedule(slot, item.runAt, now);
@@ -140,6 +143,7 @@ export class MemoryStore {
     slot.queue.kept += 1;
     this.#rest(slot, "completed", { finishedAt: Math.floor(this.clock.now()), result });
     this.#pruneBeyond(this.completed, completed.count);
+    this.#pruneOlder(this.completed, completed.ageMs, AT_ONCE);
   }
 
   fail(slot: Slot, failure: JobFailure): void {
@@ -147,13 +151,15 @@ export class MemoryStore {
     slot.failure = failure;
     this.live.leave(slot);
     const { failed } = this.#retention;
+    const rest: Rest = { finishedAt: Math.floor(this.clock.now()), result: undefined };
     if (failed.count <= 0 || failed.ageMs <= 0) {
-      slot.state = "failed";
+      [slot.state, slot.rest] = ["failed", rest]; // for `died`
       return this.#index.remove(slot);
     }
     slot.queue.failed += 1;
-    this.#rest(slot, "failed", { finishedAt: Math.floor(this.clock.now()), result: undefined });
+    this.#rest(slot, "failed", rest);
     this.#pruneBeyond(this.failed, failed.count);
+    this.#pruneOlder(this.failed, failed.ageMs, AT_ONCE);
   }
 
   #rest(slot: Slot, state: "failed" | "completed", rest: Rest): void {
@@ -170,18 +176,19 @@ export class MemoryStore {
     }
   }
 
-  /** Forgets what is older than the retention's age, at most `max`. */
+  /** Forgets what is older than the retention's age, at most `max` of each kind. */
   prune(max: number): void {
-    const now = this.clock.now();
-    for (const [listing, { ageMs }] of [
-      [this.failed, this.#retention.failed],
-      [this.completed, this.#retention.completed],
-    ] as const) {
-      for (let n = 0; n < max; n += 1) {
-        const oldest = listing.first();
-        if (oldest?.rest === undefined || oldest.rest.finishedAt >= now - ageMs) break;
-        this.remove(oldest);
-      }
+    this.#pruneOlder(this.failed, this.#retention.failed.ageMs, max);
+    this.#pruneOlder(this.completed, this.#retention.completed.ageMs, max);
+  }
+
+  #pruneOlder(listing: Listing, ageMs: number, max: number): void {
+    if (ageMs === Infinity) return;
+    const before = this.clock.now() - ageMs;
+    for (let n = 0; n < max; n += 1) {
+      const oldest = listing.first();
+      if (oldest?.rest === undefined || oldest.rest.finishedAt >= before) return;
+      this.remove(oldest);
     }
   }
 
@@ -223,29 +230,24 @@ export class MemoryStore {
     this.#makeReady(slot, now);
   }
 
-  clear(queue: QueueState): number {
-    const waiting = [
-      ...queue.ready.waiting(),
-      ...[...this.#due.values(), ...this.#scheduled.values()].filter(
-        (slot) => slot.queue === queue && slot.state === "delayed",
-      ),
-    ];
+  clear(queues: ReadonlySet<QueueState>): number {
+    const waiting = [...this.#due.values(), ...this.#scheduled.values()].filter(
+      (slot) => slot.state === "delayed" && queues.has(slot.queue),
+    );
+    for (const queue of queues) for (const slot of queue.ready.waiting()) waiting.push(slot);
     for (const slot of waiting) this.remove(slot);
-    queue.ready.clear();
+    for (const queue of queues) queue.ready.clear();
     return waiting.length;
   }
 
   /** Promotes what is due and takes back what ran out, at most `max`. */
   settle(now: number, max = Infinity): { promoted: number; recovered: number } {
     let [promoted, recovered] = [0, 0];
-    const wall = this.#scheduled.size === 0 ? 0 : this.clock.now() - this.#wallStart;
-    for (; this.#scheduled.size > 0 && this.#scheduled.nextAt <= wall && promoted < max; promoted += 1) {
-      const slot = this.#scheduled.peek();
-      if (slot !== undefined) this.promote(slot, now);
-    }
     // `now` is rounded up, so a time is over only when the millisecond after it has begun.
-    for (const clock = this.clock.monotonic(); this.#due.nextAt <= clock && promoted + recovered < max;) {
-      const slot = this.#due.peek();
+    const clock = this.clock.monotonic();
+    const wall = this.#scheduled.size === 0 ? 0 : this.clock.now() - this.#wallStart;
+    while (promoted + recovered < max) {
+      const slot = this.#nextDue(clock, wall);
       if (slot === undefined) break;
       if (slot.state === "delayed") {
         this.promote(slot, now);
@@ -256,6 +258,14 @@ export class MemoryStore {
       }
     }
     return { promoted, recovered };
+  }
+
+  /** What is due first by either clock, so that jobs become pending in the order of their times. */
+  #nextDue(clock: number, wall: number): Slot | undefined {
+    const due = this.#due.nextAt <= clock ? this.#due.peek() : undefined;
+    const scheduled = this.#scheduled.nextAt <= wall ? this.#scheduled.peek() : undefined;
+    if (due === undefined || scheduled === undefined) return due ?? scheduled;
+    return clock - due.dueAt >= wall - scheduled.dueAt ? due : scheduled;
   }
 
   /** The lease ran out, or whoever held it died. */

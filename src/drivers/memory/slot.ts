@@ -38,6 +38,8 @@ export class Slot {
 export class QueueState {
   readonly name: string;
   readonly ready: ReadyLine<Slot> = new ReadyLine();
+  /** Whether a job was ever pushed here or the queue paused; a reserve alone makes no queue that others see. */
+  used = false;
   /** Reserves that wait for a job of this queue. */
   waiting = 0;
   delayed = 0;
