@@ -22,7 +22,7 @@ import type {
   StoredStats,
   Timer,
 } from "../../contract/index.ts";
-import { invalidArgument, JobferryError } from "../../errors/index.ts";
+import { failureFrom, invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { checkOptions } from "../../runtime/index.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -98,7 +98,8 @@ class MemoryDriver implements Driver {
   }
 
   classify(error: unknown): ErrorClass {
-    return { code: "UNEXPECTED", retryable: false, message: error instanceof Error ? error.message : String(error) };
+    const { code, message } = failureFrom(error, "UNEXPECTED");
+    return { code: isJobferryError(error) ? error.code : "UNEXPECTED", retryable: false, message: message || code };
   }
 
   get #open(): MemoryStore {
@@ -107,17 +108,17 @@ class MemoryDriver implements Driver {
     return this.#store;
   }
 
-  async push(jobs: readonly PushItem[]): Promise<readonly PushResult[]> {
+  async push(jobs: readonly PushItem[], options?: Readonly<{ transaction?: never }>): Promise<readonly PushResult[]> {
+    if (options?.transaction !== undefined)
+      throw new UnsupportedError("transactions", "The memory queue has no transactions. Push after your commit.");
     const store = this.#open;
     const now = store.now();
     const results: PushResult[] = [];
     let wake = false;
     for (const item of jobs) {
-      if (this.keeps === "copy" && tooLarge(item)) {
-        results.push({
-          status: "refused",
-          error: new JobferryError("PAYLOAD_TOO_LARGE", `The payload has more than ${MAX_PAYLOAD} bytes.`),
-        });
+      const error = refusal(item);
+      if (error !== undefined) {
+        results.push({ status: "refused", error });
         continue;
       }
       const slot = store.push(item, now);
@@ -326,8 +327,17 @@ function slotOf(reservation: Reservation): MemoryReservation["slot"] | undefined
 }
 
 /** Core checks before; this is for callers of the driver itself. Items of core weigh themselves without being encoded. */
-function tooLarge(item: PushItem): boolean {
-  return "weight" in item ? false : item.payload.length > MAX_PAYLOAD;
+function refusal(item: PushItem): JobferryError | undefined {
+  const { priority, delay } = CAPABILITIES;
+  if (item.priority < priority.min || item.priority > priority.max)
+    return new UnsupportedError(
+      "priority",
+      `priority is ${item.priority}; memory takes ${priority.min} to ${priority.max}.`,
+    );
+  if (item.delayMs > delay.maxMs)
+    return new UnsupportedError("delay", `delay is ${item.delayMs} ms; memory keeps at most ${delay.maxMs} ms.`);
+  if ("weight" in item || item.payload.length <= MAX_PAYLOAD) return undefined;
+  return new JobferryError("PAYLOAD_TOO_LARGE", `The payload has more than ${MAX_PAYLOAD} bytes.`);
 }
 
 export function memoryDriver(options: MemoryDriverOptions = {}): Driver {
