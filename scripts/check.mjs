@@ -10,6 +10,7 @@ const steps = {
   docs: "node scripts/docs-parity.mjs",
   "docs blocks": "node scripts/docs-blocks.mjs",
   "conformance names": "node scripts/conformance-names.mjs",
+  capabilities: "node scripts/capability-table.ts --check",
 };
 
 const waiting = Object.entries(steps);

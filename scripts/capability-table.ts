@@ -1,0 +1,122 @@
+// docs/capabilities.md, generated from what each driver's open() declares. The conformance suite proves the cells.
+//   node scripts/capability-table.ts           writes it
+//   node scripts/capability-table.ts --check   fails when the committed one differs
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Capabilities, Driver } from "../src/contract/index.ts";
+import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
+import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
+import { silentLogger, systemClock } from "../src/runtime/index.ts";
+
+const FILE = "docs/capabilities.md";
+const NO_LIMIT_MS = 50 * 365 * 86_400_000;
+
+type Row<T> = readonly [title: string, cell: (value: T) => string];
+type Rows = { readonly [K in keyof Required<Capabilities>]: readonly Row<Capabilities[K]>[] };
+
+const yesNo = (value: boolean): string => (value ? "yes" : "no");
+const bytes = (value: number): string =>
+  value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${value / 1_024} KiB`;
+const count = (value: number): string => value.toLocaleString("en");
+
+function time(ms: number): string {
+  if (ms >= NO_LIMIT_MS) return "no limit";
+  return ms >= 86_400_000 ? `${ms / 86_400_000} d` : `${count(ms)} ms`;
+}
+
+/** A row, or several, for each capability, so that a new one cannot be forgotten. */
+const rows: Rows = {
+  durability: [["A push that resolved survives", String]],
+  shared: [["Reached from several processes", yesNo]],
+  pushById: [["Pushing an id again changes nothing", yesNo]],
+  attempts: [["Attempts", String]],
+  finish: [["A finish is", String]],
+  release: [["Release", String]],
+  refund: [["Attempts can be given back", yesNo]],
+  priority: [
+    ["Priorities", ({ support, order }) => (support === "unsupported" ? support : `${support}, ${order}`)],
+    ["Priorities from, to", ({ min, max }) => `${count(min)}, ${count(max)}`],
+  ],
+  fifo: [["Keeps the order of a producer", yesNo]],
+  delay: [
+    ["Delays", ({ support }) => support],
+    ["Delays: late at most", ({ support, precisionMs }) => (support === "unsupported" ? "" : time(precisionMs))],
+    ["Delays: longest", ({ support, maxMs }) => (support === "unsupported" ? "" : time(maxMs))],
+  ],
+  lease: [
+    ["A lease ends by", ({ ends }) => ends],
+    ["Lease: shortest, grain", ({ minMs, grainMs }) => `${time(minMs)}, ${time(grainMs)}`],
+    ["Lease: extend", ({ extend }) => extend],
+  ],
+  batch: [
+    ["Jobs stored all or none", ({ atomic }) => count(atomic)],
+    ["Largest batch", ({ maxItems, maxBytes }) => `${count(maxItems)} jobs, ${bytes(maxBytes)}`],
+  ],
+  payload: [["Largest payload", ({ maxBytes }) => bytes(maxBytes)]],
+  wakeup: [
+    ["Waiting consumers", ({ kind }) => (kind === "notify" ? "are woken" : "poll")],
+    ["A wake-up is missed for at most", ({ pollMs }) => time(pollMs)],
+  ],
+  pause: [
+    ["Pause everywhere", ({ support }) => support],
+    ["Pause: in force after", ({ support, lagMs }) => (support === "unsupported" ? "" : time(lagMs))],
+  ],
+  clear: [["Clear", ({ support, counts }) => (counts ? `${support}, counts` : support)]],
+  stats: [["Pending, delayed, reserved, failed, completed", (stats) => statsCell(stats)]],
+  records: [["Look up, list and change single jobs", yesNo]],
+  failedJobs: [["Keeps failed jobs", yesNo]],
+  transactions: [["Push in your own transaction", yesNo]],
+  coordination: [["Coordination store", yesNo]],
+};
+
+function statsCell({ pending, delayed, reserved, failed, completed }: Capabilities["stats"]): string {
+  const qualities = [pending, delayed, reserved, failed, completed];
+  return new Set(qualities).size === 1 ? `all ${pending}` : qualities.join(", ");
+}
+
+function linesOf<K extends keyof Rows>(capability: K, columns: readonly Required<Capabilities>[]): readonly string[] {
+  return rows[capability].map(([title, cell]) => line([title, ...columns.map((column) => cell(column[capability]))]));
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+async function declared(driver: Driver): Promise<Capabilities> {
+  const forever = { count: Infinity, ageMs: Infinity };
+  const retention = { completed: forever, failed: forever };
+  const capabilities = await driver.open({ clock: systemClock, logger: silentLogger, retention });
+  await driver.close();
+  return capabilities;
+}
+
+async function table(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "jobferry-capabilities-"));
+  const drivers = [memoryDriver(), sqliteDriver({ path: join(folder, "jobs.db") })];
+  const columns: Capabilities[] = [];
+  for (const driver of drivers) columns.push(await declared(driver));
+  rmSync(folder, { recursive: true, force: true });
+  const names = drivers.map(({ name }) => name);
+  const body = (Object.keys(rows) as (keyof Rows)[]).flatMap((capability) => linesOf(capability, columns));
+  return [
+    "# Capabilities",
+    "",
+    "What each backend honestly gives. Generated from the drivers by `scripts/capability-table.ts`; the conformance suite proves each cell,",
+    "also that a driver does no more than it says. `native`: the backend does it. `emulated`: the driver does it with the same result.",
+    "`unsupported`: asking for it is an error with the code `UNSUPPORTED`. Asked of an open queue it is `queue.capabilities`.",
+    "",
+    line(["", ...names]),
+    line(["---", ...names.map(() => "---")]),
+    ...body,
+    "",
+  ].join("\n");
+}
+
+const wanted = await table();
+if (process.argv.includes("--check")) {
+  if (readFileSync(FILE, "utf8") !== wanted) {
+    console.log(`${FILE} differs from what the drivers declare: run node scripts/capability-table.ts`);
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(FILE, wanted);
+}
