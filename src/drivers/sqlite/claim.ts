@@ -11,6 +11,7 @@ type Claim = {
   readonly reservations: SqliteReservation[];
   readonly died: StoredJob[];
   nextDueInMs: number | undefined;
+  readonly claimedAt: number;
   /** Jobs with losses that may still be given. */
   free: number;
 };
@@ -21,7 +22,13 @@ type Claim = {
  */
 export function claimJobs(tx: Transaction, request: ReserveRequest): ReserveResult {
   const max = Math.min(request.max, MAX_ROWS);
-  const claim: Claim = { reservations: [], died: [], nextDueInMs: undefined, free: request.free ?? max };
+  const claim: Claim = {
+    reservations: [],
+    died: [],
+    nextDueInMs: undefined,
+    claimedAt: tx.startedAt,
+    free: request.free ?? max,
+  };
   for (const name of request.queues) {
     const queue = tx.findQueue(name);
     if (queue === undefined) continue;

@@ -49,11 +49,16 @@ export function recoverExpired(tx: Transaction, queue: number, max: number, died
       recovered += 1;
       continue;
     }
-    tx.sql.die.run(place, tx.now, JSON.stringify(leaseExpired(losses + 1)), seq);
-    died.push(tx.job(tx.sql.job.get(place) as JobRow));
+    died.push(failLost(tx, seq, place, losses + 1));
   }
   if (recovered > 0) tx.wake(tx.queueName(queue), recovered);
   return recovered;
+}
+
+/** The job's last loss: to failed, with its losses counted. */
+export function failLost(tx: Transaction, seq: number, place: number, losses: number): StoredJob {
+  tx.sql.die.run(place, tx.now, JSON.stringify(leaseExpired(losses)), seq);
+  return tx.job(tx.sql.job.get(place) as JobRow);
 }
 
 function leaseExpired(losses: number): JobFailure {

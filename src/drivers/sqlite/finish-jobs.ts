@@ -1,4 +1,5 @@
 import type { ExtendItem, ExtendResult, FinishItem, FinishResult, Reservation } from "../../contract/index.ts";
+import { failLost } from "./due.ts";
 import type { SqliteReservation } from "./job-row.ts";
 import { DELAYED, PENDING } from "./schema.ts";
 import { storedText } from "./text.ts";
@@ -62,7 +63,8 @@ function complete(tx: Transaction, item: FinishItem & { outcome: "done" }, place
 }
 
 function release(tx: Transaction, item: FinishItem & { outcome: "release" }, { seq, token }: Place): boolean {
-  const { delayMs, refund = false, threw = false, failure } = item;
+  const { delayMs, refund = false, threw = false, loss = false, failure } = item;
+  if (loss && isLastLoss(tx, seq, token)) return true;
   const isDelayed = delayMs > 0;
   const { changes } = tx.sql.release.run(
     tx.lastPlace(),
@@ -70,6 +72,7 @@ function release(tx: Transaction, item: FinishItem & { outcome: "release" }, { s
     isDelayed ? Math.ceil(tx.now + delayMs) : tx.now,
     refund ? 1 : 0,
     threw ? 1 : 0,
+    loss ? 1 : 0,
     failure === undefined ? null : JSON.stringify(failure),
     seq,
     token,
@@ -77,6 +80,14 @@ function release(tx: Transaction, item: FinishItem & { outcome: "release" }, { s
   if (changes === 0) return false;
   if (isDelayed) tx.delayed = true;
   else tx.wake(item.reservation.job.queue, 1);
+  return true;
+}
+
+/** Then it is failed here, and the next reserve or maintain reports it. */
+function isLastLoss(tx: Transaction, seq: number, token: number): boolean {
+  const held = tx.sql.losses.get(seq, token) as Readonly<{ losses: number; max_losses: number }> | undefined;
+  if (held === undefined || held.losses + 1 < held.max_losses) return false;
+  tx.died.push(failLost(tx, seq, tx.lastPlace(), held.losses + 1));
   return true;
 }
 

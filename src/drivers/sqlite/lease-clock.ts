@@ -9,15 +9,17 @@ import { systemClock } from "../../runtime/index.ts";
  */
 export type LeaseClock = Readonly<{
   now(): number;
+  /** What the clock's `monotonic()` is on this one. */
+  at(monotonic: number): number;
   /** Which run of the clock its times belong to: leases of another run have ended. */
   epoch: string;
 }>;
 
 export function leaseClockFor(clock: Clock): LeaseClock {
   // Any other clock is a test's: all its users live in this process.
-  if (clock !== systemClock) return { now: () => clock.monotonic(), epoch: "own clock" };
+  if (clock !== systemClock) return { now: () => clock.monotonic(), at: (monotonic) => monotonic, epoch: "own clock" };
   const start = Number(process.hrtime.bigint()) / 1e6 - clock.monotonic();
-  return { now: () => clock.monotonic() + start, epoch: bootIdentity() };
+  return { now: () => clock.monotonic() + start, at: (monotonic) => monotonic + start, epoch: bootIdentity() };
 }
 
 /** Empty where the platform tells none: then a restart of the machine is noticed by a clock that is behind the one of the last open. */

@@ -15,6 +15,7 @@ type Store = Readonly<{
   leaseClock: LeaseClock;
   tx: Transaction;
   writes: WriteQueue;
+  takeDied(): readonly StoredJob[];
   read<T>(attempt: () => T): Promise<T>;
 }>;
 
@@ -30,6 +31,7 @@ export async function maintainStore(
 ): Promise<MaintainResult> {
   let [promoted, recovered] = [0, 0];
   const died: StoredJob[] = [];
+  const reported = store.takeDied();
   let nextDueInMs = await store.read(() => nextDueOf(store));
   while (nextDueInMs === 0 && !signal?.aborted) {
     const done = { promoted, recovered, lost: died.length };
@@ -41,7 +43,7 @@ export async function maintainStore(
     if (part.promoted + part.recovered + part.died.length === 0) break;
   }
   await prune(store, max, signal);
-  return { promoted, recovered, died, nextDueInMs };
+  return { promoted, recovered, died: [...reported, ...died], nextDueInMs };
 }
 
 function queueIds(tx: Transaction): readonly number[] {

@@ -1,4 +1,4 @@
-import type { Capabilities, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import type { Capabilities, DriverContext, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
 import { MAX_DURATION_MS } from "../../runtime/index.ts";
 import { claimJobs, nothingToClaim } from "./claim.ts";
 import { connect } from "./connection.ts";
@@ -29,6 +29,8 @@ export class OpenStore {
   /** Only beside a file. */
   readonly thread: SideThread | undefined;
   readonly #settings: Settings;
+  /** Jobs that a release failed for good; the next reserve or maintain reports them. */
+  #died: StoredJob[] = [];
   readonly #guard: WalGuard | undefined;
 
   private constructor(settings: Settings, context: DriverContext, leaseClock: LeaseClock, database: SqliteDatabase) {
@@ -46,6 +48,7 @@ export class OpenStore {
     this.writes = new WriteQueue(database, this.tx, clock, busyMs, {
       beforeWrite: () => guard?.shorter(),
       committed: (tx) => {
+        if (tx.died.length > 0) this.#died.push(...tx.died);
         this.#wakeConsumers(tx);
         guard?.wrote(tx.pages);
       },
@@ -88,14 +91,21 @@ export class OpenStore {
   }
 
   /** `isOver` is asked at the last moment: what nobody waits for any more is not taken. */
-  claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
+  async claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
     const { clock } = this.context;
-    return this.writes.submit({
+    const result = await this.writes.submit({
       rows: request.max,
       bytes: 0,
       run: (tx) => (isOver() ? NOTHING : claimJobs(tx, request)),
       idle: () => (isOver() ? NOTHING : nothingToClaim(this.tx, request.queues, clock.now(), this.leaseClock.now())),
     });
+    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
+  }
+
+  takeDied(): readonly StoredJob[] {
+    const died = this.#died;
+    this.#died = [];
+    return died;
   }
 
   /** A read outside of transactions, repeated while the file is locked. */

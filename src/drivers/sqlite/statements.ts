@@ -30,9 +30,10 @@ const SQL = {
 
   locate: `SELECT seq, body FROM jobferry_jobs WHERE id = ? AND token = ?`,
   complete: "DELETE FROM jobferry_jobs WHERE seq = ? AND token = ?",
+  losses: "SELECT losses, max_losses FROM jobferry_jobs WHERE seq = ? AND token = ?",
   keep: `UPDATE jobferry_jobs SET seq = ?, state = ${COMPLETED}, token = NULL, lease_end = NULL, finished_at = ?, result = ?
     WHERE seq = ? AND token = ?`,
-  release: `UPDATE jobferry_jobs SET seq = ?, state = ?, available_at = ?, attempts = attempts - ?, exceptions = exceptions + ?,
+  release: `UPDATE jobferry_jobs SET seq = ?, state = ?, available_at = ?, attempts = attempts - ?, exceptions = exceptions + ?, losses = losses + ?,
       failure = coalesce(?, failure), token = NULL, lease_end = NULL, reserved_at = NULL
     WHERE seq = ? AND token = ?`,
   fail: `UPDATE jobferry_jobs SET seq = ?, state = ${FAILED}, finished_at = ?, failure = ?, exceptions = exceptions + ?,

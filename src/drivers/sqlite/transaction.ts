@@ -24,10 +24,14 @@ export class Transaction {
   #running = false;
   /** By queue name: jobs that became pending. */
   readonly woken: Map<string, number> = new Map();
+  /** Jobs that the store failed outside of a reserve or maintain, which report them. */
+  readonly died: StoredJob[] = [];
   /** Whether a job was delayed, which may be due before what waiting consumers know. */
   delayed = false;
   /** Epoch milliseconds. */
   now = 0;
+  /** `clock.monotonic()`, taken before the time below: holders count their leases from it. */
+  startedAt = 0;
   /** By the lease clock. */
   leaseNow = 0;
   /** A guess of how many pages it writes, for the size of the WAL. */
@@ -45,10 +49,12 @@ export class Transaction {
   start(): void {
     this.#running = true;
     this.now = this.#clock.now();
-    this.leaseNow = this.#leaseClock.now();
+    this.startedAt = this.#clock.monotonic();
+    this.leaseNow = this.#leaseClock.at(this.startedAt);
     this.pages = 2;
     this.delayed = false;
     this.#storedSequence = -1;
+    this.died.length = 0;
     if (this.woken.size > 0) this.woken.clear();
     if (this.#completed.size > 0) this.#completed.clear();
   }
@@ -69,6 +75,7 @@ export class Transaction {
     this.#queueIds.clear();
     this.#queueNames.clear();
     this.woken.clear();
+    this.died.length = 0;
   }
 
   /** @returns undefined for a queue that nobody pushed to or paused so far. */
