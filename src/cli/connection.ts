@@ -45,18 +45,7 @@ function checkExists(url: string): void {
 }
 
 /** Warnings and errors of the library, without secrets, beside our own. */
-export function loggerOn(terminal: Terminal): Logger {
-  const write =
-    (level: string) =>
-    (fields: object, message: string): void => {
-      const line = terminal.json
-        ? JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }, errorsAsText)
-        : `${level}: ${message}`;
-      terminal.stderr.write(`${terminal.redact(line)}\n`);
-    };
-  return { debug: () => undefined, info: () => undefined, warn: write("warning"), error: write("error") };
-}
-
-function errorsAsText(_key: string, value: unknown): unknown {
-  return value instanceof Error ? value.message : value;
+function loggerOn(terminal: Terminal): Logger {
+  const warn = (fields: object, message: string): void => terminal.warn(message, { ...fields });
+  return { debug: () => undefined, info: () => undefined, warn, error: warn };
 }

@@ -3,12 +3,21 @@ import { CliError } from "./cli-error.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Input } from "./terminal.ts";
 
+const MAX_TEXT = 64 * 1024 * 1024;
+
 /** Ids given as arguments; `-` stands for those on stdin, one a line. */
 export async function readIds(given: readonly string[], stdin: Input): Promise<readonly string[]> {
   if (!given.includes("-")) return [...new Set(given)];
   let text = "";
   stdin.setEncoding("utf8");
-  for await (const chunk of stdin) text += String(chunk);
+  for await (const chunk of stdin) {
+    text += String(chunk);
+    if (text.length > MAX_TEXT)
+      throw new JobferryError(
+        "INVALID_ARGUMENT",
+        `stdin holds more than ${MAX_TEXT} characters of ids. Use options that choose jobs.`,
+      );
+  }
   const lines = text.split("\n").map((line) => line.trim());
   return [...new Set([...given.filter((id) => id !== "-"), ...lines.filter((line) => line !== "")])];
 }

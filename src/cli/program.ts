@@ -3,7 +3,9 @@ import { Command, CommanderError, Option } from "commander";
 import { isJobferryError } from "../entry/index.ts";
 import { type AddCommand, Cli, type GlobalOptions } from "./cli.ts";
 import { CliError } from "./cli-error.ts";
+import { addBench } from "./commands/bench.ts";
 import { addClear } from "./commands/clear.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addFailed } from "./commands/failed.ts";
 import { addFlush } from "./commands/flush.ts";
 import { addForget } from "./commands/forget.ts";
@@ -13,14 +15,16 @@ import { addPush } from "./commands/push.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRetry } from "./commands/retry.ts";
 import { addStats } from "./commands/stats.ts";
+import { addWork } from "./commands/work.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { redactorFor } from "./redact.ts";
 import { type Streams, Terminal } from "./terminal.ts";
 
 const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand[]])[] = [
-  ["Jobs:", [addPush, addJobs]],
+  ["Jobs:", [addPush, addWork, addJobs]],
   ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
   ["Queues:", [addStats, addPause, addResume, addClear]],
+  ["Tools:", [addDoctor, addBench]],
 ];
 
 const EXAMPLES = `

@@ -71,7 +71,7 @@ export function recordText(job: JobRecord): string {
   };
   const rows = Object.entries(fields)
     .filter(([, value]) => value !== null && !isEmptyObject(value))
-    .map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]);
+    .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
   const parts = [table([{ head: "FIELD" }, { head: "VALUE", max: 10_000 }], rows)];
   if (payload !== undefined) parts.push(`payload\n${indented(JSON.stringify(payload, undefined, 2))}`);
   if (result !== undefined) parts.push(`result\n${indented(JSON.stringify(result, undefined, 2))}`);

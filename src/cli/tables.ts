@@ -3,6 +3,8 @@ import Table from "cli-table3";
 
 type Column = Readonly<{ head: string; align?: "left" | "right"; /** Longest text shown. Default 40. */ max?: number }>;
 
+const graphemes = new Intl.Segmenter();
+
 /** Space between columns and no lines, so that words can be selected and piped. cli-table3 knows that CJK characters are two cells wide. */
 const NO_LINES = {
   ...{ top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "", "bottom-left": "" },
@@ -27,7 +29,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 /** Names and messages come from anybody: no control sequence of theirs reaches the terminal. */
 export function oneLine(text: string, max: number): string {
   const line = printable(text).replace(/\s+/g, " ").trim();
-  const letters = [...line];
+  if (line.length <= max) return line;
+  const letters = Array.from(graphemes.segment(line), ({ segment }) => segment);
   return letters.length > max ? `${letters.slice(0, max - 1).join("")}…` : line;
 }
 

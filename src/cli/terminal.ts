@@ -29,13 +29,22 @@ export class Terminal {
     this.stdout.write(this.json ? `${envelope(data, nextCursor)}\n` : ended(asText()));
   }
 
-  /** Hints, warnings, progress; not shown with `--quiet`. */
-  note(text: string): void {
-    if (!this.quiet) this.stderr.write(ended(this.redact(text)));
+  /** Hints and progress; not shown with `--quiet`. */
+  note(text: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (this.quiet) return;
+    if (this.json) this.#log("info", text, fields);
+    else this.stderr.write(ended(this.redact(text)));
   }
 
-  warn(text: string): void {
-    this.stderr.write(ended(`${this.style("yellow", "warning:", this.stderr)} ${this.redact(text)}`));
+  warn(text: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (this.json) this.#log("warning", text, fields);
+    else this.stderr.write(ended(`${this.style("yellow", "warning:", this.stderr)} ${this.redact(text)}`));
+  }
+
+  /** With `--json` the lines of stderr are JSON too, each with its time. */
+  #log(level: string, message: string, fields: Readonly<Record<string, unknown>>): void {
+    const line = { time: new Date().toISOString(), level, message, ...fields };
+    this.stderr.write(ended(this.redact(JSON.stringify(line, errorsAsText))));
   }
 
   error(code: string, message: string, details: Readonly<Record<string, unknown>>): void {
@@ -50,6 +59,10 @@ export class Terminal {
   style(style: Style, text: string, stream: Output = this.stdout): string {
     return styleText(style, text, { stream: stream as NodeJS.WriteStream });
   }
+}
+
+function errorsAsText(_key: string, value: unknown): unknown {
+  return value instanceof Error ? value.message : value;
 }
 
 function envelope(data: unknown, nextCursor: string | undefined): string {

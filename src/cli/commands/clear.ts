@@ -3,6 +3,7 @@ import { JobferryError } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { noSuchQueue } from "./stats.ts";
+import { jobCount } from "../job-count.ts";
 
 export function addClear(program: Command, cli: Cli): void {
   program
@@ -18,11 +19,14 @@ export function addClear(program: Command, cli: Cli): void {
         const names = await queue.queues();
         if (name !== undefined && !names.includes(name)) throw noSuchQueue(name, names);
         const waiting = await queue.size(name);
-        const what = `Removing ${waiting} waiting jobs of ${name === undefined ? "all queues" : `queue "${name}"`}`;
+        const what = `Removing ${jobCount(waiting)} that wait in ${name === undefined ? "all queues" : `queue "${name}"`}`;
         await confirm(cli.terminal, what, name ?? "all", cli.globals(command).yes === true);
         const removed = await queue.clear(name);
         const shown = Number.isNaN(removed) ? null : removed;
-        cli.terminal.show({ queue: name ?? null, removed: shown }, () => `Removed ${shown ?? "the waiting"} jobs`);
+        cli.terminal.show(
+          { queue: name ?? null, removed: shown },
+          () => `Removed ${shown === null ? "the waiting jobs" : jobCount(shown)}`,
+        );
       });
     });
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { addFilterOptions, type FilterOptions, filterOf, isNarrowed } from "../record-filter.ts";
+import { jobCount } from "../job-count.ts";
 
 export function addFlush(program: Command, cli: Cli): void {
   const command = program.command("flush").description("remove failed jobs for ever, all or those chosen");
@@ -13,7 +14,7 @@ export function addFlush(program: Command, cli: Cli): void {
       const which = isNarrowed(filter) ? "the chosen failed jobs" : "all failed jobs";
       await confirm(cli.terminal, `Removing ${which}${of}`, options.queue ?? "all", cli.globals(self).yes === true);
       const removed = await queue.records.remove(filter);
-      cli.terminal.show({ removed }, () => `Removed ${removed} failed jobs`);
+      cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
     });
   });
 }

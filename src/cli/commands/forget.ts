@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
+import { jobCount } from "../job-count.ts";
 
 export function addForget(program: Command, cli: Cli): void {
   const command = program.command("forget").argument("<ids...>", "jobs to remove; - reads ids from stdin");
@@ -11,10 +12,10 @@ export function addForget(program: Command, cli: Cli): void {
     checkChoice(ids, false, false, "forget");
     await cli.withQueue(self, {}, async ({ queue }) => {
       if (ids.length > 1) {
-        await confirm(cli.terminal, `Removing ${ids.length} jobs`, "forget", cli.globals(self).yes === true);
+        await confirm(cli.terminal, `Removing ${jobCount(ids.length)}`, "forget", cli.globals(self).yes === true);
       }
       const removed = await queue.records.remove(ids);
-      cli.terminal.show({ removed }, () => `Removed ${removed} jobs`);
+      cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
       await explainMissing(queue, ids, removed, "remove", "there or are reserved");
     });
   });

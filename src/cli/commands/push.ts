@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { createJob, JobferryError, type JobOptions } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { pushLines } from "../import/push-lines.ts";
-import { whenOf } from "../import/job-line.ts";
+import { parseJson, whenOf } from "../import/job-line.ts";
 import { duration, integer, type Pair, pairs } from "../option-values.ts";
 
 type PushOptions = Readonly<{
@@ -88,12 +88,11 @@ async function pushOne(cli: Cli, command: Command, { name, json, options }: One)
 
 function parsePayload(json: string): unknown {
   try {
-    return JSON.parse(json) as unknown;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new JobferryError("INPUT_INVALID", `The payload is not JSON: ${reason}. Quote texts twice: '"text"'.`, {
-      cause,
-    });
+    return parseJson(json);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = `A text needs quotes inside those of the shell: '"text"'.`;
+    throw new JobferryError("INPUT_INVALID", `The payload is ${reason} ${hint}`);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
 import { addFilterOptions, type FilterOptions, filterOf, isNarrowed } from "../record-filter.ts";
+import { jobCount } from "../job-count.ts";
 
 export function addRetry(program: Command, cli: Cli): void {
   const command = program.command("retry").argument("[ids...]", "failed jobs; - reads ids from stdin");
@@ -13,7 +14,7 @@ export function addRetry(program: Command, cli: Cli): void {
     checkChoice(ids, options.all === true, isNarrowed(filter), "retry");
     await cli.withQueue(self, {}, async ({ queue }) => {
       const retried = await queue.records.retry(ids.length > 0 ? ids : filter);
-      cli.terminal.show({ retried }, () => `Put ${retried} jobs back to pending`);
+      cli.terminal.show({ retried }, () => `Put ${jobCount(retried)} back to pending`);
       await explainMissing(queue, ids, retried, "retry", "failed");
     });
   });

@@ -19,7 +19,7 @@ export function jobOfLine(line: Line, defaults: LineDefaults, maxPayloadBytes: n
   try {
     const text = decodeLine(line);
     if (text.trim() === "") return undefined;
-    const job = jobOf(JSON.parse(text) as unknown, defaults);
+    const job = jobOf(parseJson(text), defaults);
     if (line.bytes.length * MOST_GROWTH > maxPayloadBytes && job.bytes.length > maxPayloadBytes) {
       throw new JobferryError(
         "PAYLOAD_TOO_LARGE",
@@ -43,6 +43,17 @@ function decodeLine({ number, bytes }: Line): string {
     return number === 1 ? text.replace(/^\uFEFF/, "") : text;
   } catch (cause) {
     throw new JobferryError("INPUT_INVALID", "not UTF-8. Convert the file to UTF-8 first.", { cause });
+  }
+}
+
+/** Without a piece of the text in the error, as the engine's own message has it: a payload may hold a secret. @throws INPUT_INVALID */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
+    const where = position === undefined ? "" : ` from character ${Number(position) + 1} on`;
+    throw new JobferryError("INPUT_INVALID", `not JSON${where}.`);
   }
 }
 

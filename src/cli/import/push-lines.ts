@@ -9,6 +9,7 @@ import { startProgress } from "../progress.ts";
 import { Import, type ImportCounts, reasonOf } from "./import-jobs.ts";
 import type { LineDefaults } from "./job-line.ts";
 import { ImportLedger, type ImportState } from "./ledger.ts";
+import { jobCount } from "../job-count.ts";
 
 export type PushLinesOptions = Readonly<{
   /** A path, or "-" for stdin. */
@@ -75,7 +76,7 @@ async function run(
   const { pushed, lastLine, skipped } = work.counts;
   cli.terminal.show({ pushed, lastLine, skippedLines: skipped, source: input.source ?? null }, () => {
     const before = skipped > 0 ? ` (lines 1 to ${skipped} were stored earlier)` : "";
-    return `Pushed ${pushed} jobs${before}`;
+    return `Pushed ${jobCount(pushed)}${before}`;
   });
 }
 

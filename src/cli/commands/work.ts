@@ -1,0 +1,116 @@
+import { type Command, Option } from "commander";
+import { type Queues, Worker, type WorkerOptions } from "../../entry/index.ts";
+import type { Cli } from "../cli.ts";
+import { EXIT } from "../exit-codes.ts";
+import { duration, integer, texts } from "../option-values.ts";
+import { handlersUrl, loadHandlers } from "../work/load-handlers.ts";
+import { queueChoice } from "../work/queue-choice.ts";
+import { StopSignals } from "../work/stop-signals.ts";
+import { WorkLog } from "../work/work-log.ts";
+
+type WorkOptions = Readonly<{
+  handlers: string;
+  queue?: readonly string[];
+  concurrency: number;
+  attempts?: number;
+  timeout?: number;
+  lease?: number;
+  maxJobs?: number;
+  maxTime?: number;
+  memory?: number;
+  stopWhenEmpty?: boolean;
+  stopTimeout: number;
+  verbose?: boolean;
+}>;
+
+const MEBIBYTE = 1024 * 1024;
+/** How long what a stuck handler holds may keep the process after the worker has stopped. */
+const LINGER_MS = 500;
+
+const HELP = `
+Signals: SIGTERM and SIGINT (Ctrl-C) drain, a second one aborts running jobs, a third exits. SIGQUIT hands running jobs
+back now. SIGTSTP stops fetching, SIGCONT goes on. SIGUSR2 drains. Windows has only Ctrl-C and Ctrl-Break.
+
+Exit codes: 0 stopped, 7 drain deadline passed (running jobs went back to the queue), 12 memory limit, 2 usage, 3 backend.
+`;
+
+export function addWork(program: Command, cli: Cli): void {
+  const command = program
+    .command("work")
+    .description("run jobs with the handlers of a module")
+    .addHelpText("after", HELP);
+  command
+    .requiredOption("--handlers <file>", "module whose default export is a handler or an array of routes; .ts too")
+    .option("--queue <queues>", "high:3,default:1 by weight, or high,default in strict order", texts)
+    .option("-c, --concurrency <count>", "jobs at once", integer(1, 100_000), 1)
+    .option("--attempts <count>", "failed attempts before a job that names none goes to failed", integer(1, 1_000_000))
+    .option("--timeout <duration>", "how long one attempt may run", duration(1))
+    .option("--lease <duration>", "the visibility timeout; renewed while a handler runs", duration(1))
+    .option("--max-jobs <count>", "stop after so many jobs", integer(1))
+    .option("--max-time <duration>", "stop after so long", duration(1))
+    .option("--memory <megabytes>", "stop with exit code 12 when the process uses more", integer(1, 1_048_576))
+    .option("--stop-when-empty", "stop when nothing is pending")
+    .addOption(
+      new Option("--stop-timeout <duration>", "how long a stop waits for running jobs")
+        .argParser(duration())
+        .default(25_000, "25s"),
+    )
+    .option("-v, --verbose", "a line for each completed job too");
+  command.action((options: WorkOptions, self: Command) => work(cli, self, options));
+}
+
+async function work(cli: Cli, command: Command, options: WorkOptions): Promise<void> {
+  const queues = queueChoice(options.queue ?? ["default"]);
+  const url = handlersUrl(options.handlers);
+  const handlers = await loadHandlers(url);
+  await cli.withQueue(command, { make: true }, async ({ queue }) => {
+    const worker = new Worker(queue, queues, handlers, workerOptions(options));
+    const log = new WorkLog(cli.terminal, options.verbose === true);
+    log.listen((event, listener) => worker.on(event, listener));
+    await run(cli, worker, log, queues);
+  });
+}
+
+async function run(cli: Cli, worker: Worker, log: WorkLog, queues: Queues): Promise<void> {
+  const { terminal } = cli;
+  let handedBack = 0;
+  worker.on("stopped", (event) => (handedBack = event.handedBack));
+  const signals = new StopSignals(terminal, worker);
+  try {
+    terminal.note(`Working on ${shownQueues(queues)}; Ctrl-C stops.`);
+    const reason = await worker.run();
+    cli.exitCode =
+      signals.forced ?? (reason === "maxMemory" ? EXIT.memory : handedBack > 0 ? EXIT.handedBack : EXIT.ok);
+    const { completed, failedAttempts, dead, lost } = log.counts;
+    terminal.show({ reason, ...log.counts, handedBack }, () => {
+      const more = lost > 0 ? `, ${lost} leases lost` : "";
+      return `Stopped (${reason}): ${completed} completed, ${failedAttempts} failed attempts, ${dead} dead, ${handedBack} handed back${more}`;
+    });
+  } finally {
+    signals.off();
+    setTimeout(() => process.exit(cli.exitCode), LINGER_MS).unref();
+  }
+}
+
+function workerOptions(options: WorkOptions): WorkerOptions {
+  const { concurrency, attempts, timeout, lease, maxJobs, maxTime, memory, stopWhenEmpty, stopTimeout } = options;
+  return {
+    concurrency,
+    stopTimeout,
+    ...(attempts === undefined ? {} : { maxAttempts: attempts }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(lease === undefined ? {} : { lease }),
+    ...(maxJobs === undefined ? {} : { maxJobs }),
+    ...(maxTime === undefined ? {} : { maxTime }),
+    ...(memory === undefined ? {} : { maxMemory: memory * MEBIBYTE }),
+    ...(stopWhenEmpty === undefined ? {} : { stopWhenEmpty }),
+  };
+}
+
+function shownQueues(queues: Queues): string {
+  if (typeof queues === "string") return queues;
+  if (Array.isArray(queues)) return queues.join(", then ");
+  return Object.entries(queues)
+    .map(([name, weight]) => `${name} (weight ${weight})`)
+    .join(", ");
+}
