@@ -70,12 +70,16 @@ export {
 } from "../core/index.ts";
 export {
   type JobIn,
+  loadWork,
+  type PoolOptions,
+  type PoolStats,
   type Queues,
   type StopOptions,
   type StopReason,
   Worker,
   type WorkerEvents,
   type WorkerOptions,
+  WorkerPool,
 } from "../worker/index.ts";
 export { createQueue } from "./create-queue.ts";
 

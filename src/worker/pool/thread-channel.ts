@@ -1,0 +1,34 @@
+import { Worker } from "node:worker_threads";
+import { invalidArgument } from "../../errors/index.ts";
+import { type Channel, type ChannelListener, CHILD_MAIN } from "./channel.ts";
+import type { FromChild, ToChild } from "./messages.ts";
+
+export function openThread(execArgv: readonly string[] | undefined, listener: ChannelListener): Channel {
+  const worker = makeWorker(execArgv);
+  const name = `thread ${worker.threadId}`;
+  let error: unknown;
+  worker.on("message", (notes: readonly FromChild[]) => listener.received(notes));
+  worker.on("error", (cause: unknown) => (error = cause));
+  // Node delivers what the thread posted before it tells of the exit.
+  worker.on("exit", (code) => listener.ended(error instanceof Error ? error.message : `exit code ${code}`));
+  return {
+    name,
+    send: (notes: readonly ToChild[]): void => worker.postMessage(notes),
+    kill: (): void => {
+      worker.terminate().catch(() => undefined); // "exit" tells
+    },
+  };
+}
+
+function makeWorker(execArgv: readonly string[] | undefined): Worker {
+  try {
+    return new Worker(CHILD_MAIN, { name: "jobferry", ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }) });
+  } catch (cause) {
+    if (execArgv === undefined) throw cause;
+    const { message } = invalidArgument("execArgv", execArgv, "options of Node.js that a thread can have");
+    throw Object.assign(invalidArgument("execArgv", execArgv, "options of Node.js that a thread can have"), {
+      message: `${message} ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    });
+  }
+}

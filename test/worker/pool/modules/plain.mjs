@@ -1,0 +1,1 @@
+export default (job) => ({ got: job.payload, attempts: job.attempts });
