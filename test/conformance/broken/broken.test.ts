@@ -13,6 +13,8 @@ import { brokenFields } from "./broken-fields.ts";
 import { brokenKeeping } from "./broken-keeping.ts";
 import { brokenLeases } from "./broken-leases.ts";
 import { brokenMoves } from "./broken-moves.ts";
+import { brokenPushes } from "./broken-pushes.ts";
+import { brokenReserves } from "./broken-reserves.ts";
 
 const working: Readonly<Record<Base, () => ConformanceTarget>> = {
   store: () => ({ clock: virtualClock(), stepsWallClock: true, open: () => memoryDriver() }),
@@ -56,7 +58,9 @@ async function failureOf(run: () => Promise<void>): Promise<unknown> {
 const subjects: Readonly<Record<string, readonly Broken[]>> = {
   fields: brokenFields,
   "tokens, attempts and losses": brokenLeases,
-  "moving jobs": brokenMoves,
+  pushes: brokenPushes,
+  "reserving and closing": brokenReserves,
+  "order, delays and finishing": brokenMoves,
   capabilities: brokenCapabilities,
   "keeping and counting jobs": brokenKeeping,
 };
@@ -72,7 +76,6 @@ for (const [subject, list] of Object.entries(subjects)) {
           "the case applies",
         ).toBeUndefined();
         const failure = await failureOf(broken.run);
-        if (process.env["SHOW"]) console.log(`${breaks}: ${(failure as Error)?.message?.split("\n")[0]}`);
         expect(failure, "the broken driver fails the case").toBeInstanceOf(Error);
         // A fault of the wrapper itself would be caught by chance.
         expect(failure instanceof AssertionError || !(failure instanceof TypeError), String(failure)).toBe(true);

@@ -23,6 +23,8 @@ import type {
   StoredStats,
 } from "../../../src/contract/index.ts";
 import { isJobferryError, JobferryError, UnsupportedError } from "../../../src/errors/index.ts";
+import { digits, escape, failed, fromPush, idKey, queueKey, readyPrefix, stored, upToLost } from "./kv-records.ts";
+import type { Kept, QueueState } from "./kv-records.ts";
 import type { Compare, Entry, KvServer, Operation } from "./kv-server.ts";
 import { claimOrWait } from "./waiting.ts";
 
@@ -34,9 +36,6 @@ const PUSH_BATCH = 20;
 /** Three operations a job. */
 const CLAIM_BATCH = 20;
 const MAX_DELAY_MS = 365 * 86_400_000;
-
-type Kept = Readonly<Omit<StoredJob, "item" | "state"> & { maxLosses: number }>;
-type QueueState = Readonly<{ paused: boolean; completed: number }>;
 
 const capabilities: Capabilities = {
   durability: "quorum",
@@ -61,12 +60,6 @@ const capabilities: Capabilities = {
   transactions: false,
   coordination: false,
 };
-
-const digits = (value: number): string => Math.floor(value).toString().padStart(16, "0");
-const escape = (name: string): string => encodeURIComponent(name).replaceAll(".", "%2E");
-const idKey = (id: string): string => `id/${escape(id)}`;
-const queueKey = (queue: string): string => `q/${escape(queue)}`;
-const readyPrefix = (queue: string): string => `r/${escape(queue)}/`;
 
 export class KvDriver implements Driver {
   readonly name = "kv";
@@ -410,32 +403,4 @@ export class KvDriver implements Driver {
     this.#lost = undefined;
     return true;
   }
-}
-
-function fromPush(job: PushItem, now: number): Kept {
-  const { id, queue, name, priority, tags, maxLosses, createdAt, envelope, payload } = job;
-  const availableAt = job.runAt === undefined ? now + job.delayMs : Math.max(now, job.runAt);
-  const counts = { attempts: 0, losses: 0, exceptions: 0 };
-  const later = { reservedAt: undefined, finishedAt: undefined, failure: undefined, result: undefined };
-  return { id, queue, name, priority, tags, maxLosses, createdAt, envelope, payload, availableAt, ...counts, ...later };
-}
-
-function stored(kept: Kept, state: StoredJob["state"]): StoredJob {
-  const { maxLosses: _maxLosses, ...job } = kept;
-  return { item: undefined, state, ...job };
-}
-
-function failed(job: Kept): readonly Operation[] {
-  const put = `f/${digits(job.finishedAt ?? 0)}.${escape(job.id)}`;
-  return [
-    { put, value: job },
-    { put: idKey(job.id), value: put },
-  ];
-}
-
-/** What can be claimed at once: everything before the first job with losses that has no free slot. */
-function upToLost(waiting: readonly Entry<Kept>[], free: number): readonly Entry<Kept>[] {
-  let lost = 0;
-  const end = waiting.findIndex(({ value }) => value.losses > 0 && (lost += 1) > free);
-  return end === -1 ? waiting : waiting.slice(0, end);
 }

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import type { JobFailure, RecordFilter, RecordStore, StoredJob } from "../../../contract/index.ts";
 import type { CaseGroup, CaseSpec } from "../case.ts";
 import * as needs from "../requirements.ts";
-import { FAILURE, KEEP_ALL, QUEUE } from "../stage.ts";
+import { FAILURE, QUEUE } from "../stage.ts";
 import type { Stage } from "../stage.ts";
+import { KEEP_ALL } from "../surroundings.ts";
 
 function recordsOf(stage: Stage): RecordStore {
   return stage.driver.records ?? assert.fail("the driver declares records and has none");
