@@ -4,7 +4,7 @@ import { silentLogger, sleep, systemClock } from "../../runtime/index.ts";
 import type { ConformanceTarget } from "./target.ts";
 
 export const KEEP_ALL: Retention = { count: Infinity, ageMs: Infinity };
-export const KEEP_NONE: Retention = { count: 0, ageMs: Infinity };
+const KEEP_NONE: Retention = { count: 0, ageMs: Infinity };
 const HUNG_AFTER_MS = 10_000;
 
 export type RetentionOverride = Readonly<{ completed?: Retention; failed?: Retention }>;
