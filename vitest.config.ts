@@ -31,6 +31,7 @@ export default defineConfig({
       project("property", { testTimeout: 60_000 }),
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("worker", { pool: "forks", testTimeout: 30_000 }),
+      project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       builtProject("package"),
       builtProject("examples"),
