@@ -15,4 +15,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+/** What a stuck handler still holds (a socket, a timer) must not keep the process. */
+const LINGER_MS = 500;
+
 process.exitCode = await runCli(process.argv.slice(2), process);
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -1,17 +1,31 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
-import { type Queues, Worker, type WorkerOptions } from "../../entry/index.ts";
+import {
+  JobferryError,
+  loadWork,
+  type Queue,
+  type Queues,
+  type Work,
+  Worker,
+  type WorkerOptions,
+  WorkerPool,
+} from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-codes.ts";
 import { duration, integer, texts } from "../option-values.ts";
-import { handlersUrl, loadHandlers } from "../work/load-handlers.ts";
 import { queueChoice } from "../work/queue-choice.ts";
 import { StopSignals } from "../work/stop-signals.ts";
 import { WorkLog } from "../work/work-log.ts";
+
+type Isolation = "inline" | "threads" | "processes";
 
 type WorkOptions = Readonly<{
   handlers: string;
   queue?: readonly string[];
   concurrency: number;
+  workers?: number;
+  isolation: Isolation;
   attempts?: number;
   timeout?: number;
   lease?: number;
@@ -24,8 +38,6 @@ type WorkOptions = Readonly<{
 }>;
 
 const MEBIBYTE = 1024 * 1024;
-/** How long what a stuck handler holds may keep the process after the worker has stopped. */
-const LINGER_MS = 500;
 
 const HELP = `
 Signals: SIGTERM and SIGINT (Ctrl-C) drain, a second one aborts running jobs, a third exits. SIGQUIT hands running jobs
@@ -42,7 +54,17 @@ export function addWork(program: Command, cli: Cli): void {
   command
     .requiredOption("--handlers <file>", "module whose default export is a handler or an array of routes; .ts too")
     .option("--queue <queues>", "high:3,default:1 by weight, or high,default in strict order", texts)
-    .option("-c, --concurrency <count>", "jobs at once", integer(1, 100_000), 1)
+    .option("-c, --concurrency <count>", "jobs at once, in each worker", integer(1, 100_000), 1)
+    .option(
+      "--workers <count>",
+      "how many workers (default: 1; with threads or processes one a core)",
+      integer(1, 1_000),
+    )
+    .addOption(
+      new Option("--isolation <kind>", "where handlers run")
+        .choices(["inline", "threads", "processes"])
+        .default("inline"),
+    )
     .option("--attempts <count>", "failed attempts before a job that names none goes to failed", integer(1, 1_000_000))
     .option("--timeout <duration>", "how long one attempt may run", duration(1))
     .option("--lease <duration>", "the visibility timeout; renewed while a handler runs", duration(1))
@@ -62,16 +84,42 @@ export function addWork(program: Command, cli: Cli): void {
 async function work(cli: Cli, command: Command, options: WorkOptions): Promise<void> {
   const queues = queueChoice(options.queue ?? ["default"]);
   const url = handlersUrl(options.handlers);
-  const handlers = await loadHandlers(url);
+  // Isolated workers load it themselves: its top-level code must not run here as well.
+  const handlers = options.isolation === "inline" ? await loadWork(url) : undefined;
   await cli.withQueue(command, { make: true }, async ({ queue }) => {
-    const worker = new Worker(queue, queues, handlers, workerOptions(options));
     const log = new WorkLog(cli.terminal, options.verbose === true);
+    const worker =
+      handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);
     log.listen((event, listener) => worker.on(event, listener));
-    await run(cli, worker, log, queues);
+    await run(cli, worker, log, { queues, stopTimeout: options.stopTimeout });
   });
 }
 
-async function run(cli: Cli, worker: Worker, log: WorkLog, queues: Queues): Promise<void> {
+function inline(queue: Queue, queues: Queues, handlers: Work, options: WorkOptions): Worker | WorkerPool {
+  const { workers } = options;
+  if (workers === undefined) return new Worker(queue, queues, handlers, workerOptions(options));
+  return new WorkerPool(queue, queues, handlers, { ...workerOptions(options), workers });
+}
+
+function isolated(queue: Queue, queues: Queues, url: URL, options: WorkOptions): WorkerPool {
+  const { workers, isolation } = options;
+  return new WorkerPool(queue, queues, url, {
+    ...workerOptions(options),
+    ...(workers === undefined ? {} : { workers }),
+    isolation: isolation === "threads" ? "threads" : "processes",
+  });
+}
+
+/** @throws INVALID_ARGUMENT */
+function handlersUrl(given: string): URL {
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(given)) return pathToFileURL(resolve(given));
+  if (given.startsWith("file:") && URL.canParse(given)) return new URL(given);
+  throw new JobferryError("INVALID_ARGUMENT", "--handlers must be the path of a file, or a file: URL.");
+}
+
+type Run = Readonly<{ queues: Queues; stopTimeout: number }>;
+
+async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, { queues, stopTimeout }: Run): Promise<void> {
   const { terminal } = cli;
   let handedBack = 0;
   worker.on("stopped", (event) => (handedBack = event.handedBack));
@@ -79,8 +127,8 @@ async function run(cli: Cli, worker: Worker, log: WorkLog, queues: Queues): Prom
   try {
     terminal.note(`Working on ${shownQueues(queues)}; Ctrl-C stops.`);
     const reason = await worker.run();
-    cli.exitCode =
-      signals.forced ?? (reason === "maxMemory" ? EXIT.memory : handedBack > 0 ? EXIT.handedBack : EXIT.ok);
+    const isLate = handedBack > 0 || signals.drainedMs() >= stopTimeout;
+    cli.exitCode = signals.forced ?? (reason === "maxMemory" ? EXIT.memory : isLate ? EXIT.handedBack : EXIT.ok);
     const { completed, failedAttempts, dead, lost } = log.counts;
     terminal.show({ reason, ...log.counts, handedBack }, () => {
       const more = lost > 0 ? `, ${lost} leases lost` : "";
@@ -88,7 +136,6 @@ async function run(cli: Cli, worker: Worker, log: WorkLog, queues: Queues): Prom
     });
   } finally {
     signals.off();
-    setTimeout(() => process.exit(cli.exitCode), LINGER_MS).unref();
   }
 }
 
