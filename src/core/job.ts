@@ -143,7 +143,8 @@ export class JobSnapshot<P = unknown, N extends string = string> implements Job<
 
 function readPayload(stored: StoredJob, envelope: Envelope): unknown {
   const { item } = stored;
-  if (item instanceof QueuedItem) return item.keepsReference ? item.value : copyForDelivery(item.kind, item.value);
+  if (item instanceof QueuedItem && !item.isEncoded)
+    return item.keepsReference ? item.value : copyForDelivery(item.kind, item.value);
   return decodePayload(envelope.kind, stored.payload);
 }
 

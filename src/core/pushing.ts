@@ -78,13 +78,23 @@ export class Pushing<Tx> {
       const call = this.#launch(first.queue, items, bytes);
       return this.#bounded(call.answer, call.withdraw, options.signal);
     }
-    let { withdraw } = waiting;
+    let call: Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> | undefined;
+    let withdrawn = false;
     const answer = waiting.admitted.then(() => {
-      const call = this.#launch(first.queue, items, bytes);
-      ({ withdraw } = call);
+      if (withdrawn) {
+        this.#admission.leave(items.length, bytes); // it gave up in the moment in which it was let in
+        return [];
+      }
+      call = this.#launch(first.queue, items, bytes);
       return call.answer;
     });
-    return this.#bounded(answer, () => withdraw(), options.signal);
+    const withdraw = (): boolean => {
+      if (call !== undefined) return call.withdraw();
+      withdrawn = true;
+      waiting.withdraw();
+      return true;
+    };
+    return this.#bounded(answer, withdraw, options.signal);
   }
 
   #launch(

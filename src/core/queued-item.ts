@@ -68,6 +68,11 @@ export class QueuedItem implements PushItem {
     return this.fields === undefined ? plainEnvelopeBytes(this.kind) : encodeEnvelope(this.fields);
   }
 
+  /** Then the bytes are all there is, and `value` is not set. */
+  get isEncoded(): boolean {
+    return this.#encoded !== undefined;
+  }
+
   /** Not kept when it is made from a private copy: who asks for it (a listing, `job.bytes`) does so rarely. */
   get payload(): Uint8Array {
     return this.#encoded ?? encodePayload(this.kind, this.value);
