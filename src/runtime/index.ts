@@ -9,3 +9,4 @@ export { checkInteger, checkOptions } from "./options.ts";
 export { settledWithin, sleep } from "./sleep.ts";
 export { systemClock } from "./system-clock.ts";
 export { idOfSequence, nextSequence, sequenceOfId } from "./unique-ids.ts";
+export { nextTurn } from "./turn.ts";

@@ -1,10 +1,12 @@
 import type { StoredJob } from "../contract/index.ts";
 import type { Engine, Taken } from "../core/index.ts";
-import { sleep } from "../runtime/index.ts";
+import { nextTurn, sleep } from "../runtime/index.ts";
 
 const WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 3_000;
+/** A store that answers in the same turn and handlers that do not wait would never let timers and I/O in. */
+const MAX_TURN_MS = 5;
 
 /** How much is wanted now: `max` in all, `free` of them for slots that start at once. */
 export type Appetite = Readonly<{ max: number; free: number }>;
@@ -12,7 +14,7 @@ export type Appetite = Readonly<{ max: number; free: number }>;
 export interface FetchHost {
   appetite(): Appetite;
   accept(taken: readonly Taken[], died: readonly StoredJob[]): void;
-  /** A fetch that would not wait found nothing. */
+  /** A fetch that would not wait found nothing. The next one is made when the appetite may have grown. */
   foundNothing(): void;
   error(error: unknown): void;
 }
@@ -72,8 +74,14 @@ export class Fetcher {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop;
+    const { clock } = this.#engine;
     let pause = FIRST_PAUSE_MS;
+    let turnAt = clock.monotonic();
     while (!signal.aborted) {
+      if (clock.monotonic() - turnAt > MAX_TURN_MS) {
+        await nextTurn();
+        turnAt = clock.monotonic();
+      }
       const appetite = this.#host.appetite();
       if (this.#paused || appetite.max <= 0) {
         await this.#appetite();
@@ -85,7 +93,7 @@ export class Fetcher {
       } catch (error) {
         if (signal.aborted) return;
         this.#host.error(error);
-        await sleep(this.#engine.clock, pause * (0.5 + this.#engine.clock.random() / 2), signal);
+        await sleep(clock, pause * (0.5 + clock.random() / 2), signal);
         pause = Math.min(pause * 2, MAX_PAUSE_MS);
       }
     }
@@ -107,6 +115,9 @@ export class Fetcher {
     const { taken, died } = await this.#engine.reserve(call);
     this.#waiting = undefined;
     if (taken.length > 0 || died.length > 0) this.#host.accept(taken, died);
-    else if (!this.#waits) this.#host.foundNothing();
+    else if (!this.#waits) {
+      this.#host.foundNothing();
+      if (!this.#stop.signal.aborted) await this.#appetite();
+    }
   }
 }

@@ -203,10 +203,10 @@ export class Runner implements ExecutorListener, FetchHost {
   #refused(attempt: Attempt): Verdict | undefined {
     const expired = this.#judge.expired(attempt);
     if (expired !== undefined) return expired;
-    const { id, name } = attempt.job;
+    const { name } = attempt.job;
     if (this.#executor.handles(name)) return undefined;
     this.#sink.tell("unknown", { job: attempt.job });
-    const delayMs = this.#unknown.delayFor(id);
+    const delayMs = this.#unknown.delayFor(attempt.job.id);
     if (delayMs !== undefined) return this.#judge.handBack(attempt, delayMs);
     const error = new JobferryError(
       "HANDLER_MISSING",
