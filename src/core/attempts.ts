@@ -32,7 +32,11 @@ export const NO_ATTEMPTS: CheckedAttempts = {
   backoff: undefined,
   timeout: undefined,
 };
-export const BUILT_IN = { maxAttempts: 3, maxLosses: 3, backoff: DEFAULT_BACKOFF } as const;
+export const BUILT_IN: Readonly<{ maxAttempts: number; maxLosses: number; backoff: BackoffMs }> = {
+  maxAttempts: 3,
+  maxLosses: 3,
+  backoff: DEFAULT_BACKOFF,
+};
 
 /** @throws INVALID_ARGUMENT that names `owner` and the field. */
 export function checkAttempts(owner: string, options: Attempts): CheckedAttempts {

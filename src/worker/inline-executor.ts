@@ -30,7 +30,7 @@ export function handlerFor(table: HandlerTable, name: string): AnyHandler | unde
 
 /** Handlers in this thread. */
 export class InlineExecutor implements Executor {
-  readonly room = Infinity;
+  readonly room: number = Infinity;
   readonly #table: HandlerTable;
   #listener: ExecutorListener | undefined;
 

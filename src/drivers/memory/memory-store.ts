@@ -241,7 +241,7 @@ export class MemoryStore {
   }
 
   /** Promotes what is due and takes back what ran out, at most `max`. */
-  settle(now: number, max = Infinity): { promoted: number; recovered: number } {
+  settle(now: number, max: number = Infinity): { promoted: number; recovered: number } {
     let [promoted, recovered] = [0, 0];
     // `now` is rounded up, so a time is over only when the millisecond after it has begun.
     const clock = this.clock.monotonic();

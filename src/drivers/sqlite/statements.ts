@@ -5,10 +5,51 @@ import { COMPLETED, DELAYED, FAILED, PENDING, RESERVED, SEQUENCE } from "./schem
 export const JOB_COLUMNS =
   "seq, id, queue, state, priority, attempts, losses, exceptions, max_losses, created_at, available_at, reserved_at, finished_at, body, name, tags, failure, result, envelope, payload";
 
-/** Prepared once a connection. Parameters are in the order of the text. */
-export type Statements = Readonly<Record<keyof typeof SQL, SqliteStatement>>;
+type StatementName =
+  | "begin"
+  | "commit"
+  | "rollback"
+  | "push"
+  | "exists"
+  | "pushBody"
+  | "body"
+  | "dropBody"
+  | "look"
+  | "hasReady"
+  | "ready"
+  | "reserve"
+  | "locate"
+  | "complete"
+  | "losses"
+  | "keep"
+  | "release"
+  | "fail"
+  | "extend"
+  | "due"
+  | "becomeDue"
+  | "promote"
+  | "expired"
+  | "recover"
+  | "die"
+  | "job"
+  | "jobById"
+  | "remove"
+  | "retry"
+  | "lastPlace"
+  | "sequence"
+  | "setSequence"
+  | "countCompleted"
+  | "queueId"
+  | "queueName"
+  | "addQueue"
+  | "addCounter"
+  | "queues"
+  | "setPaused";
 
-const SQL = {
+/** Prepared once a connection. Parameters are in the order of the text. */
+export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
+
+const SQL: Readonly<Record<StatementName, string>> = {
   begin: "BEGIN IMMEDIATE",
   commit: "COMMIT",
   rollback: "ROLLBACK",
@@ -70,7 +111,7 @@ const SQL = {
   addCounter: "INSERT INTO jobferry_counters (id, value) VALUES (?, 0)",
   queues: "SELECT id, name, paused FROM jobferry_queues ORDER BY id",
   setPaused: "UPDATE jobferry_queues SET paused = ? WHERE id = ?",
-} as const;
+};
 
 export function prepareStatements(database: SqliteDatabase): Statements {
   return Object.fromEntries(Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)])) as Statements;
