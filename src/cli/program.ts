@@ -5,6 +5,7 @@ import { type AddCommand, Cli, type GlobalOptions } from "./cli.ts";
 import { CliError } from "./cli-error.ts";
 import { addBench } from "./commands/bench.ts";
 import { addClear } from "./commands/clear.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addFailed } from "./commands/failed.ts";
 import { addFlush } from "./commands/flush.ts";
@@ -15,6 +16,7 @@ import { addPush } from "./commands/push.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRetry } from "./commands/retry.ts";
 import { addStats } from "./commands/stats.ts";
+import { addTop } from "./commands/top.ts";
 import { addWork } from "./commands/work.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { redactorFor } from "./redact.ts";
@@ -24,7 +26,7 @@ const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand
   ["Jobs:", [addPush, addWork, addJobs]],
   ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
   ["Queues:", [addStats, addPause, addResume, addClear]],
-  ["Tools:", [addDoctor, addBench]],
+  ["Tools:", [addTop, addDoctor, addBench, addCompletion]],
 ];
 
 const EXAMPLES = `

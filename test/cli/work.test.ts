@@ -1,28 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { errorOf, Sandbox } from "./run-cli.ts";
-
-const HANDLERS = `
-import { writeSync } from "node:fs";
-type Payload = Readonly<{ wait?: "polite" | "deaf"; fail?: string }> | undefined;
-export default async (job: { payload: unknown }, context: { signal: AbortSignal }): Promise<void> => {
-  const { wait, fail } = (job.payload as Payload) ?? {};
-  if (fail !== undefined) throw new Error(fail);
-  if (wait === undefined) return;
-  writeSync(2, "started\\n");
-  await new Promise((_, reject) => {
-    setTimeout(() => undefined, 60_000);
-    if (wait === "polite") context.signal.addEventListener("abort", () => reject(context.signal.reason));
-  });
-};
-`;
-
-function withHandlers(source: string = HANDLERS, file = "handlers.ts"): Sandbox {
-  const sandbox = new Sandbox();
-  writeFileSync(join(sandbox.directory, file), source);
-  return sandbox;
-}
+import { push, withHandlers } from "./handlers.ts";
+import { dataOf, errorOf, Sandbox } from "./run-cli.ts";
 
 describe("handler modules", () => {
   test.for([
@@ -82,16 +62,22 @@ describe("running", () => {
     const sandbox = withHandlers();
     await sandbox.data(["push", "--file", "-"], Array.from({ length: 20 }, () => '{"payload":1}').join("\n"));
     const args = ["work", "--handlers", "handlers.ts", "--isolation", isolation, "--workers", "2", "--stop-when-empty"];
-    expect(await sandbox.data(args)).toMatchObject({ reason: "empty", completed: 20 });
+    expect(dataOf(await sandbox.run([...args, "--json"]))).toMatchObject({ reason: "empty", completed: 20 });
   });
 
   test("queues in strict order, --max-jobs and --max-time", async () => {
     const sandbox = withHandlers();
-    for (const queue of ["low", "high", "high"]) await sandbox.data(["push", "x", "--queue", queue]);
+    for (const queue of ["low", "high", "high"]) await push(sandbox, 1, { queue });
     const work = ["work", "--handlers", "handlers.ts", "--queue", "high,low"];
-    expect(await sandbox.data([...work, "--max-jobs", "2"])).toMatchObject({ reason: "maxJobs", completed: 2 });
+    expect(dataOf(await sandbox.run([...work, "--json", "--max-jobs", "2"]))).toMatchObject({
+      reason: "maxJobs",
+      completed: 2,
+    });
     expect(await sandbox.data(["stats", "low"])).toMatchObject({ queues: [{ pendingJobs: 1 }] });
-    expect(await sandbox.data([...work, "--max-time", "300ms"])).toMatchObject({ reason: "maxTime", completed: 1 });
+    expect(dataOf(await sandbox.run([...work, "--json", "--max-time", "300ms"]))).toMatchObject({
+      reason: "maxTime",
+      completed: 1,
+    });
   });
 
   test("over its memory: 12", async () => {
@@ -122,71 +108,5 @@ describe("running", () => {
     const result = await sandbox.run(args);
     expect(result.code).toBe(3);
     expect(errorOf(result)["code"]).toBe("UNAVAILABLE");
-  });
-});
-
-describe("signals", () => {
-  const work = ["work", "--handlers", "handlers.ts"];
-
-  async function working(wait: "polite" | "deaf" | undefined, args: readonly string[] = []) {
-    const sandbox = withHandlers();
-    if (wait !== undefined) await sandbox.data(["push", "x", JSON.stringify({ wait })]);
-    const started = sandbox.start([...work, ...args]);
-    await started.says(wait === undefined ? "Working on default" : "started");
-    return { sandbox, ...started };
-  }
-
-  test.for(["SIGTERM", "SIGINT", "SIGUSR2", "SIGQUIT"] as const)("%s while idle: 0", async (signal) => {
-    const { child, ended } = await working(undefined);
-    child.kill(signal);
-    expect(await ended).toMatchObject({ code: 0, signal: null });
-  });
-
-  test("SIGTERM and the drain deadline passed: 7, and the job is back with its attempt", async () => {
-    const { sandbox, child, ended } = await working("polite", ["--stop-timeout", "100ms"]);
-    child.kill("SIGTERM");
-    expect(await ended).toMatchObject({ code: 7, signal: null });
-    expect(await sandbox.data(["jobs"])).toMatchObject([{ state: "pending", attempts: 0 }]);
-  });
-
-  test.for([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("%s twice aborts what runs: %i; the first says so", async ([signal, code]) => {
-    const { sandbox, child, ended, says } = await working("polite");
-    child.kill(signal);
-    await says("Once more aborts them");
-    child.kill(signal);
-    expect(await ended).toMatchObject({ code });
-    expect(await sandbox.data(["jobs"])).toMatchObject([{ state: "pending" }]);
-  });
-
-  test("a third exits at once, whatever the handler does", async () => {
-    const { child, ended, says } = await working("deaf");
-    child.kill("SIGTERM");
-    await says("Once more aborts them");
-    child.kill("SIGTERM");
-    await says("Once more exits");
-    child.kill("SIGTERM");
-    expect(await ended).toMatchObject({ code: 143 });
-  });
-
-  test("SIGQUIT hands a running job back now", async () => {
-    const { sandbox, child, ended } = await working("polite");
-    child.kill("SIGQUIT");
-    expect((await ended).signal).toBeNull();
-    expect(await sandbox.data(["jobs"])).toMatchObject([{ state: "pending", attempts: 0 }]);
-  });
-
-  test("SIGTSTP stops fetching, SIGCONT goes on", async () => {
-    const { sandbox, child, ended, says } = await working(undefined, ["--verbose"]);
-    child.kill("SIGTSTP");
-    await says("no new jobs until SIGCONT");
-    await sandbox.data(["push", "x", "--id", "quiet"]);
-    expect(await sandbox.data(["jobs", "quiet"])).toMatchObject({ state: "pending" });
-    child.kill("SIGCONT");
-    await says("completed x quiet");
-    child.kill("SIGTERM");
-    expect(await ended).toMatchObject({ code: 0 });
   });
 });

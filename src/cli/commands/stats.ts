@@ -42,13 +42,13 @@ export function noSuchQueue(name: string, known: readonly string[]): CliError {
   return new CliError("NOT_FOUND", EXIT.notFound, `There is no queue "${name}". ${list}`);
 }
 
-function statsJson(stats: QueueStats, now: number): Readonly<Record<string, unknown>> {
+export function statsJson(stats: QueueStats, now: number): Readonly<Record<string, unknown>> {
   const { oldestPendingAt, ...counts } = stats;
   const age = oldestPendingAt === undefined ? null : Math.max(0, Math.round(now - oldestPendingAt));
   return { ...counts, oldestPendingAt: rfc3339(oldestPendingAt), oldestPendingAgeMs: age };
 }
 
-export function statsTable(queues: readonly NamedStats[], total: QueueStats, now: number): string {
+function statsTable(queues: readonly NamedStats[], total: QueueStats, now: number): string {
   const right = (head: string): Readonly<{ head: string; align: "right" }> => ({ head, align: "right" });
   const columns = [
     { head: "QUEUE" },
