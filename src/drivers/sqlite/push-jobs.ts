@@ -1,50 +1,112 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import type { SqliteValue } from "./database.ts";
 import { storedTags } from "./job-row.ts";
 import { INLINE_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
 import { DELAYED, PENDING } from "./schema.ts";
-import { storedText } from "./text.ts";
+import { storedText, textOf } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
 const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 
+/** Rows of one INSERT. A statement a row costs about 1 us more for each (measured: 4.1 to 5.4 us against 3.2). */
+const ROWS_A_STATEMENT = 10;
+
 export function pushJobs(tx: Transaction, jobs: readonly PushItem[]): readonly PushResult[] {
   const results: PushResult[] = [];
-  for (const job of jobs) results.push(pushJob(tx, job));
+  let from = 0;
+  while (from < jobs.length) {
+    const count = jobs.length - from >= ROWS_A_STATEMENT ? plainRun(tx, jobs, from) : 0;
+    if (count === ROWS_A_STATEMENT) {
+      pushTogether(tx, jobs.slice(from, from + count), results);
+      from += count;
+      continue;
+    }
+    // The one that needs a look of its own, or a rest too short for a statement of many rows.
+    const until = Math.min(jobs.length, from + count + 1);
+    for (; from < until; from += 1) results.push(pushJob(tx, jobs[from] as PushItem));
+  }
   return results;
+}
+
+/** How many jobs from here on can share a statement. */
+function plainRun(tx: Transaction, jobs: readonly PushItem[], from: number): number {
+  let count = 0;
+  while (count < ROWS_A_STATEMENT) {
+    const job = jobs[from + count];
+    if (job === undefined || isLarge(job) || fault(job, tx.now) !== undefined) break;
+    count += 1;
+  }
+  return count;
+}
+
+/**
+ * All of them in one statement. It tells only how many were new; their places follow each other (SQLite gives the highest rowid plus one), so
+ * when some were not, those that are there from the first of these places on are the new ones.
+ */
+function pushTogether(tx: Transaction, jobs: readonly PushItem[], results: PushResult[]): void {
+  const values: SqliteValue[] = [];
+  for (const job of jobs) addRow(tx, job, null, values);
+  const { changes, lastInsertRowid } = tx.sql.pushTen.run(...values);
+  if (changes === jobs.length) {
+    for (const job of jobs) {
+      results.push(STORED);
+      pushed(tx, job);
+    }
+    return;
+  }
+  const before = Number(lastInsertRowid) - Number(changes);
+  const rows = changes === 0 ? [] : (tx.sql.idsBehind.all(before) as readonly Readonly<{ id: string | Uint8Array }>[]);
+  const stored = new Set(rows.map(({ id }) => textOf(id)));
+  for (const job of jobs) {
+    const isNew = stored.delete(job.id);
+    results.push(isNew ? STORED : EXISTS);
+    if (isNew) pushed(tx, job);
+  }
 }
 
 function pushJob(tx: Transaction, job: PushItem): PushResult {
   const error = fault(job, tx.now);
   if (error !== undefined) return { status: "refused", error };
-  const id = storedText(job.id);
-  const isLarge = job.payload.length > INLINE_PAYLOAD_BYTES;
   // Before its body is written, not after: the body would be left over.
-  if (isLarge && tx.sql.exists.get(id) !== undefined) return EXISTS;
-  const body = isLarge ? Number(tx.sql.pushBody.run(job.payload).lastInsertRowid) : null;
-  const wanted = job.runAt ?? tx.now + job.delayMs;
-  const state = wanted > tx.now ? DELAYED : PENDING;
-  const { changes } = tx.sql.push.run(
-    id,
+  if (isLarge(job) && tx.sql.exists.get(storedText(job.id)) !== undefined) return EXISTS;
+  const body = isLarge(job) ? Number(tx.sql.pushBody.run(job.payload).lastInsertRowid) : null;
+  const values: SqliteValue[] = [];
+  addRow(tx, job, body, values);
+  if (tx.sql.push.run(...values).changes === 0) return EXISTS;
+  pushed(tx, job);
+  return STORED;
+}
+
+const isLarge = (job: PushItem): boolean => job.payload.length > INLINE_PAYLOAD_BYTES;
+const dueAt = (tx: Transaction, job: PushItem): number => job.runAt ?? tx.now + job.delayMs;
+
+/** In the order of the statement's columns. */
+function addRow(tx: Transaction, job: PushItem, body: number | null, values: SqliteValue[]): void {
+  const due = dueAt(tx, job);
+  const isDelayed = due > tx.now;
+  values.push(
+    storedText(job.id),
     tx.queue(job.queue),
-    state,
+    isDelayed ? DELAYED : PENDING,
     job.priority,
     job.maxLosses,
     job.createdAt,
-    state === DELAYED ? Math.ceil(wanted) : tx.now,
+    isDelayed ? Math.ceil(due) : tx.now,
     body,
     storedText(job.name),
     storedTags(job.tags),
     job.envelope,
-    isLarge ? null : job.payload,
+    body === null ? job.payload : null,
   );
-  if (changes === 0) return EXISTS;
-  if (state === DELAYED) tx.delayed = true;
+}
+
+function pushed(tx: Transaction, job: PushItem): void {
+  if (dueAt(tx, job) > tx.now) tx.delayed = true;
   else tx.wake(job.queue, 1);
   tx.pages += 1 + (job.payload.length + job.envelope.length) / 4096;
-  return STORED;
 }
 
 function fault(job: PushItem, now: number): JobferryError | undefined {

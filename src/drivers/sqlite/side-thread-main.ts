@@ -1,12 +1,9 @@
 /** The thread's own file: it runs as TypeScript from src and as JavaScript from dist, so it imports nothing that needs more than Node. */
-import { setPriority } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { countJobs } from "./counting.ts";
 import type { SideAnswer, SideCall, SideRequest } from "./side-thread-calls.ts";
 
-// On Linux this is the priority of the calling thread alone: the event loops of busy processes come first.
-if (process.platform === "linux") setPriority(10);
 const port = parentPort;
 const { path, synchronous } = workerData as Readonly<{ path: string; synchronous: string }>;
 // Blocking is no harm here: a process that closes the file holds its lock for a moment.

@@ -10,6 +10,8 @@ type StatementName =
   | "commit"
   | "rollback"
   | "push"
+  | "pushTen"
+  | "idsBehind"
   | "exists"
   | "pushBody"
   | "body"
@@ -46,6 +48,12 @@ type StatementName =
   | "queues"
   | "setPaused";
 
+function insertOf(rows: number): string {
+  const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  return `INSERT INTO jobferry_jobs (id, queue, state, priority, max_losses, created_at, available_at, body, name, tags, envelope, payload)
+    VALUES ${Array<string>(rows).fill(row).join(", ")} ON CONFLICT (id) DO NOTHING`;
+}
+
 /** Prepared once a connection. Parameters are in the order of the text. */
 export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
 
@@ -54,8 +62,9 @@ const SQL: Readonly<Record<StatementName, string>> = {
   commit: "COMMIT",
   rollback: "ROLLBACK",
 
-  push: `INSERT INTO jobferry_jobs (id, queue, state, priority, max_losses, created_at, available_at, body, name, tags, envelope, payload)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+  push: insertOf(1),
+  pushTen: insertOf(10),
+  idsBehind: "SELECT id FROM jobferry_jobs WHERE seq > ?",
   exists: "SELECT 1 FROM jobferry_jobs WHERE id = ?",
   pushBody: "INSERT INTO jobferry_bodies (payload) VALUES (?)",
   body: "SELECT payload FROM jobferry_bodies WHERE id = ?",

@@ -4,9 +4,9 @@ import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import type { SideThread } from "./side-thread.ts";
 
 /** Frames (pages of 4 KB) in the WAL above which a checkpoint is started in the side thread. */
-const START_FRAMES = 2_000;
+const START_FRAMES = 4_000;
 /** And above which writers wait for it: while somebody writes, the WAL cannot start again from its beginning. */
-const WAIT_FRAMES = 8_000;
+const WAIT_FRAMES = 16_000;
 /** The size is looked at after about so many pages of our own. */
 const LOOK_EVERY_PAGES = 400;
 /** How long one wait may take: a reader that keeps a transaction open (a backup) can hold the checkpoint up for as long as it likes. */

@@ -178,3 +178,32 @@ test("the last one to close removes the WAL", async () => {
   await second.close();
   expect(existsSync(`${path}-wal`)).toBe(false);
 });
+
+test("a mixed batch answers each job for itself and keeps the order", async () => {
+  const driver = await openDriver({ path: newPath() });
+  await driver.push(["kept-1", "kept-2", "a\0kept"].map((id) => item({ id })));
+  const ids = Array.from({ length: 47 }, (_, i) => `n${i}`);
+  ids[3] = "kept-1";
+  ids[14] = "n12";
+  ids[15] = "a\0new";
+  ids[16] = "a\0kept";
+  ids[25] = "kept-2";
+  const refused = new Set([20]);
+  const jobs = ids.map((id, i) =>
+    item({
+      id,
+      ...(i % 13 === 7 ? { payload: new Uint8Array(20_000) } : {}),
+      ...(refused.has(i) ? { priority: 1e12 } : {}),
+      ...(i === 30 ? { delayMs: 5_000 } : {}),
+    }),
+  );
+  const exists = new Set([3, 14, 16, 25]);
+  const wanted = ids.map((_, i) => (refused.has(i) ? "refused" : exists.has(i) ? "exists" : "stored"));
+  expect((await driver.push(jobs)).map(({ status }) => status)).toEqual(wanted);
+  expect((await driver.push(jobs)).map(({ status }) => status)).toEqual(
+    wanted.map((one) => one.replace("stored", "exists")),
+  );
+  const inLine = ids.filter((_, i) => wanted[i] === "stored" && i !== 30);
+  expect((await take(driver, 100)).map(({ job }) => job.id)).toEqual(["kept-1", "kept-2", "a\0kept", ...inLine]);
+  expect(await driver.stats()).toMatchObject({ delayed: 1, pending: 0, reserved: 3 + inLine.length });
+});
