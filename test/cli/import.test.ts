@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { Worker } from "jobferry";
 import { sqliteQueue } from "jobferry/sqlite";
@@ -138,6 +139,23 @@ describe("push --file", () => {
       "UNSUPPORTED",
     ]);
   });
+});
+
+test("when the progress cannot be recorded, its batch is not stored either", async () => {
+  const sandbox = new Sandbox();
+  const file = write(sandbox, linesOf(1_500));
+  await sandbox.data(["push", "--file", "-", "--source", "other"], ""); // makes the table
+  const database = new DatabaseSync(sandbox.database);
+  database.exec(`CREATE TRIGGER refuse BEFORE UPDATE ON jobferry_imports WHEN new.lines > 1000
+    BEGIN SELECT RAISE(ABORT, 'refused'); END`);
+  const refused = await sandbox.run(["push", "--file", file, "--json"]);
+  expect(refused.code).toBe(3);
+  expect(errorOf(refused)).toMatchObject({ code: "UNAVAILABLE", pushed: 1_000, lastLine: 1_000 });
+  expect(await stored(sandbox)).toEqual(numbers(1_000));
+  database.exec("DROP TRIGGER refuse");
+  database.close();
+  expect(await sandbox.data(["push", "--file", file, "--resume"])).toMatchObject({ pushed: 500 });
+  expect(await stored(sandbox)).toEqual(numbers(1_500));
 });
 
 test("SIGKILL at any moment, while workers complete and forget the jobs: with --resume every line runs exactly once", async () => {
