@@ -33,9 +33,15 @@ const KNOWN = ["maxAttempts", "maxExceptions", "backoff", "timeout", "retryUntil
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const PLAIN_FIELDS: readonly Envelope[] = ([0, 1, 2, 3] as const).map((kind) => Object.freeze(makePlain(kind)));
 const PLAIN: readonly Uint8Array[] = [0, 1, 2, 3].map((kind) => Uint8Array.of(ENVELOPE_VERSION, kind));
 
+/** Shared and frozen: most jobs have this one. */
 export function plainEnvelope(kind: PayloadKind): Envelope {
+  return PLAIN_FIELDS[kind] ?? makePlain(kind);
+}
+
+function makePlain(kind: PayloadKind): Envelope {
   return {
     kind,
     maxAttempts: undefined,

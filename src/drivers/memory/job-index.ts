@@ -14,6 +14,8 @@ type Segment = { readonly slots: (Slot | undefined)[]; used: number };
 export class JobIndex {
   readonly #segments = new Map<number, Segment>();
   readonly #named = new Map<string, Slot>();
+  /** The segment that the next ids fall into stays, also empty: a queue that is emptied after every job would make it anew for each. */
+  #newest = -1;
 
   #sequenceOf(item: PushItem): number | undefined {
     return item.sequence ?? sequenceOfId(item.id);
@@ -37,14 +39,20 @@ export class JobIndex {
       this.#named.set(slot.item.id, slot);
       return;
     }
-    const number = Math.floor(sequence / (MASK + 1));
-    let segment = this.#segments.get(number);
-    if (segment === undefined) {
-      segment = { slots: Array.from<Slot | undefined>({ length: MASK + 1 }), used: 0 };
-      this.#segments.set(number, segment);
-    }
+    const segment = this.#segment(Math.floor(sequence / (MASK + 1)));
     segment.slots[sequence & MASK] = slot;
     segment.used += 1;
+  }
+
+  #segment(number: number): Segment {
+    const found = this.#segments.get(number);
+    if (found !== undefined) return found;
+    const segment: Segment = { slots: Array<Slot | undefined>(MASK + 1).fill(undefined), used: 0 };
+    this.#segments.set(number, segment);
+    if (number <= this.#newest) return segment;
+    if (this.#segments.get(this.#newest)?.used === 0) this.#segments.delete(this.#newest);
+    this.#newest = number;
+    return segment;
   }
 
   remove(slot: Slot): void {
@@ -58,6 +66,6 @@ export class JobIndex {
     if (segment === undefined) return;
     segment.slots[sequence & MASK] = undefined;
     segment.used -= 1;
-    if (segment.used === 0) this.#segments.delete(number);
+    if (segment.used === 0 && number !== this.#newest) this.#segments.delete(number);
   }
 }
