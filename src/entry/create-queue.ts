@@ -10,11 +10,10 @@ const SCHEMES = ["memory", "sqlite"];
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
-  const colon = typeof url === "string" ? url.indexOf(":") : -1;
-  const scheme = colon < 0 ? "" : url.slice(0, colon).toLowerCase();
-  const rest = url.slice(colon + 1);
-  switch (scheme) {
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
+  switch (scheme.toLowerCase()) {
     case "memory":
+      if (rest !== "") throw new JobferryError("INVALID_ARGUMENT", "A memory queue has no name or place. Use memory:");
       return new Queue(memoryDriver(), options).open();
     case "sqlite": {
       const { sqliteQueue } = await import("./sqlite.ts");
@@ -25,7 +24,7 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
   }
 }
 
-/** Names the scheme only: what follows it may hold a password. */
+/** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
   const meant = nearest(scheme, SCHEMES);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
