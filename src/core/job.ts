@@ -1,5 +1,5 @@
 import type { PushItem, StoredJob, Texts } from "../contract/index.ts";
-import { decodeEnvelope, type Envelope, plainEnvelope } from "./envelope.ts";
+import { decodeEnvelope, type Envelope } from "./envelope.ts";
 import { copyForDelivery, decodePayload } from "./payload.ts";
 import { QueuedItem } from "./queued-item.ts";
 
@@ -143,8 +143,8 @@ export class JobSnapshot<P = unknown, N extends string = string> implements Job<
 
 function readPayload(stored: StoredJob, envelope: Envelope): unknown {
   const { item } = stored;
-  if (item instanceof QueuedItem && !item.isEncoded)
-    return item.keepsReference ? item.value : copyForDelivery(item.kind, item.value);
+  if (item instanceof QueuedItem && item.holding !== "bytes")
+    return item.holding === "reference" ? item.value : copyForDelivery(item.kind, item.value);
   return decodePayload(envelope.kind, stored.payload);
 }
 
@@ -159,5 +159,5 @@ export function shownJob(job: Job): Readonly<Record<string, unknown>> {
 
 /** What a push resolves to: the job as it was sent. */
 export function pushedSnapshot(item: QueuedItem): JobSnapshot {
-  return new JobSnapshot(item.asStored(), item.fields ?? plainEnvelope(item.kind));
+  return new JobSnapshot(item.asStored(), item.envelopeFields);
 }

@@ -7,8 +7,8 @@ import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
 import { UnsentJob, type Draft } from "./new-job.ts";
-import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload } from "./payload.ts";
-import { QueuedItem } from "./queued-item.ts";
+import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
+import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
 
@@ -39,14 +39,12 @@ export class Pushing<Tx> {
     this.#checkDraft(draft);
     const { payload, fields, ...rest } = draft;
     const kind = kindOfPayload(payload);
-    const { keeps } = this.#driver;
-    const keepsReference = keeps === "reference";
-    const encoded = keeps === undefined ? encodePayload(kind, payload) : undefined;
-    const value = keeps === "copy" ? copyPayload(kind, payload) : keepsReference ? payload : undefined;
+    const holding = this.#driver.keeps ?? "bytes";
+    const value = heldValue(holding, kind, payload);
     const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
     const maxLosses = draft.maxLosses ?? this.#settings.defaults.maxLosses ?? BUILT_IN.maxLosses;
-    const item = new QueuedItem({ ...rest, maxLosses, kind, value, encoded, keepsReference, fields: envelope });
-    if (!keepsReference) this.#checkSize(item, encoded);
+    const item = new QueuedItem({ ...rest, maxLosses, kind, holding, value, fields: envelope });
+    if (holding !== "reference") this.#checkSize(item);
     return item;
   }
 
@@ -56,10 +54,10 @@ export class Pushing<Tx> {
     checkLevel(this.#driver.name, this.#capabilities, draft.priority);
   }
 
-  #checkSize(item: QueuedItem, encoded: Uint8Array | undefined): void {
+  #checkSize(item: QueuedItem): void {
     const { maxBytes } = this.#capabilities.payload;
-    if (encoded === undefined && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
-    checkBytes(this.#driver.name, this.#capabilities, "payload", (encoded ?? item.payload).length);
+    if (item.holding === "copy" && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
+    checkBytes(this.#driver.name, this.#capabilities, "payload", item.payload.length);
   }
 
   /** One answer per item. @throws UNAVAILABLE after pushTimeout, the signal's reason when it fires first. */
@@ -240,4 +238,15 @@ function abortedAfterSending(cause: unknown): JobferryError {
     cause,
     retryable: true,
   });
+}
+
+function heldValue(holding: Holding, kind: PayloadKind, payload: unknown): unknown {
+  switch (holding) {
+    case "copy":
+      return copyPayload(kind, payload);
+    case "reference":
+      return payload;
+    case "bytes":
+      return encodePayload(kind, payload);
+  }
 }

@@ -1,7 +1,10 @@
 import type { PushItem, StoredJob, Texts } from "../contract/index.ts";
-import { idOfSequence } from "../runtime/index.ts";
-import { encodeEnvelope, type Envelope, plainEnvelope, plainEnvelopeBytes } from "./envelope.ts";
+import { idOfSequence, systemClock } from "../runtime/index.ts";
+import { encodeEnvelope, type Envelope, NO_TEXTS, plainEnvelope, plainEnvelopeBytes } from "./envelope.ts";
 import { boundPayloadSize, encodePayload, type PayloadKind } from "./payload.ts";
+
+/** What the payload is held as: a private copy, the caller's own value, or its encoded bytes. */
+export type Holding = "copy" | "reference" | "bytes";
 
 export type ItemFields = Readonly<{
   id: string | undefined;
@@ -15,48 +18,64 @@ export type ItemFields = Readonly<{
   maxLosses: number;
   createdAt: number;
   kind: PayloadKind;
-  /** A private copy, the caller's value (`keepsReference`), or nothing when it is encoded already. */
+  holding: Holding;
   value: unknown;
-  encoded: Uint8Array | undefined;
-  keepsReference: boolean;
   /** undefined for a plain job: two bytes on the wire, no object in memory. */
   fields: Envelope | undefined;
 }>;
 
-/** A job on its way into a driver. Drivers inside the process keep it as it is; the others read its bytes, which are made then. */
+/** What most jobs do not have, in one object. */
+type Rare = Readonly<{ tags: Texts; runAt: number | undefined; fields: Envelope | undefined }>;
+
+/** Times are kept relative to this: a small integer in place, where epoch milliseconds would be a number object of 16 bytes. */
+const START = Math.floor(systemClock.now());
+
+/**
+ * A job on its way into a driver. Drivers inside the process keep it as it is, so it is small: 120 bytes. The others read its bytes, which
+ * are made then.
+ */
 export class QueuedItem implements PushItem {
   readonly sequence: number | undefined;
   readonly queue: string;
   readonly name: string;
   readonly priority: number;
-  readonly tags: Texts;
   readonly delayMs: number;
-  readonly runAt: number | undefined;
   readonly maxLosses: number;
-  readonly createdAt: number;
   readonly kind: PayloadKind;
+  readonly holding: Holding;
   readonly value: unknown;
-  readonly keepsReference: boolean;
-  readonly fields: Envelope | undefined;
+  readonly #createdAt: number;
+  readonly #rare: Rare | undefined;
   #id: string | undefined;
-  #encoded: Uint8Array | undefined;
 
-  constructor(fields: ItemFields) {
-    this.#id = fields.id;
-    this.#encoded = fields.encoded;
-    this.sequence = fields.sequence;
-    this.queue = fields.queue;
-    this.name = fields.name;
-    this.priority = fields.priority;
-    this.tags = fields.tags;
-    this.delayMs = fields.delayMs;
-    this.runAt = fields.runAt;
-    this.maxLosses = fields.maxLosses;
-    this.createdAt = fields.createdAt;
-    this.kind = fields.kind;
-    this.value = fields.value;
-    this.keepsReference = fields.keepsReference;
-    this.fields = fields.fields;
+  constructor({
+    id,
+    sequence,
+    queue,
+    name,
+    priority,
+    tags,
+    delayMs,
+    runAt,
+    maxLosses,
+    createdAt,
+    kind,
+    holding,
+    value,
+    fields,
+  }: ItemFields) {
+    this.#id = id;
+    this.sequence = sequence;
+    this.queue = queue;
+    this.name = name;
+    this.priority = priority;
+    this.delayMs = delayMs;
+    this.maxLosses = maxLosses;
+    this.kind = kind;
+    this.holding = holding;
+    this.value = value;
+    this.#createdAt = createdAt - START;
+    this.#rare = tags === NO_TEXTS && runAt === undefined && fields === undefined ? undefined : { tags, runAt, fields };
   }
 
   get id(): string {
@@ -64,29 +83,43 @@ export class QueuedItem implements PushItem {
     return this.#id;
   }
 
+  get tags(): Texts {
+    return this.#rare?.tags ?? NO_TEXTS;
+  }
+
+  get runAt(): number | undefined {
+    return this.#rare?.runAt;
+  }
+
+  get createdAt(): number {
+    return this.#createdAt + START;
+  }
+
   get envelope(): Uint8Array {
-    return this.fields === undefined ? plainEnvelopeBytes(this.kind) : encodeEnvelope(this.fields);
+    const fields = this.#rare?.fields;
+    return fields === undefined ? plainEnvelopeBytes(this.kind) : encodeEnvelope(fields);
   }
 
-  /** Then the bytes are all there is, and `value` is not set. */
-  get isEncoded(): boolean {
-    return this.#encoded !== undefined;
-  }
-
-  /** Not kept when it is made from a private copy: who asks for it (a listing, `job.bytes`) does so rarely. */
+  /** Not kept when it is made from a value: who asks for it (a listing, `job.bytes`) does so rarely. */
   get payload(): Uint8Array {
-    return this.#encoded ?? encodePayload(this.kind, this.value);
+    return this.holding === "bytes" ? (this.value as Uint8Array) : encodePayload(this.kind, this.value);
   }
 
   /** What it weighs in the batcher: never less than its encoded bytes. A value that is only referred to weighs nothing (and may be anything). */
   get weight(): number {
-    const texts = textsSize(this.tags) + (this.fields === undefined ? 0 : textsSize(this.fields.headers));
-    if (this.keepsReference) return 200 + texts;
-    return 200 + texts + (this.#encoded?.length ?? boundPayloadSize(this.kind, this.value));
+    const rare = this.#rare;
+    const texts =
+      rare === undefined ? 0 : textsSize(rare.tags) + (rare.fields === undefined ? 0 : textsSize(rare.fields.headers));
+    if (this.holding === "reference") return 200 + texts;
+    return (
+      200 +
+      texts +
+      (this.holding === "bytes" ? (this.value as Uint8Array).length : boundPayloadSize(this.kind, this.value))
+    );
   }
 
   get envelopeFields(): Envelope {
-    return this.fields ?? plainEnvelope(this.kind);
+    return this.#rare?.fields ?? plainEnvelope(this.kind);
   }
 
   asStored(): StoredJob {

@@ -4,6 +4,8 @@ import { ReadyLine } from "./ready-line.ts";
 /** How a job came to rest. */
 export type Rest = Readonly<{ finishedAt: number; result: Uint8Array | undefined }>;
 
+type Trail = Readonly<{ failure: JobFailure | undefined; rest: Rest | undefined }>;
+
 /**
  * A job's place in memory. Times are whole milliseconds of the monotonic clock (small integers; a double costs 16 bytes of its own).
  * It is in at most one heap at a time, so one due time and one heap position serve delays and leases.
@@ -25,13 +27,33 @@ export class Slot {
   heapAt = -1;
   /** Place in the listing that it is in. */
   order = 0;
-  failure: JobFailure | undefined = undefined;
-  rest: Rest | undefined = undefined;
+  /** Only of jobs that failed or are kept: one field, because most have neither. */
+  #trail: Trail | undefined = undefined;
 
   constructor(item: PushItem, queue: QueueState) {
     this.item = item;
     this.queue = queue;
   }
+
+  get failure(): JobFailure | undefined {
+    return this.#trail?.failure;
+  }
+
+  set failure(failure: JobFailure | undefined) {
+    this.#trail = trailOf(failure, this.#trail?.rest);
+  }
+
+  get rest(): Rest | undefined {
+    return this.#trail?.rest;
+  }
+
+  set rest(rest: Rest | undefined) {
+    this.#trail = trailOf(this.#trail?.failure, rest);
+  }
+}
+
+function trailOf(failure: JobFailure | undefined, rest: Rest | undefined): Trail | undefined {
+  return failure === undefined && rest === undefined ? undefined : { failure, rest };
 }
 
 /** One named queue: what is pending, its counters and how many wait for it. */
