@@ -1,5 +1,5 @@
-import type { Driver, FinishItem, Reservation } from "../contract/index.ts";
-import { failureFrom, isJobferryError } from "../errors/index.ts";
+import type { Driver, FinishItem, JobFailure, Reservation } from "../contract/index.ts";
+import { failureFrom, isJobferryError, type JobferryError } from "../errors/index.ts";
 import { decodeEnvelope, type Envelope } from "./envelope.ts";
 import { decodePayload } from "./payload.ts";
 import { QueuedItem } from "./queued-item.ts";
@@ -10,6 +10,11 @@ export type Readout = Readonly<{ envelope: Envelope; payload: Readonly<{ value: 
 
 const MAX_REMEMBERED = 10_000;
 const NEWER_DELAY_MS = 5_000;
+
+/** Where this process found the damage tells nobody anything, and a stack is dear to build for each of many. */
+function withoutStack({ code, name, message }: JobferryError): JobFailure {
+  return { code, name, message, stack: undefined };
+}
 
 /** Reads what was reserved. A damaged job is parked in failed, one of a newer version is handed back for processes that can read it. */
 export class Intake {
@@ -36,7 +41,7 @@ export class Intake {
   }
 
   #unreadable(reservation: Reservation, error: unknown): FinishItem {
-    const failure = failureFrom(error, "ENVELOPE_DAMAGED");
+    const failure = isJobferryError(error) ? withoutStack(error) : failureFrom(error, "ENVELOPE_DAMAGED");
     const { id } = reservation.job;
     const { clock, versionGraceMs, logger } = this.#settings;
     if (isJobferryError(error, "ENVELOPE_NEWER")) {

@@ -50,17 +50,18 @@ test("100,000 priorities: pushed and drained in order, quickly", async () => {
   await driver.push(items(count, (i) => ({ priority: (i * 7_919) % count })));
   let last = Infinity;
   let seen = 0;
+  let outOfOrder = 0;
   for (;;) {
     const taken = await take(driver, 1_000, { leaseMs: 3_600_000 });
     if (taken.length === 0) break;
     for (const { job } of taken) {
-      expect(job.priority < last, "strictly falling").toBe(true);
+      if (job.priority >= last) outOfOrder += 1;
       last = job.priority;
       seen += 1;
     }
     await driver.finish(taken.map((reservation) => ({ reservation, outcome: "done" })));
   }
-  expect(seen).toBe(count);
+  expect([seen, outOfOrder]).toEqual([count, 0]);
   // Linear scans would take minutes; a slow machine gets a wide margin.
   expect(performance.now() - started).toBeLessThan(5_000);
 });
