@@ -79,7 +79,7 @@ export class Fetcher {
     let turnAt = clock.monotonic();
     while (!signal.aborted) {
       if (clock.monotonic() - turnAt > MAX_TURN_MS) {
-        await nextTurn();
+        await new Promise<void>(nextTurn);
         turnAt = clock.monotonic();
       }
       const appetite = this.#host.appetite();

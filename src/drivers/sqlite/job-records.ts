@@ -1,6 +1,6 @@
 import type { RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
-import { nextTurn } from "../../runtime/next-turn.ts";
+import { nextTurn } from "../../runtime/index.ts";
 import type { SqliteDatabase, SqliteValue } from "./database.ts";
 import { failureOf, STATE_NUMBERS, tagsOf } from "./job-row.ts";
 import type { JobRow } from "./job-row.ts";

@@ -1,7 +1,6 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { Deferred } from "../../runtime/index.ts";
-import { nextTurn } from "../../runtime/next-turn.ts";
+import { Deferred, nextTurn } from "../../runtime/index.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { isBusy } from "./errors.ts";
 import { MAX_BYTES, MAX_MS, MAX_ROWS } from "./limits.ts";

@@ -1,7 +1,7 @@
 import type { Work } from "../../core/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { Deferred } from "../../runtime/index.ts";
-import { nextTurn } from "../../runtime/next-turn.ts";
+import { nextTurn } from "../../runtime/index.ts";
 import { handlerFor, type HandlerTable, handlerTable } from "../inline-executor.ts";
 import { outcomeOf } from "../outcome.ts";
 import { ChildAttempt } from "./child-attempt.ts";
