@@ -117,17 +117,19 @@ async function compete(roles: readonly string[], ms: number): Promise<readonly W
   return worked;
 }
 
+const BYSTANDERS = ["bystander", "bystander", "bystander", "bystander"];
+
 test("four writing processes: free event loops, served evenly, the WAL bounded", async () => {
+  const before = await compete(BYSTANDERS, 1_500);
   const worked = await compete(["producer", "producer", "consumer", "consumer"], 4_000);
+  const after = await compete(BYSTANDERS, 1_500);
   for (const role of ["producer", "consumer"]) {
     const counts = worked.filter((one) => one.role === role).map(({ done }) => done);
     expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(3);
   }
   expect(Math.max(...worked.map(({ largestWal }) => largestWal))).toBeLessThan(80e6);
-  expect(
-    percentile(
-      worked.map(({ p99 }) => p99),
-      0.5,
-    ),
-  ).toBeLessThan(10);
+  // 5 ms where the machine allows it. Four processes that only compute have 4 ms on two idle cores, and more when others use them too.
+  const machine = Math.max(...[...before, ...after].map(({ p99 }) => p99));
+  const delays = worked.map(({ p99 }) => p99);
+  expect(percentile(delays, 0.5)).toBeLessThan(Math.max(5, 2 * machine));
 }, 30_000);
