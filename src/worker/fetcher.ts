@@ -81,6 +81,7 @@ export class Fetcher {
       if (clock.monotonic() - turnAt > MAX_TURN_MS) {
         await new Promise<void>(nextTurn);
         turnAt = clock.monotonic();
+        continue; // it may have been stopped meanwhile
       }
       const appetite = this.#host.appetite();
       if (this.#paused || appetite.max <= 0) {
