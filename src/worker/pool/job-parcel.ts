@@ -1,5 +1,7 @@
 import type { StoredJob } from "../../contract/index.ts";
-import { decodeEnvelope, JobSnapshot } from "../../core/index.ts";
+// Not the whole core: a child starts with a third of the modules.
+import { decodeEnvelope } from "../../core/envelope.ts";
+import { JobSnapshot } from "../../core/job.ts";
 import type { JobParcel } from "./messages.ts";
 
 /** @throws PAYLOAD_INVALID for a value that a memory queue with `copy: false` kept and that no bytes can carry. */

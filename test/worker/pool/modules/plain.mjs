@@ -1,1 +1,2 @@
-export default (job) => ({ got: job.payload, attempts: job.attempts });
+// JavaScript, one function for every name.
+export default (job) => ({ name: job.name, payload: job.payload });
