@@ -33,6 +33,7 @@ export default defineConfig({
       project("worker", { pool: "forks", testTimeout: 30_000 }),
       project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
+      project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 1 } }),
       builtProject("package"),
       builtProject("examples"),
       // Chaos measures time and kills processes: it runs last, one file at a time.
@@ -41,7 +42,7 @@ export default defineConfig({
         testTimeout: 300_000,
         hookTimeout: 60_000,
         fileParallelism: false,
-        sequence: { groupOrder: 1 },
+        sequence: { groupOrder: 2 },
       }),
     ],
   },

@@ -28,15 +28,21 @@ export class Listing {
   leave(slot: Slot): void {
     slot.order = 0;
     this.size -= 1;
+    // Jobs mostly leave in the order in which they came: then this is all there is to do.
+    while (this.#head < this.#slots.length && this.#slots[this.#head]?.order !== this.#orders[this.#head])
+      this.#head += 1;
     if (this.#slots.length > 1_024 && this.#slots.length > 2 * this.size) this.#sweep();
   }
 
   #sweep(): void {
     const slots: Slot[] = [];
     const orders: number[] = [];
-    for (const slot of this.after(0)) {
+    for (let i = this.#head; i < this.#slots.length; i += 1) {
+      const slot = this.#slots[i];
+      const order = this.#orders[i];
+      if (slot === undefined || order === undefined || slot.order !== order) continue;
       slots.push(slot);
-      orders.push(slot.order);
+      orders.push(order);
     }
     this.#slots = slots;
     this.#orders = orders;
