@@ -39,6 +39,10 @@ const handlers: Readonly<Record<string, Handler>> = {
     note(job.payload.log, job);
     blockFor(job.payload.ms);
   },
+  await: async (job: Job<{ ms: number; log: string }>) => {
+    note(job.payload.log, job);
+    await sleep(job.payload.ms);
+  },
   typeError: () => {
     throw Object.assign(new TypeError("no such thing"), { status: 404, cause: new Error("below") });
   },
@@ -84,6 +88,10 @@ const handlers: Readonly<Record<string, Handler>> = {
     return { attempts: job.attempts, losses: job.losses };
   },
   exit: () => process.exit(7),
+  exitOnce: (job: Job) => {
+    if (job.losses === 0) process.exit(7);
+    throw new Error("the budget is not used up by a death");
+  },
   uncaught: async () => {
     void Promise.reject(new RangeError("nobody caught me"));
     await sleep(60_000);
