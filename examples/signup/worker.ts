@@ -1,0 +1,15 @@
+// #region worker
+import { Worker } from "jobferry";
+import { sqliteQueue } from "jobferry/sqlite";
+import { signup } from "./jobs.ts";
+
+const queue = sqliteQueue("jobs.db");
+const greet = signup.handle((job) => {
+  const { email, plan } = job.payload; // typed; plan is never missing here
+  console.log(`${email} joined on ${plan}`);
+});
+
+const worker = new Worker(queue, "signups", [greet], { stopWhenEmpty: true });
+await worker.run();
+await queue.close();
+// #endregion worker
