@@ -1,0 +1,280 @@
+/**
+ * Reads what the processes of a run wrote down and what the store holds in the end, and tells what the store did wrong. A pure function;
+ * docs/adr/0060 says how each rule avoids blaming an honest store for what a log cannot know.
+ */
+import { greatestRise, historyOf, type History, type JobHistory, type LeaseHistory } from "./history.ts";
+import type { Line } from "./log.ts";
+
+export const KINDS = ["lost", "wrong", "illegal duplicate", "two leases", "early", "unbounded"] as const;
+export type Kind = (typeof KINDS)[number];
+export type Violation = Readonly<{ kind: Kind; id: string; why: string }>;
+
+/** A job as it lies in the store after the drain. */
+export type Remains = Readonly<{
+  state: "pending" | "delayed" | "reserved" | "failed" | "completed";
+  attempts: number;
+  losses: number;
+  code: string | undefined;
+  sha: string;
+}>;
+
+export type Contents = Readonly<{
+  jobs: ReadonlyMap<string, Remains>;
+  stats: Readonly<Record<"pending" | "delayed" | "reserved" | "failed" | "completed", number>>;
+}>;
+
+/** What is counted apart must stay below these. */
+export type Bounds = Readonly<{
+  /** Most jobs that one claim can take: a kill between claim and log hides at most these. */
+  perClaim: number;
+  /** Leases that ran out in processes that nobody killed or stopped. */
+  healthyLosses: number;
+  /** Pushes of at most so many jobs of one queue are stored all or none. */
+  atomicBatch: number;
+}>;
+
+export type Apart = Readonly<{ what: string; count: number; bound: number }>;
+export type Finding = Readonly<{
+  violations: readonly Violation[];
+  counts: Readonly<Record<string, number>>;
+  apart: readonly Apart[];
+}>;
+
+/** Grain of the clocks that are compared: the store rounds to milliseconds. */
+const GRAIN_MS = 2;
+
+export function check(lines: readonly Line[], contents: Contents, bounds: Bounds): Finding {
+  const history = historyOf(lines);
+  const violations: Violation[] = [];
+  for (const job of history.jobs.values()) {
+    const blame = (kind: Kind, why: string): void => void violations.push({ kind, id: job.id, why });
+    checkPresence(job, contents, blame);
+    checkContent(job, contents, blame);
+    checkEnds(job, blame);
+    checkLeases(job, blame);
+    checkTimes(job, history, blame);
+  }
+  checkStats(history, contents, violations);
+  const apart = countApart(history, contents, bounds);
+  for (const { what, count, bound } of apart) {
+    if (count > bound)
+      violations.push({ kind: "unbounded", id: "", why: `${what}: ${count}, at most ${bound} can be explained` });
+  }
+  return { violations, counts: countAll(history, contents), apart };
+}
+
+type Blame = (kind: Kind, why: string) => void;
+
+/** `ok` or without an answer: it may have been stored. A try without a line after it was cut by a kill. */
+function mayHaveEnded({ tries, answers }: LeaseHistory): boolean {
+  if (tries.length === 0) return false;
+  return answers.length < tries.length || answers.some(({ type }) => type === "finish");
+}
+
+function endedBy(lease: LeaseHistory, end: string): boolean {
+  return lease.answers.some((answer) => answer.type === "finish" && answer.result === "ok" && answer.end === end);
+}
+
+function mayHaveEndedBy(lease: LeaseHistory, end: string): boolean {
+  return mayHaveEnded(lease) && lease.tries.some((attempt) => attempt.end === end);
+}
+
+function checkPresence(job: JobHistory, { jobs }: Contents, blame: Blame): void {
+  if (job.pushedAt === undefined) return;
+  const remains = jobs.get(job.id);
+  if (remains !== undefined && remains.state !== "completed") return;
+  if (job.rans === 0) blame("lost", "pushed, never ran to its end, and not in the store");
+  else if (!job.leases.some((lease) => mayHaveEndedBy(lease, "done")))
+    blame("lost", "not in the store, though nobody completed it");
+}
+
+function checkContent(job: JobHistory, { jobs }: Contents, blame: Blame): void {
+  const { pushing } = job;
+  const remains = jobs.get(job.id);
+  if (pushing === undefined) return blame("wrong", "in the store, though nobody pushed it");
+  for (const run of job.runs) if (run.sha !== pushing.sha) blame("wrong", `changed on its way to ${run.from}`);
+  if (remains !== undefined && remains.sha !== pushing.sha) blame("wrong", `changed in the store (${remains.state})`);
+  if (remains?.state === "failed") checkFailed(pushing, remains, blame);
+  const { fate, maxAttempts, maxLosses } = pushing;
+  if (fate !== "done" && job.leases.some((lease) => endedBy(lease, "done")))
+    blame("wrong", `completed, though its handler only knows ${fate}`);
+  for (const { start } of job.leases) {
+    if (start.losses >= maxLosses) blame("wrong", `given out again after ${start.losses} of ${maxLosses} losses`);
+    if (start.attempts - start.losses > maxAttempts)
+      blame("wrong", `attempt ${start.attempts} with ${start.losses} losses, of ${maxAttempts}`);
+  }
+}
+
+type Pushed = NonNullable<JobHistory["pushing"]>;
+
+function checkFailed(
+  { fate, maxAttempts, maxLosses }: Pushed,
+  { code, attempts, losses }: Remains,
+  blame: Blame,
+): void {
+  if (code === "LEASE_EXPIRED") {
+    if (losses < maxLosses) blame("wrong", `failed with LEASE_EXPIRED after ${losses} of ${maxLosses} losses`);
+  } else if (code !== fate) {
+    blame("wrong", `failed with ${code}, though its handler only knows ${fate}`);
+  } else if ((code === "HANDLER_FAILED" || code === "TIMEOUT") && attempts - losses < maxAttempts) {
+    blame("wrong", `failed after ${attempts} attempts with ${losses} losses, of ${maxAttempts}`);
+  }
+}
+
+/** Two completions, an accepted end under an old token, a start after the end. */
+function checkEnds(job: JobHistory, blame: Blame): void {
+  const { leases } = job;
+  if (leases.filter((lease) => endedBy(lease, "done")).length > 1) blame("illegal duplicate", "completed twice");
+  for (const [i, lease] of leases.entries()) {
+    const accepted = lease.answers.find((answer) => answer.type === "finish" && answer.result === "ok");
+    if (accepted === undefined) continue;
+    const next = leases[i + 1];
+    if (next === undefined) continue;
+    const { token, at } = next.start;
+    const final = accepted.end !== "release";
+    if (final)
+      blame(
+        "illegal duplicate",
+        `started under ${token} after "${accepted.end}" was accepted under ${lease.start.token}`,
+      );
+    const sentAt = lease.tries.at(-1)?.at ?? accepted.at;
+    if (at < sentAt)
+      blame("illegal duplicate", `"${accepted.end}" accepted under ${lease.start.token} after a start under ${token}`);
+  }
+}
+
+function checkLeases({ leases }: JobHistory, blame: Blame): void {
+  for (const [i, lease] of leases.entries()) {
+    const next = leases[i + 1];
+    if (next === undefined) continue;
+    if (next.start.token === lease.start.token) blame("two leases", `token ${lease.start.token} given out twice`);
+    const firstTry = mayHaveEnded(lease) ? (lease.tries[0]?.at ?? Infinity) : Infinity;
+    const validUntil = Math.min(lease.endsAt, firstTry);
+    if (next.start.at < validUntil) {
+      const early = Math.round(validUntil - next.start.at);
+      blame("two leases", `started under ${next.start.token} ${early} ms before ${lease.start.token} could end`);
+    }
+  }
+}
+
+/** Before the delay of its push, or of the release before, by the store's wall clock. */
+function checkTimes({ pushing, pushedAt, leases }: JobHistory, { offsets }: History, blame: Blame): void {
+  const expect = (what: string, delayMs: number, from: number, until: number, start: number): void => {
+    const passed = start - from + greatestRise(offsets, from - GRAIN_MS, until, start);
+    if (passed < delayMs - GRAIN_MS)
+      blame("early", `${Math.round(passed)} ms after its ${what} with a delay of ${delayMs} ms`);
+  };
+  for (const [i, { start }] of leases.entries()) {
+    const before = leases[i - 1];
+    if (before === undefined) {
+      if (pushing !== undefined)
+        expect("push", pushing.delayMs, pushing.at, Math.min(pushedAt ?? Infinity, start.at), start.at);
+      continue;
+    }
+    const released = before.tries.find(({ end }) => end === "release");
+    const ok = before.answers.find(({ type, end }) => type === "finish" && end === "release");
+    if (released !== undefined && ok !== undefined && endedBy(before, "release"))
+      expect("release", released.delayMs, released.at, ok.at, start.at);
+  }
+}
+
+/** The store's own numbers against the logs. A completion whose answer was never read may be counted or not. */
+function checkStats({ jobs }: History, { stats, jobs: remains }: Contents, violations: Violation[]): void {
+  const blame = (why: string): void => void violations.push({ kind: "wrong", id: "", why });
+  const all = [...jobs.values()];
+  const sure = all.filter(({ leases }) => leases.some((lease) => endedBy(lease, "done"))).length;
+  const most = all.filter(({ leases }) => leases.some((lease) => mayHaveEndedBy(lease, "done"))).length;
+  if (stats.completed < sure || stats.completed > most)
+    blame(`completedJobs is ${stats.completed}; the logs know of ${sure} to ${most}`);
+  for (const state of ["pending", "delayed", "reserved", "failed"] as const) {
+    const found = [...remains.values()].filter((job) => job.state === state).length;
+    if (stats[state] !== found) blame(`${state}Jobs is ${stats[state]}; ${found} are there`);
+  }
+  for (const id of remains.keys())
+    if (!jobs.has(id)) violations.push({ kind: "wrong", id, why: "in the store, though nobody pushed it" });
+}
+
+/** A lease that another one followed without an end in between. */
+function ranOut(lease: LeaseHistory): boolean {
+  return !mayHaveEnded(lease);
+}
+
+function countApart(history: History, contents: Contents, bounds: Bounds): readonly Apart[] {
+  const deaths = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
+  return [
+    { what: "leases lost by healthy processes", count: healthyLosses(history), bound: bounds.healthyLosses },
+    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: deaths * bounds.perClaim },
+    { what: "batches stored in part", count: tornBatches(history, contents, bounds.atomicBatch), bound: 0 },
+  ];
+}
+
+function healthyLosses({ jobs, faults }: History): number {
+  const excused = (name: string, until: number): boolean =>
+    faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
+  let count = 0;
+  for (const { leases } of jobs.values()) {
+    for (const [i, lease] of leases.entries()) {
+      const next = leases[i + 1];
+      if (next !== undefined && ranOut(lease) && !excused(lease.start.from, next.start.at)) count += 1;
+    }
+  }
+  return count;
+}
+
+/** Losses that the store counts beyond the leases that the logs saw end without an answer. */
+function unseenLeases({ jobs }: History, { jobs: remains }: Contents): number {
+  let count = 0;
+  for (const { id, leases } of jobs.values()) {
+    const last = remains.get(id)?.losses ?? leases.at(-1)?.start.losses ?? 0;
+    const open = remains.has(id) ? leases : leases.slice(0, -1);
+    // A `done` may have been cut by a kill before the store took it: then its lease was lost.
+    const seen = open.filter((lease) => !lease.answers.some(({ type }) => type === "finish")).length;
+    count += Math.max(0, last - seen);
+  }
+  return count;
+}
+
+function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: number): number {
+  const batches = new Map<string, boolean[]>();
+  for (const job of jobs.values()) {
+    const { pushing } = job;
+    if (pushing?.batch === undefined) continue;
+    const stored = job.pushedAt !== undefined || job.leases.length > 0 || remains.has(job.id);
+    const key = `${pushing.batch} ${pushing.queue}`;
+    batches.set(key, [...(batches.get(key) ?? []), stored]);
+  }
+  return [...batches.values()].filter((all) => all.length <= atomic && all.includes(true) && all.includes(false))
+    .length;
+}
+
+function countAll({ jobs, faults, errors }: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
+  const all = [...jobs.values()];
+  const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
+  const failed = [...remains.values()].filter(({ state }) => state === "failed");
+  const unresolved = all.filter(({ pushing, pushedAt }) => pushing !== undefined && pushedAt === undefined);
+  const recovered = all.flatMap(({ leases }) =>
+    leases
+      .slice(1)
+      .flatMap(({ start }, i) => (leases[i] !== undefined && ranOut(leases[i]) ? [start.at - leases[i].endsAt] : [])),
+  );
+  return {
+    pushed: sum(({ pushedAt }) => (pushedAt === undefined ? 0 : 1)),
+    "pushes without an answer": unresolved.length,
+    "of them stored": unresolved.filter(({ id, leases }) => leases.length > 0 || remains.has(id)).length,
+    leases: sum(({ leases }) => leases.length),
+    "runs to the end": sum(({ rans }) => rans),
+    "runs repeated": sum(({ rans }) => Math.max(0, rans - 1)),
+    completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
+    failed: failed.length,
+    "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
+    "leases that ran out": recovered.length,
+    "taken back after at most, ms": Math.round(Math.max(0, ...recovered)),
+    "refused as stale": sum(
+      ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
+    ),
+    kills: faults.filter(({ fault }) => fault === "kill").length,
+    stops: faults.filter(({ fault }) => fault === "stop").length,
+    poisoned: faults.filter(({ fault }) => fault === "poison").length,
+    ...Object.fromEntries([...errors].map(([code, count]) => [`error ${code}`, count])),
+  };
+}

@@ -1,0 +1,122 @@
+/** The lines of a run, put together by job. */
+import type { Token } from "../../src/contract/index.ts";
+import type { Finish, Finishing, Line, Pushing, Refused, Start } from "./log.ts";
+
+type Logged<E> = E & Readonly<{ at: number; from: string }>;
+
+/** One lease of one job. */
+export type LeaseHistory = {
+  readonly start: Logged<Start>;
+  /** The lease cannot end earlier by itself. */
+  endsAt: number;
+  readonly tries: Logged<Finishing>[];
+  readonly answers: Logged<Finish | Refused>[];
+};
+
+export type JobHistory = {
+  readonly id: string;
+  pushing: Logged<Pushing> | undefined;
+  /** When the push had resolved. */
+  pushedAt: number | undefined;
+  /** In the order in which the store gave them out. */
+  leases: LeaseHistory[];
+  readonly runs: Logged<Readonly<{ sha: string }>>[];
+  rans: number;
+};
+
+/** Of the store's wall clock: in force from some moment between `from` and `until` of the one before on. */
+export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>;
+
+export type History = Readonly<{
+  jobs: ReadonlyMap<string, JobHistory>;
+  offsets: readonly Offset[];
+  /** From when on whose leases may end without blame. */
+  faults: readonly Readonly<{ target: string; at: number; fault: string }>[];
+  errors: ReadonlyMap<string, number>;
+}>;
+
+export function historyOf(lines: readonly Line[]): History {
+  const jobs = new Map<string, JobHistory>();
+  const faults: { target: string; at: number; fault: string }[] = [];
+  const errors = new Map<string, number>();
+  for (const line of lines) {
+    if (line.type === "fault") faults.push({ target: line.target, at: line.at, fault: line.fault });
+    else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
+    else addToJobs(jobs, line);
+  }
+  for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
+  return { jobs, faults, errors, offsets: offsetsOf(lines) };
+}
+
+function addToJobs(jobs: Map<string, JobHistory>, line: Line): void {
+  if ("ids" in line) {
+    if (line.type === "pushed") for (const id of line.ids) jobOf(jobs, id).pushedAt ??= line.at;
+  } else if ("id" in line) {
+    addToJob(jobOf(jobs, line.id), line);
+  }
+}
+
+function jobOf(jobs: Map<string, JobHistory>, id: string): JobHistory {
+  let job = jobs.get(id);
+  if (job === undefined) {
+    job = { id, pushing: undefined, pushedAt: undefined, leases: [], runs: [], rans: 0 };
+    jobs.set(id, job);
+  }
+  return job;
+}
+
+function addToJob(job: JobHistory, line: Extract<Line, Readonly<{ id: string }>>): void {
+  switch (line.type) {
+    case "pushing":
+      job.pushing = line;
+      break;
+    case "start":
+      job.leases.push({ start: line, endsAt: line.claimedAt + line.leaseMs, tries: [], answers: [] });
+      break;
+    case "run":
+      job.runs.push(line);
+      break;
+    case "ran":
+      job.rans += 1;
+      break;
+    case "finishing":
+      leaseOf(job, line)?.tries.push(line);
+      break;
+    case "finish":
+    case "refused":
+      leaseOf(job, line)?.answers.push(line);
+      break;
+    case "extended": {
+      const lease = leaseOf(job, line);
+      if (lease !== undefined) lease.endsAt = line.sentAt + line.leaseMs;
+      break;
+    }
+  }
+}
+
+/** The newest of that token and process: a store that gives a token twice must not blur whose lines these are. */
+function leaseOf(job: JobHistory, { token, from }: Readonly<{ token: Token; from: string }>): LeaseHistory | undefined {
+  return job.leases.findLast(({ start }) => start.token === token && start.from === from);
+}
+
+function compareTokens(a: Logged<Start>, b: Logged<Start>): number {
+  const numbers = typeof a.token === "number" && typeof b.token === "number" && a.token !== b.token;
+  return numbers ? Number(a.token) - Number(b.token) : a.at - b.at;
+}
+
+function offsetsOf(lines: readonly Line[]): readonly Offset[] {
+  const begun: { offsetMs: number; from: number }[] = [{ offsetMs: 0, from: -Infinity }];
+  const untils: number[] = [];
+  for (const line of lines) {
+    if (line.type === "stepping") begun.push({ offsetMs: line.offsetMs, from: line.at });
+    if (line.type === "stepped") untils.push(line.at);
+  }
+  return begun.map((offset, i) => ({ ...offset, until: untils[i] ?? Infinity }));
+}
+
+/** How much further than the machine's monotonic clock the wall clock may have gone between a moment in [a, b] and one in [a, end]. */
+export function greatestRise(offsets: readonly Offset[], a: number, b: number, end: number): number {
+  const within = (to: number): readonly number[] =>
+    offsets.filter(({ from, until }) => from <= to && until >= a).map(({ offsetMs }) => offsetMs);
+  return Math.max(0, Math.max(...within(end)) - Math.min(...within(b)));
+}
