@@ -247,7 +247,10 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
     .length;
 }
 
-function countAll({ jobs, faults, errors }: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
+function countAll(
+  { jobs, faults, errors, offsets }: History,
+  { jobs: remains }: Contents,
+): Readonly<Record<string, number>> {
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
@@ -274,7 +277,17 @@ function countAll({ jobs, faults, errors }: History, { jobs: remains }: Contents
     ),
     kills: faults.filter(({ fault }) => fault === "kill").length,
     stops: faults.filter(({ fault }) => fault === "stop").length,
-    poisoned: faults.filter(({ fault }) => fault === "poison").length,
+    "ended in good order": faults.filter(({ fault }) => fault === "end").length,
+    "clock steps": offsets.length - 1,
+    ...poisons(faults),
     ...Object.fromEntries([...errors].map(([code, count]) => [`error ${code}`, count])),
   };
+}
+
+function poisons(faults: History["faults"]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { fault, why } of faults) {
+    if (fault === "poison") counts[`poisoned: ${why}`] = (counts[`poisoned: ${why}`] ?? 0) + 1;
+  }
+  return counts;
 }

@@ -27,20 +27,22 @@ export type JobHistory = {
 /** Of the store's wall clock: in force from some moment between `from` and `until` of the one before on. */
 export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>;
 
+type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
+
 export type History = Readonly<{
   jobs: ReadonlyMap<string, JobHistory>;
   offsets: readonly Offset[];
   /** From when on whose leases may end without blame. */
-  faults: readonly Readonly<{ target: string; at: number; fault: string }>[];
+  faults: readonly Fault[];
   errors: ReadonlyMap<string, number>;
 }>;
 
 export function historyOf(lines: readonly Line[]): History {
   const jobs = new Map<string, JobHistory>();
-  const faults: { target: string; at: number; fault: string }[] = [];
+  const faults: Fault[] = [];
   const errors = new Map<string, number>();
   for (const line of lines) {
-    if (line.type === "fault") faults.push({ target: line.target, at: line.at, fault: line.fault });
+    if (line.type === "fault") faults.push(line);
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
     else addToJobs(jobs, line);
   }

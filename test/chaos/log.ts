@@ -52,7 +52,7 @@ export type Entry =
   | Refused
   | Extended
   /** `kill`, `stop` and `poison` excuse the leases that their target held. `step`: `offsetMs` is the wall clock's new offset. */
-  | Readonly<{ type: "fault"; fault: "kill" | "stop" | "continue" | "poison" | "end"; target: string }>
+  | Readonly<{ type: "fault"; fault: "kill" | "stop" | "continue" | "poison" | "end"; target: string; why?: string }>
   | Readonly<{ type: "stepping" | "stepped"; offsetMs: number }>
   | Readonly<{ type: "error"; code: string; message: string }>;
 

@@ -47,6 +47,7 @@ const BUILDERS = {
     name: "SIGSTOP a worker past its leases",
     seconds,
     mix: WELL_BEHAVED,
+    burst: 10,
     // A process that is stopped while it writes keeps the file's lock: the others cannot renew meanwhile.
     healthyLosses: 10_000,
     maxLosses: 20,
@@ -71,7 +72,7 @@ const BUILDERS = {
     workers: 2,
     concurrency: 3,
     leaseMs: 1_000,
-    mix: { lingers: 10, killsItself: 2, aborts: 2, eatsMemory: 1 },
+    mix: { lingers: 10, killsItself: 4, aborts: 4, eatsMemory: 3 },
     maxLosses: 20,
     most: 6 * seconds,
     burst: 10,

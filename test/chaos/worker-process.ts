@@ -38,14 +38,14 @@ async function act(job: Job, context: JobContext): Promise<unknown> {
       await pause(60_000, undefined, { signal: context.signal });
       return undefined;
     case "killsItself":
-      poison();
+      poison(job);
       process.kill(process.pid, "SIGKILL");
       return pause(60_000);
     case "aborts":
-      poison();
+      poison(job);
       return process.abort();
     case "eatsMemory":
-      poison();
+      poison(job);
       return eatMemory();
   }
 }
@@ -57,8 +57,8 @@ function snoozeOnce(job: Job, context: JobContext): unknown {
   return context.snooze(150);
 }
 
-function poison(): void {
-  log.write({ type: "fault", fault: "poison", target: settings.name });
+function poison({ headers }: Job): void {
+  log.write({ type: "fault", fault: "poison", target: settings.name, why: headers["act"] ?? "" });
 }
 
 function eatMemory(): never {
