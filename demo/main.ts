@@ -1,0 +1,54 @@
+// npm run demo [-- PATH]: a job for every file of a folder, two processes that work on them, one of them killed half-way, and a check of
+// every result against a plain walk through the same folder.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sqliteQueue } from "jobferry/sqlite";
+import { chooseFiles } from "./bounds.ts";
+import { readOptions, type DemoOptions } from "./options.ts";
+import { outcomesOf } from "./outcomes.ts";
+import { processFiles } from "./processing.ts";
+import { pushFiles } from "./pushing.ts";
+import { printReport } from "./report.ts";
+import { makeUnreadable } from "./unreadable.ts";
+import { verify } from "./verify.ts";
+import { walkFiles } from "./walk.ts";
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
+
+const scratch = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+try {
+  process.exitCode = await demo(readOptions(process.argv), scratch, interrupted.signal);
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
+
+/** Resolves to the exit code: 0 when every file has the one right outcome, 1 when not, 130 when interrupted. */
+async function demo(options: DemoOptions, folder: string, signal: AbortSignal): Promise<number> {
+  const found = await walkFiles(options.path);
+  const { chosen, leftOut } = chooseFiles(found.files, options);
+  console.log(`${found.files.length} files in ${options.path}; ${found.others} links and other entries are no files.`);
+  if (leftOut > 0) console.log(`${leftOut} of them are beyond --max-files or --max-megabytes and left out.`);
+
+  const unreadable = await makeUnreadable(folder);
+  await mkdir(join(folder, "queue"));
+  const queue = sqliteQueue(join(folder, "queue", "jobs.db"), { keepCompleted: true });
+  const files = [...chosen, ...unreadable.files];
+  const pushed = await pushFiles(queue, files);
+  console.log(`${files.length} jobs pushed in ${seconds(pushed.ms)}: ${pushed.delayed} of them delayed by 2 s.`);
+  await unreadable.vanish();
+  console.log(`${unreadable.files.length} of them are for files that cannot be read, and fail after their retries.`);
+
+  const work = await processFiles(queue, files, options.handler, signal);
+  if (signal.aborted) return queue.close().then(() => 130);
+  const outcomes = await outcomesOf(queue);
+  await queue.close();
+  const verified = await verify({ root: options.path, pushed: files, leftOut, outcomes, work });
+  printReport({ files: files.length, work, outcomes, verified });
+  return verified.differences.length === 0 ? 0 : 1;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
