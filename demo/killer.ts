@@ -3,18 +3,24 @@ import type { Digest } from "./digest-job.ts";
 import type { Tally } from "./tally.ts";
 
 /** Kills one of the pool's processes as soon as half of the jobs have ended and both are busy. */
-export function startKiller(pool: WorkerPool, tally: Tally) {
-  const killer = {
-    killed: undefined as number | undefined,
-    look(result: unknown): void {
-      if (killer.killed !== undefined || tally.ended < tally.total / 2) return;
-      const { activeWorkers, totalWorkers } = pool.getStats();
-      if (activeWorkers < totalWorkers) return;
-      const { pid } = result as Digest;
-      process.kill(pid, "SIGKILL");
-      killer.killed = pid;
-      console.log(`Process ${pid} killed after ${tally.ended} of ${tally.total} jobs.`);
-    },
-  };
-  return killer;
+export class Killer {
+  readonly #pool: WorkerPool;
+  readonly #tally: Tally;
+  killed: number | undefined;
+
+  constructor(pool: WorkerPool, tally: Tally) {
+    this.#pool = pool;
+    this.#tally = tally;
+  }
+
+  /** After each job, whose result names its process. Returns what happened. */
+  look({ pid }: Digest): string | undefined {
+    const { ended, total } = this.#tally;
+    if (this.killed !== undefined || ended < total / 2) return undefined;
+    const { activeWorkers, totalWorkers } = this.#pool.getStats();
+    if (activeWorkers < totalWorkers) return undefined;
+    process.kill(pid, "SIGKILL");
+    this.killed = pid;
+    return `Killed process ${pid} with SIGKILL after ${ended} of ${total} jobs.`;
+  }
 }

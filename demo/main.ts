@@ -40,7 +40,7 @@ async function demo(options: DemoOptions, folder: string, signal: AbortSignal): 
   await unreadable.vanish();
   console.log(`${unreadable.files.length} of them are for files that cannot be read, and fail after their retries.`);
 
-  const work = await processFiles(queue, files, options.handler, signal);
+  const work = await processFiles(queue, files.length, options.handler, signal);
   if (signal.aborted) return queue.close().then(() => 130);
   const outcomes = await outcomesOf(queue);
   await queue.close();

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
@@ -21,6 +22,7 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .parse(argv);
   const { maxFiles, maxMegabytes, handler } = command.opts<Parsed>();
   const [path = ownModules] = command.processedArgs as readonly string[];
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) command.error(`error: ${path} is no folder`);
   return { path: resolve(path), maxFiles, maxMegabytes, handler: pathToFileURL(resolve(handler)) };
 }
 

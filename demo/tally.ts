@@ -1,5 +1,3 @@
-import type { Digest } from "./digest-job.ts";
-
 /** Counts jobs as they end, and notices when none does any more. */
 export class Tally {
   readonly total: number;
@@ -23,13 +21,13 @@ export class Tally {
     return this.#ended.size;
   }
 
-  /** Jobs that ended more than once: there must be none. */
+  /** Jobs that ended more than once. */
   get twice(): readonly string[] {
     return this.#twice;
   }
 
-  completed(id: string, result: unknown): void {
-    this.bytes += (result as Digest).bytes;
+  completed(id: string, bytes: number): void {
+    this.bytes += bytes;
     this.#endedOne(id);
   }
 

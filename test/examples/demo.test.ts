@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { inEmptyFolder, runFile, type Run } from "./run-example.ts";
+
+const FILES = 40;
+const UNREADABLE = 5;
+/** Large enough that both processes are busy when one of them is killed. */
+const FILE_BYTES = 1_000_000;
+
+describe("demo", () => {
+  it("loses nothing when a process is killed, and agrees with a plain walk", async () => {
+    const { code, stdout } = await runDemo();
+    expect(tableOf(stdout)).toEqual({
+      files: FILES + UNREADABLE,
+      completed: FILES,
+      redelivered: expect.toSatisfy((jobs: number) => jobs >= 1),
+      failed: UNREADABLE,
+      lost: 0,
+      "jobs/s": expect.toSatisfy((rate: number) => rate > 0),
+    });
+    expect(stdout).toMatch(/Killed process \d+ with SIGKILL/);
+    expect(stdout).toContain(`${FILES} hashes are right, ${UNREADABLE} unreadable files failed.`);
+    expect(stdout).toContain("Everything agrees.");
+    expect(code).toBe(0);
+  });
+
+  it("tells a wrong hash and a job that failed without reason", async () => {
+    const handler = fileURLToPath(new URL("./falsifying-handler.ts", import.meta.url));
+    const { code, stdout } = await runDemo("--handler", handler);
+    expect(stdout).toMatch(/DIFFERENT: .*file-7\.bin has SHA-256 [0-9a-f]{64}, but the job says 0{64}/);
+    expect(stdout).toMatch(/DIFFERENT: .*file-8\.bin can be read, but its job failed/);
+    expect(stdout).toContain("2 differences.");
+    expect(code).toBe(1);
+  });
+
+  it("tells what it leaves out", async () => {
+    const { code, stdout } = await runDemo("--max-files", "10");
+    expect(stdout).toContain(`${FILES - 10} of them are beyond --max-files or --max-megabytes and left out.`);
+    expect(tableOf(stdout)).toMatchObject({ files: 10 + UNREADABLE, completed: 10, failed: UNREADABLE, lost: 0 });
+    expect(code).toBe(0);
+  });
+});
+
+function runDemo(...options: readonly string[]): Promise<Run> {
+  return inEmptyFolder(async (folder) => {
+    await makeTree(folder);
+    return runFile("demo/main.ts", folder, [folder, ...options]);
+  });
+}
+
+/** Files in two folders, an empty one among them, and a link that is no file. */
+async function makeTree(folder: string): Promise<void> {
+  await mkdir(join(folder, "inner", "deep"), { recursive: true });
+  await writeFile(join(folder, "inner", "file-0.bin"), "");
+  for (let i = 1; i < FILES; i++) {
+    await writeFile(join(folder, i % 2 === 0 ? "inner" : ".", `file-${i}.bin`), randomBytes(FILE_BYTES));
+  }
+  await symlink(join(folder, "file-1.bin"), join(folder, "inner", "link"));
+}
+
+function tableOf(stdout: string): Readonly<Record<string, number>> {
+  const rows = stdout.split("\n").filter((line) => line.startsWith("│"));
+  const [heads = [], cells = []] = rows.map((row) =>
+    row
+      .split("│")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  return Object.fromEntries(heads.map((head, i) => [head, Number(cells[i])]));
+}
