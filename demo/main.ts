@@ -17,18 +17,23 @@ import { walkFiles } from "./walk.ts";
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
 
+const options = readOptions(process.argv);
 const scratch = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
 try {
-  process.exitCode = await demo(readOptions(process.argv), scratch, interrupted.signal);
+  process.exitCode = await demo(options, scratch, interrupted.signal);
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }
 
 /** Resolves to the exit code: 0 when every file has the one right outcome, 1 when not, 130 when interrupted. */
-async function demo(options: DemoOptions, folder: string, signal: AbortSignal): Promise<number> {
-  const found = await walkFiles(options.path);
-  const { chosen, leftOut } = chooseFiles(found.files, options);
-  console.log(`${found.files.length} files in ${options.path}; ${found.others} links and other entries are no files.`);
+async function demo(
+  { path, maxFiles, maxMegabytes, handler }: DemoOptions,
+  folder: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const found = await walkFiles(path);
+  const { chosen, leftOut } = chooseFiles(found.files, { maxFiles, maxMegabytes });
+  console.log(`${found.files.length} files in ${path}; ${found.others} links and other entries are no files.`);
   if (leftOut > 0) console.log(`${leftOut} of them are beyond --max-files or --max-megabytes and left out.`);
 
   const unreadable = await makeUnreadable(folder);
@@ -40,11 +45,11 @@ async function demo(options: DemoOptions, folder: string, signal: AbortSignal): 
   await unreadable.vanish();
   console.log(`${unreadable.files.length} of them are for files that cannot be read, and fail after their retries.`);
 
-  const work = await processFiles(queue, files.length, options.handler, signal);
+  const work = await processFiles(queue, files.length, handler, signal);
   if (signal.aborted) return queue.close().then(() => 130);
   const outcomes = await outcomesOf(queue);
   await queue.close();
-  const verified = await verify({ root: options.path, pushed: files, leftOut, outcomes, work });
+  const verified = await verify({ root: path, pushed: files, leftOut, outcomes, work });
   printReport({ files: files.length, work, outcomes, verified });
   return verified.differences.length === 0 ? 0 : 1;
 }
