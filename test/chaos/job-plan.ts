@@ -45,7 +45,7 @@ export const EVERYDAY: Mix = {
 };
 export const WELL_BEHAVED: Mix = { lingers: 30 };
 
-export const QUEUES = ["orders", "mails", "reports"];
+const QUEUES = ["orders", "mails", "reports"];
 const MAX_ATTEMPTS = 2;
 /** How long a handler that lingers takes. */
 export const LINGER_MS = 400;
@@ -53,7 +53,7 @@ export const LINGER_MS = 400;
 export type Planned = Readonly<{ job: NewJob; line: Pushing }>;
 
 /** Random choices of one producer, the same for the same seed (mulberry32). */
-export function choices(seed: number): (below: number) => number {
+function choices(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -63,12 +63,26 @@ export function choices(seed: number): (below: number) => number {
   };
 }
 
-export type PlanOptions = Readonly<{ mix: Mix; delays: boolean; maxLosses: number; batch?: string; queue?: string }>;
+export type PlanOptions = Readonly<{ mix: Mix; delays: boolean; maxLosses: number }>;
 
-export function planJob(choose: (below: number) => number, options: PlanOptions): Planned {
-  const act = chooseAct(options.mix, choose(100));
+/** Makes one job after the other. The acts come evenly spread, as from a deck of a hundred cards, so that a rare one comes in a short run too. */
+export function planner(seed: number, options: PlanOptions): (batch?: string) => Planned {
+  const choose = choices(seed);
+  let card = choose(100);
+  return (batch) => {
+    card = (card + 37) % 100; // meets every card before it meets one again
+    return planJob(choose, chooseAct(options.mix, card), options, batch);
+  };
+}
+
+function planJob(
+  choose: (below: number) => number,
+  act: Act,
+  options: PlanOptions,
+  batch: string | undefined,
+): Planned {
   const delayMs = options.delays && choose(5) === 0 ? choose(2_000) : 0;
-  const queue = options.queue ?? QUEUES[choose(QUEUES.length)] ?? "orders";
+  const queue = QUEUES[choose(QUEUES.length)] ?? "orders";
   // What kills its worker costs everybody a lease: it gets few tries.
   const maxLosses = FATES[act] === "LEASE_EXPIRED" ? 2 : options.maxLosses;
   const maxAttempts = MAX_ATTEMPTS + choose(2);
@@ -87,7 +101,7 @@ export function planJob(choose: (below: number) => number, options: PlanOptions)
   const { id } = job;
   const line: Pushing = {
     ...{ type: "pushing", id, queue, delayMs, maxAttempts, maxLosses, fate: FATES[act], sha: fingerprint(job) },
-    ...(options.batch === undefined ? {} : { batch: options.batch }),
+    ...(batch === undefined ? {} : { batch }),
   };
   return { job, line };
 }
@@ -124,7 +138,7 @@ export function fingerprint(job: Job | NewJob): string {
   const hash = createHash("sha1").update(JSON.stringify(attributes));
   const { payload } = job;
   if (payload instanceof Uint8Array) hash.update("bytes").update(payload);
-  else hash.update(typeof payload).update(JSON.stringify(payload));
+  else hash.update(typeof payload).update(JSON.stringify(payload) ?? "unreadable");
   return hash.digest("base64");
 }
 

@@ -3,19 +3,17 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createHash } from "node:crypto";
 import { BatchError, type Queue } from "../../src/entry/index.ts";
 import { openQueue, type ProducerSettings, settingsFromArguments, untilTold } from "./child.ts";
-import { choices, planJob, type Planned } from "./job-plan.ts";
+import { planner, type Planned } from "./job-plan.ts";
 import { LogWriter } from "./log.ts";
 
 const settings = settingsFromArguments<ProducerSettings>();
 const log = new LogWriter(settings.folder, settings.name);
-const choose = choices(createHash("sha1").update(settings.name).digest().readUInt32LE());
+const seed = createHash("sha1").update(settings.name).digest().readUInt32LE();
+const next = planner(seed, settings);
 let batches = 0;
 
 function plan(count: number, batch?: string): readonly Planned[] {
-  const { mix, delays, maxLosses } = settings;
-  return Array.from({ length: count }, () =>
-    planJob(choose, { mix, delays, maxLosses, ...(batch === undefined ? {} : { batch }) }),
-  );
+  return Array.from({ length: count }, () => next(batch));
 }
 
 async function pushBatch(queue: Queue, count: number): Promise<void> {
