@@ -31,6 +31,8 @@ export type Bounds = Readonly<{
   healthyLosses: number;
   /** Pushes of at most so many jobs of one queue are stored all or none. */
   atomicBatch: number;
+  /** From the end of a lease to the next one on that job, the wait behind others included. */
+  takeBackMs: number;
 }>;
 
 export type Apart = Readonly<{ what: string; count: number; bound: number }>;
@@ -204,6 +206,7 @@ function countApart(history: History, contents: Contents, bounds: Bounds): reado
   return [
     { what: "leases lost by healthy processes", count: healthyLosses(history), bound: bounds.healthyLosses },
     { what: "leases that no log saw", count: unseenLeases(history, contents), bound: deaths * bounds.perClaim },
+    { what: "ms until taken back", count: slowestTakeBack(history), bound: bounds.takeBackMs },
     { what: "batches stored in part", count: tornBatches(history, contents, bounds.atomicBatch), bound: 0 },
   ];
 }
@@ -219,6 +222,20 @@ function healthyLosses({ jobs, faults }: History): number {
     }
   }
   return count;
+}
+
+/** How long after the end of each lease that ran out the next one on its job began. */
+function takeBacks(jobs: Iterable<JobHistory>): readonly number[] {
+  return [...jobs].flatMap(({ leases }) =>
+    leases.flatMap((lease, i) => {
+      const next = leases[i + 1];
+      return next !== undefined && ranOut(lease) ? [next.start.at - lease.endsAt] : [];
+    }),
+  );
+}
+
+function slowestTakeBack({ jobs }: History): number {
+  return Math.round(Math.max(0, ...takeBacks(jobs.values())));
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */
@@ -255,11 +272,6 @@ function countAll(
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
   const unresolved = all.filter(({ pushing, pushedAt }) => pushing !== undefined && pushedAt === undefined);
-  const recovered = all.flatMap(({ leases }) =>
-    leases
-      .slice(1)
-      .flatMap(({ start }, i) => (leases[i] !== undefined && ranOut(leases[i]) ? [start.at - leases[i].endsAt] : [])),
-  );
   return {
     pushed: sum(({ pushedAt }) => (pushedAt === undefined ? 0 : 1)),
     "pushes without an answer": unresolved.length,
@@ -270,8 +282,7 @@ function countAll(
     completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
     failed: failed.length,
     "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
-    "leases that ran out": recovered.length,
-    "taken back after at most, ms": Math.round(Math.max(0, ...recovered)),
+    "leases that ran out": takeBacks(all).length,
     "refused as stale": sum(
       ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
     ),
