@@ -14,6 +14,8 @@ type ModelJob = PushSpec & {
   losses: number;
   exceptions: number;
   token: Token | undefined;
+  /** Was reserved before, though a refund may have given the attempt back. */
+  delivered: boolean;
   /** End of the delay or the lease. */
   dueAt: number;
   /** Became pending in this step, and as which one of it where that order is promised. */
@@ -66,7 +68,14 @@ export class Model {
     return specs.map((spec, rank) => {
       if (this.jobs.has(spec.id)) return "exists";
       const state = spec.delayMs > 0 ? "delayed" : "pending";
-      const fresh = { attempts: 0, losses: 0, exceptions: 0, token: undefined, failureCode: undefined };
+      const fresh = {
+        attempts: 0,
+        losses: 0,
+        exceptions: 0,
+        token: undefined,
+        failureCode: undefined,
+        delivered: false,
+      };
       this.jobs.set(spec.id, { ...spec, ...fresh, state, dueAt: this.now + spec.delayMs, step: this.#step, rank });
       return "stored";
     });
@@ -80,7 +89,7 @@ export class Model {
   /** Everything that is due happens. Jobs that were only delayed become pending in the order of their times, then of their push. */
   settle(): void {
     const due = [...this.jobs.values()].filter((job) => isTimed(job) && job.dueAt <= this.now);
-    const delayed = due.filter((job) => job.state === "delayed" && job.attempts === 0);
+    const delayed = due.filter((job) => job.state === "delayed" && !job.delivered);
     const order = delayed.toSorted((a, b) => a.dueAt - b.dueAt || a.step - b.step || (a.rank ?? 0) - (b.rank ?? 0));
     const ranks = new Map(order.map((job, i) => [job, i]));
     this.#step += 1;
@@ -180,7 +189,7 @@ export class Model {
         given[field as keyof Given] === value,
         `${field} of ${job.id} is ${given[field as keyof Given]}, not ${value}`,
       );
-    Object.assign(job, { state: "reserved", token: given.token, dueAt: this.now + leaseMs });
+    Object.assign(job, { state: "reserved", token: given.token, dueAt: this.now + leaseMs, delivered: true });
   }
 
   /** What a finish or extend under this token must be answered; `undefined` when the lease is over but nobody took the job back yet. */
