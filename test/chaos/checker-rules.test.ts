@@ -1,0 +1,210 @@
+/** Each rule of the checker on a log of a few lines: an honest one, and the same with one thing wrong. */
+import { expect, test } from "vitest";
+import { type Bounds, check, type Contents, type Remains } from "./checker.ts";
+import type { Entry, Line, Pushing } from "./log.ts";
+
+const BOUNDS: Bounds = { perClaim: 10, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000 };
+const LEASE_MS = 1_000;
+
+const pushing: Pushing = {
+  ...{ type: "pushing", id: "a", queue: "q", delayMs: 0, maxAttempts: 2, maxLosses: 2, fate: "done", sha: "s" },
+};
+const pushed: Entry = { type: "pushed", ids: ["a"] };
+const run: Entry = { type: "run", id: "a", sha: "s" };
+const ran: Entry = { type: "ran", id: "a" };
+
+function start(token: number, claimedAt: number, counts: { attempts?: number; losses?: number } = {}): Entry {
+  return { type: "start", id: "a", token, leaseMs: LEASE_MS, claimedAt, attempts: 1, losses: 0, ...counts };
+}
+const finishing = (token: number, end: "done" | "release" | "fail" = "done", delayMs = 0): Entry => ({
+  ...{ type: "finishing", id: "a", token, end, delayMs },
+});
+const ok = (token: number, end: "done" | "release" | "fail" = "done"): Entry => ({
+  ...{ type: "finish", id: "a", token, end, result: "ok" },
+});
+const refused = (token: number): Entry => ({ type: "refused", id: "a", token, end: "done" });
+const killed: Entry = { type: "fault", fault: "kill", target: "w1" };
+
+type Timed = readonly [at: number, entry: Entry, from?: string];
+const log = (...lines: readonly Timed[]): readonly Line[] =>
+  lines.map(([at, entry, from = "w1"]) => ({ ...entry, at, from }));
+
+const NOTHING = { pending: 0, delayed: 0, reserved: 0, failed: 0, completed: 0 };
+const completed = (count: number): Contents => ({ jobs: new Map(), stats: { ...NOTHING, completed: count } });
+function left(remains: Partial<Remains>): Contents {
+  const job: Remains = { state: "failed", attempts: 2, losses: 0, code: "HANDLER_FAILED", sha: "s", ...remains };
+  return { jobs: new Map([["a", job]]), stats: { ...NOTHING, [job.state]: 1 } };
+}
+
+function found(lines: readonly Line[], contents: Contents): readonly string[] {
+  return check(lines, contents, BOUNDS).violations.map(({ kind, why }) => `${kind}: ${why}`);
+}
+
+const PUSHED: readonly Timed[] = [
+  [0, pushing, "p1"],
+  [1, pushed, "p1"],
+];
+const DONE: readonly Timed[] = [
+  [10, start(1, 9)],
+  [11, run],
+  [12, ran],
+  [13, finishing(1)],
+  [14, ok(1)],
+];
+
+test("an honest run has no violation", () => {
+  expect(found(log(...PUSHED, ...DONE), completed(1))).toEqual([]);
+});
+
+test("a push without an answer may be stored or not", () => {
+  expect(found(log([0, pushing, "p1"]), completed(0))).toEqual([]);
+  expect(found(log([0, pushing, "p1"], ...DONE), completed(1))).toEqual([]);
+});
+
+test("lost: pushed and nowhere", () => {
+  expect(found(log(...PUSHED), completed(0))).toEqual(["lost: pushed, never ran to its end, and not in the store"]);
+});
+
+test("lost: ran, was not completed by anybody, and is not in the store", () => {
+  const lines = log(...PUSHED, [10, start(1, 9)], [12, ran], [13, finishing(1)], [14, refused(1)]);
+  expect(found(lines, completed(0))).toEqual(["lost: not in the store, though nobody completed it"]);
+});
+
+test("wrong: another payload at the handler, another one in the store", () => {
+  const changed: Timed = [11, { type: "run", id: "a", sha: "other" }];
+  expect(found(log(...PUSHED, changed, ...DONE), completed(1))).toEqual(["wrong: changed on its way to w1"]);
+  expect(found(log(...PUSHED), left({ state: "pending", sha: "other", code: undefined }))).toEqual([
+    "wrong: changed in the store (pending)",
+  ]);
+});
+
+test("wrong: failed before its losses or attempts are used up", () => {
+  const [early] = found(log(...PUSHED, killed0()), left({ code: "LEASE_EXPIRED", losses: 1, attempts: 1 }));
+  expect(early).toBe("wrong: failed with LEASE_EXPIRED after 1 of 2 losses");
+  const throws = log([0, { ...pushing, fate: "HANDLER_FAILED" }, "p1"], [1, pushed, "p1"]);
+  expect(found(throws, left({ attempts: 1 }))).toEqual(["wrong: failed after 1 attempts with 0 losses, of 2"]);
+  expect(found(throws, left({ attempts: 2 }))).toEqual([]);
+});
+
+test("wrong: given out again after its last loss, or its last attempt", () => {
+  const losses = log(
+    ...PUSHED,
+    [10, start(1, 9, { attempts: 3, losses: 2 })],
+    [11, ran],
+    [13, finishing(1)],
+    [14, ok(1)],
+    killed0(),
+  );
+  expect(found(losses, completed(1))).toEqual(["wrong: given out again after 2 of 2 losses"]);
+  const attempts = log(...PUSHED, [10, start(1, 9, { attempts: 3 })], [11, ran], [13, finishing(1)], [14, ok(1)]);
+  expect(found(attempts, completed(1))).toEqual(["wrong: attempt 3 with 0 losses, of 2"]);
+});
+
+test("wrong: statistics that do not add up, and jobs that nobody pushed", () => {
+  expect(found(log(...PUSHED, ...DONE), completed(2))).toEqual(["wrong: completedJobs is 2; the logs know of 1 to 1"]);
+  expect(found([], left({}))).toEqual(["wrong: in the store, though nobody pushed it"]);
+});
+
+test("a completion whose answer was cut by a kill may be counted or not", () => {
+  const lines = log(...PUSHED, ...DONE.slice(0, 4), [15, killed]);
+  expect(found(lines, completed(1))).toEqual([]);
+  const again = log(
+    ...PUSHED,
+    ...DONE.slice(0, 4),
+    [15, killed],
+    [1_010, start(2, 1_009, { attempts: 2, losses: 1 }), "w2"],
+  );
+  expect(found([...again, ...log([1_011, finishing(2), "w2"], [1_012, ok(2), "w2"])], completed(1))).toEqual([]);
+});
+
+test("illegal duplicate: a start after the completion", () => {
+  const again = log(...PUSHED, ...DONE, [2_000, start(2, 1_999), "w2"], [2_001, killed, "w2"]);
+  expect(found(again, completed(1))).toEqual([`illegal duplicate: started under 2 after "done" was accepted under 1`]);
+});
+
+test("illegal duplicate: an end that was accepted under an old token", () => {
+  const lines = log(
+    ...PUSHED,
+    [10, start(1, 9)],
+    [1_100, start(2, 1_099, { attempts: 2, losses: 1 }), "w2"],
+    [1_200, ran],
+    [1_201, finishing(1)],
+    [1_202, ok(1)],
+    [1_300, finishing(2), "w2"],
+    [1_301, { type: "refused", id: "a", token: 2, end: "done" }, "w2"],
+    [9, { type: "fault", fault: "stop", target: "w1" }],
+  );
+  expect(found(lines, completed(1))).toContain(`illegal duplicate: "done" accepted under 1 after a start under 2`);
+});
+
+test("two leases: a start while the one before was valid, also by an extension", () => {
+  const second: Timed = [1_100, start(2, 1_099, { attempts: 2, losses: 1 }), "w2"];
+  const end: readonly Timed[] = [
+    [1_200, ran, "w2"],
+    [1_201, finishing(2), "w2"],
+    [1_202, ok(2), "w2"],
+    [20, killed],
+  ];
+  expect(found(log(...PUSHED, [10, start(1, 9)], second, ...end), completed(1))).toEqual([]);
+  const extended: Entry = { type: "extended", id: "a", token: 1, sentAt: 500, leaseMs: LEASE_MS };
+  expect(found(log(...PUSHED, [10, start(1, 9)], [501, extended], second, ...end), completed(1))).toEqual([
+    "two leases: started under 2 400 ms before 1 could end",
+  ]);
+});
+
+test("early: before the delay of the push, or of the release", () => {
+  const delayed = (at: number): readonly Line[] =>
+    log([0, { ...pushing, delayMs: 100 }, "p1"], [1, pushed, "p1"], ...shifted(at));
+  expect(found(delayed(100), completed(1))).toEqual([]);
+  expect(found(delayed(60), completed(1))).toEqual(["early: 60 ms after its push with a delay of 100 ms"]);
+  const again = (at: number): readonly Line[] =>
+    log(...PUSHED, [10, start(1, 9)], [20, finishing(1, "release", 300)], [21, ok(1, "release")], ...shifted(at, 2));
+  expect(found(again(320), completed(1))).toEqual([]);
+  expect(found(again(200), completed(1))).toEqual(["early: 180 ms after its release with a delay of 300 ms"]);
+});
+
+test("a wall clock that was set ahead makes delays due, one that was set back does not", () => {
+  const step = (offsetMs: number): readonly Timed[] => [
+    [30, { type: "stepping", offsetMs }, "c"],
+    [31, { type: "stepped", offsetMs }, "c"],
+  ];
+  const delayed = (offsetMs: number): readonly Line[] =>
+    log([0, { ...pushing, delayMs: 5_000 }, "p1"], [1, pushed, "p1"], ...step(offsetMs), ...shifted(60));
+  expect(found(delayed(3_600_000), completed(1))).toEqual([]);
+  expect(found(delayed(-3_600_000), completed(1))).toEqual(["early: 60 ms after its push with a delay of 5000 ms"]);
+});
+
+test("unbounded: a healthy process loses a lease, a batch is stored in part, a job is taken back late", () => {
+  const second: readonly Timed[] = [
+    [1_100, start(2, 1_099, { attempts: 2, losses: 1 }), "w2"],
+    [1_200, ran, "w2"],
+    [1_201, finishing(2), "w2"],
+    [1_202, ok(2), "w2"],
+  ];
+  expect(found(log(...PUSHED, [10, start(1, 9)], ...second), completed(1))).toEqual([
+    "unbounded: leases lost by healthy processes: 1, at most 0 can be explained",
+  ]);
+  const batch = log([0, { ...pushing, batch: "b" }, "p1"], [0, { ...pushing, id: "b", batch: "b" }, "p1"], ...DONE);
+  expect(found(batch, completed(1))).toEqual(["unbounded: batches stored in part: 1, at most 0 can be explained"]);
+  const late = log(
+    ...PUSHED,
+    [10, start(1, 9)],
+    [20, killed],
+    ...second.map(([at, entry, from = "w2"]): Timed => [at + 5_000, entry, from]),
+  );
+  expect(found(late, completed(1))[0]).toMatch(/^unbounded: ms until taken back: 5091,/);
+});
+
+function killed0(): Timed {
+  return [0, killed];
+}
+
+/** A lease that begins at `at` and completes the job. */
+function shifted(at: number, token = 1): readonly Timed[] {
+  return [
+    [at, start(token, at)],
+    [at + 1, ran],
+    [at + 2, finishing(token)],
+    [at + 3, ok(token)],
+  ];
+}
