@@ -5,8 +5,8 @@ import { isPayloadKind, type PayloadKind } from "./payload.ts";
 
 /**
  * What travels with a job beside the fields that every driver keeps (PushItem). On the wire: one byte of version, one of payload kind,
- * then a JSON object when there is anything to say. A plain job's envelope is two bytes (measured: 40 ns against 600 ns for a JSON head
- * of all fields). Fields of later versions of the same number are carried along untouched.
+ * then a JSON object when there is anything to say. A plain job's envelope is two bytes: nothing to encode and 13 ns to decode, where a
+ * JSON head of all fields takes 1.2 µs and 0.8 µs (ADR 0002). Fields of later versions of the same number are carried along untouched.
  */
 export type Envelope = Readonly<{
   kind: PayloadKind;
@@ -71,11 +71,8 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
   };
   const text = JSON.stringify(fields);
   if (text === "{}") return plainEnvelopeBytes(kind);
-  const bytes = new Uint8Array(2 + text.length * 3);
-  bytes[0] = ENVELOPE_VERSION;
-  bytes[1] = kind;
-  const { written } = encoder.encodeInto(text, bytes.subarray(2));
-  return bytes.slice(0, 2 + written);
+  // Both are below 128, so each is one byte of UTF-8 and the whole is encoded in one go.
+  return encoder.encode(String.fromCharCode(ENVELOPE_VERSION, kind) + text);
 }
 
 /**

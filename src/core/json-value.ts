@@ -32,7 +32,7 @@ function refuseObject(path: Path | undefined, value: object): never {
 
 /**
  * A deep copy of a JSON value that refuses what JSON would change, naming the place. Members that are undefined are left out, as JSON does;
- * -0 becomes 0. Checking and copying in one walk costs about a third of stringify and parse.
+ * -0 becomes 0. Checking and copying in one walk costs a fifth (a small object) to a half (a list of objects) of stringify and parse.
  * @throws PAYLOAD_INVALID
  */
 export function copyJson(value: unknown): unknown {

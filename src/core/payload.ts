@@ -21,13 +21,13 @@ export function kindOfPayload(value: unknown): PayloadKind {
 
 /** A private copy that later changes by the caller do not reach. @throws PAYLOAD_INVALID */
 export function copyPayload(kind: PayloadKind, value: unknown): unknown {
-  if (kind === PayloadKind.bytes) return Uint8Array.from(value as Uint8Array);
+  if (kind === PayloadKind.bytes) return new Uint8Array(value as Uint8Array);
   return kind === PayloadKind.json ? copyJson(value) : value;
 }
 
 /** A copy of a private copy, for one delivery. */
 export function copyForDelivery(kind: PayloadKind, value: unknown): unknown {
-  if (kind === PayloadKind.bytes) return Uint8Array.from(value as Uint8Array);
+  if (kind === PayloadKind.bytes) return new Uint8Array(value as Uint8Array);
   return kind === PayloadKind.json ? copyChecked(value) : value;
 }
 
@@ -37,7 +37,7 @@ export function encodePayload(kind: PayloadKind, value: unknown): Uint8Array {
     case PayloadKind.none:
       return NO_BYTES;
     case PayloadKind.bytes:
-      return Uint8Array.from(value as Uint8Array);
+      return new Uint8Array(value as Uint8Array);
     case PayloadKind.text:
       return encoder.encode(value as string);
     case PayloadKind.json:
