@@ -1,14 +1,25 @@
 // The second opinion: written apart from walk.ts and handler.ts, one file after the other and without any queue.
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, type Dirent } from "node:fs";
 import { join } from "node:path";
 
 export type Plain = Readonly<{ sha256: string; bytes: number }>;
 
-export function plainFiles(root: string): readonly string[] {
-  return readdirSync(root, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
+/** Not readdir's own recursion: that follows links, and a link to its own folder leads it round for ever. */
+export function* plainFiles(folder: string): Generator<string> {
+  for (const entry of entriesOf(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isFile()) yield path;
+    else if (entry.isDirectory()) yield* plainFiles(path);
+  }
+}
+
+function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // nobody can read it, so nothing in it has a job
+  }
 }
 
 const buffer = Buffer.allocUnsafe(1024 * 1024);

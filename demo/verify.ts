@@ -69,7 +69,7 @@ function* countDifferences({ pushed, outcomes, work }: Claim): Generator<string>
 /** Files that the plain walk finds and that have no job: as many as were left out, and those that appeared meanwhile. */
 function missedFiles({ root, pushed, leftOut }: Claim): Readonly<{ missed: readonly string[]; appeared: number }> {
   const known = new Set(pushed.map((file) => file.path));
-  const without = plainFiles(root).filter((path) => !known.has(path));
+  const without = [...plainFiles(root)].filter((path) => !known.has(path));
   if (without.length <= leftOut) return { missed: [], appeared: 0 };
   const old = without.filter((path) => !isNew(path));
   const missed = old.length > leftOut ? [`${old.length - leftOut} files have no job, for example ${old[0]}`] : [];

@@ -51,7 +51,7 @@ function runDemo(...options: readonly string[]): Promise<Run> {
   });
 }
 
-/** Files in two folders, an empty one among them, and a link that is no file. */
+/** Files in two folders, an empty one among them, a link that is no file, and one that leads round in a circle. */
 async function makeTree(folder: string): Promise<void> {
   await mkdir(join(folder, "inner", "deep"), { recursive: true });
   await writeFile(join(folder, "inner", "file-0.bin"), "");
@@ -59,6 +59,7 @@ async function makeTree(folder: string): Promise<void> {
     await writeFile(join(folder, i % 2 === 0 ? "inner" : ".", `file-${i}.bin`), randomBytes(FILE_BYTES));
   }
   await symlink(join(folder, "file-1.bin"), join(folder, "inner", "link"));
+  await symlink(".", join(folder, "inner", "circle"));
 }
 
 function tableOf(stdout: string): Readonly<Record<string, number>> {
