@@ -43,7 +43,7 @@ export const EVERYDAY: Mix = {
   cancels: 2,
   timesOut: 2,
 };
-export const WELL_BEHAVED: Mix = { lingers: 30 };
+export const WELL_BEHAVED: Mix = { lingers: 45 };
 
 const QUEUES = ["orders", "mails", "reports"];
 const MAX_ATTEMPTS = 2;
