@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { createQueue, JobferryError, type Logger, type Queue } from "../entry/index.ts";
+import { createQueue, JobferryError, type Logger, type Queue, type QueueOptions } from "../entry/index.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DEFAULT_URL = "sqlite:./jobferry.db";
@@ -7,7 +7,7 @@ export const DEFAULT_URL = "sqlite:./jobferry.db";
 export type Connection = Readonly<{ url: string; queue: Queue }>;
 
 /** `make`: a SQLite file that is not there is made. Otherwise a mistyped path would show an empty queue instead of an error. */
-export type Opening = Readonly<{ make?: boolean }>;
+export type Opening = Readonly<{ make?: boolean }> & Pick<QueueOptions, "keepCompleted" | "keepFailed">;
 
 /** Opens what `--url`, else JOBFERRY_URL, else the default names, and closes it after `use`. */
 export async function withQueue<T>(
@@ -20,8 +20,9 @@ export async function withQueue<T>(
   if (url === undefined) {
     terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
   }
-  if (opening.make !== true) checkExists(target);
-  const queue = await createQueue(target, { logger: loggerOn(terminal) });
+  const { make = false, ...retention } = opening;
+  if (!make) checkExists(target);
+  const queue = await createQueue(target, { logger: loggerOn(terminal), ...retention });
   try {
     return await use({ url: target, queue });
   } finally {

@@ -7,13 +7,12 @@ process.on("warning", (warning) => {
   if (warning.name !== "ExperimentalWarning") process.stderr.write(`${warning.name}: ${warning.message}\n`);
 });
 
-// A reader that has seen enough (`jobferry jobs | head`) is no error.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
-  });
-}
+// A reader that has seen enough (`jobferry jobs | head`) is no error; without anybody who reads the log a worker goes on.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+process.stderr.on("error", () => undefined);
 
 /** What a stuck handler still holds (a socket, a timer) must not keep the process. */
 const LINGER_MS = 500;

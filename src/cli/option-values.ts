@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { isJobferryError, parseDuration } from "../entry/index.ts";
+import { isJobferryError, type Keep, parseDuration } from "../entry/index.ts";
 
 /** Parsers of option values. What they throw names the option, because commander puts it in front. */
 
@@ -37,4 +37,11 @@ export function pairs(text: string, before: readonly Pair[] = []): readonly Pair
 
 export function texts(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+/** Which finished jobs stay: "all", "none", a count, or an age. */
+export function keep(text: string): Keep {
+  if (text === "all" || text === "none") return text === "all";
+  if (/^\d+$/.test(text)) return { count: integer(0)(text) };
+  return { age: duration()(text) };
 }

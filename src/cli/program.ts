@@ -73,7 +73,10 @@ function buildProgram(cli: Cli): Command {
       outputError: () => undefined, // told in report()
     })
     .addHelpText("after", EXAMPLES)
-    .hook("preAction", (_program, command) => applyGlobals(cli, cli.globals(command)));
+    .hook("preAction", (root, command) => {
+      applyGlobals(cli, cli.globals(command));
+      if (root.getOptionValueSource("url") === "cli") warnOfSecret(cli.terminal, cli.globals(command).url ?? "");
+    });
   for (const [group, commands] of COMMANDS) {
     program.commandsGroup(group);
     for (const add of commands) add(program, cli);
@@ -89,6 +92,11 @@ function applyGlobals({ terminal }: Cli, { url, json, quiet, color }: GlobalOpti
     process.env["NO_COLOR"] = "1";
     delete process.env["FORCE_COLOR"];
   }
+}
+
+function warnOfSecret(terminal: Terminal, url: string): void {
+  if (terminal.redact(url) === url) return;
+  terminal.warn("--url has a password in it, which every user of this machine can read. Use JOBFERRY_URL instead.");
 }
 
 /** Tells the error and which code the process ends with. */

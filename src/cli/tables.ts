@@ -1,6 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 import Table from "cli-table3";
 
+/** `paint` colours what is shown of the text. */
+export type Cell = string | Readonly<{ text: string; paint: (text: string) => string }>;
 type Column = Readonly<{ head: string; align?: "left" | "right"; /** Longest text shown. Default 40. */ max?: number }>;
 
 const graphemes = new Intl.Segmenter();
@@ -11,19 +13,23 @@ const NO_LINES = {
   ...{ "bottom-right": "", left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "  " },
 };
 
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+export function table(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
   const shown = new Table({
     head: columns.map(({ head }) => head),
     colAligns: columns.map(({ align }) => align ?? "left"),
     chars: NO_LINES,
     style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
   });
-  for (const row of rows) shown.push(row.map((cell, i) => oneLine(cell, columns[i]?.max ?? 40)));
+  for (const row of rows) shown.push(row.map((cell, i) => shownCell(cell, columns[i]?.max ?? 40)));
   return shown
     .toString()
     .split("\n")
     .map((line) => line.trimEnd())
     .join("\n");
+}
+
+function shownCell(cell: Cell, max: number): string {
+  return typeof cell === "string" ? oneLine(cell, max) : cell.paint(oneLine(cell.text, max));
 }
 
 /** Names and messages come from anybody: no control sequence of theirs reaches the terminal. */

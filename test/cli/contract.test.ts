@@ -104,6 +104,15 @@ describe("output", () => {
   });
 });
 
+test("a reader that closes the pipe early is no error", async () => {
+  const sandbox = new Sandbox();
+  await sandbox.data(["push", "--file", "-"], '{"payload":1}\n'.repeat(900));
+  const { child, ended } = sandbox.start(["jobs", "--limit", "900", "--json"]);
+  child.stdout.destroy();
+  const { code, signal } = await ended;
+  expect([code, signal]).toEqual([0, null]);
+});
+
 describe("secrets", () => {
   const url = "redis://ann:hunter22@db.example.org/0?password=swordfish&x=1";
 
@@ -121,5 +130,7 @@ describe("secrets", () => {
       expect(code).not.toBe(0);
       expect(stdout + stderr).not.toMatch(/hunter22|swordfish/);
     }
+    expect(runs[0]?.stderr).toContain("warning: --url has a password in it");
+    expect(runs[1]?.stderr).not.toContain("--url has");
   });
 });

@@ -80,6 +80,15 @@ describe("running", () => {
     });
   });
 
+  test("--keep-completed keeps jobs with their results", async () => {
+    const sandbox = withHandlers();
+    for (const id of ["a", "b", "c"]) await push(sandbox, 1, { id });
+    const work = ["work", "--handlers", "handlers.ts", "--stop-when-empty", "--json"];
+    expect(dataOf(await sandbox.run([...work, "--keep-completed", "all"]))).toMatchObject({ completed: 3 });
+    expect(await sandbox.data(["jobs", "--state", "completed"])).toHaveLength(3);
+    expect((await sandbox.run([...work, "--keep-completed", "some"])).code).toBe(2);
+  });
+
   test("over its memory: 12", async () => {
     const sandbox = withHandlers();
     const result = await sandbox.run(["work", "--handlers", "handlers.ts", "--memory", "1", "--json"]);

@@ -76,8 +76,12 @@ function redacted(terminal: Terminal, check: Check): Check {
 
 function checksTable(terminal: Terminal, checks: readonly Check[]): string {
   const rows = checks.map(({ name, status, message, fix }) => {
-    const [style, mark] = MARKS[status];
-    return [terminal.style(style, mark), name, terminal.redact(fix === undefined ? message : `${message}. ${fix}`)];
+    const [style, text] = MARKS[status];
+    return [
+      { text, paint: (mark: string) => terminal.style(style, mark) },
+      name,
+      terminal.redact(fix === undefined ? message : `${message}. ${fix}`),
+    ];
   });
   return table([{ head: "" }, { head: "CHECK" }, { head: "", max: 400 }], rows);
 }

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import {
   JobferryError,
+  type Keep,
   loadWork,
   type Queue,
   type Queues,
@@ -13,7 +14,7 @@ import {
 } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-codes.ts";
-import { duration, integer, texts } from "../option-values.ts";
+import { duration, integer, keep, texts } from "../option-values.ts";
 import { queueChoice } from "../work/queue-choice.ts";
 import { StopSignals } from "../work/stop-signals.ts";
 import { WorkLog } from "../work/work-log.ts";
@@ -34,6 +35,8 @@ type WorkOptions = Readonly<{
   memory?: number;
   stopWhenEmpty?: boolean;
   stopTimeout: number;
+  keepCompleted?: Keep;
+  keepFailed?: Keep;
   verbose?: boolean;
 }>;
 
@@ -77,6 +80,8 @@ export function addWork(program: Command, cli: Cli): void {
         .argParser(duration())
         .default(25_000, "25s"),
     )
+    .option("--keep-completed <count|age|all>", "keep completed jobs and their results (default: none)", keep)
+    .option("--keep-failed <count|age|none>", "which failed jobs stay (default: all)", keep)
     .option("-v, --verbose", "a line for each completed job too");
   command.action((options: WorkOptions, self: Command) => work(cli, self, options));
 }
@@ -86,7 +91,8 @@ async function work(cli: Cli, command: Command, options: WorkOptions): Promise<v
   const url = handlersUrl(options.handlers);
   // Isolated workers load it themselves: its top-level code must not run here as well.
   const handlers = options.isolation === "inline" ? await loadWork(url) : undefined;
-  await cli.withQueue(command, { make: true }, async ({ queue }) => {
+  const { keepCompleted = false, keepFailed = true } = options;
+  await cli.withQueue(command, { make: true, keepCompleted, keepFailed }, async ({ queue }) => {
     const log = new WorkLog(cli.terminal, options.verbose === true);
     const worker =
       handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);

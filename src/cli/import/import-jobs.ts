@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import type { NewJob, Queue } from "../../entry/index.ts";
+import { isJobferryError, type NewJob, type Queue } from "../../entry/index.ts";
 import type { SqliteDatabase } from "../../entry/sqlite.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
@@ -116,8 +116,8 @@ export class Import {
       try {
         await this.#store([read], false);
       } catch (error) {
-        const refused = exitCodeOf(error) === EXIT.usage;
-        throw new StoreError(refused ? badLine(read.line.number, error) : error);
+        const cause = isJobferryError(error, "BATCH_INCOMPLETE") ? error.cause : error;
+        throw new StoreError(exitCodeOf(cause) === EXIT.usage ? badLine(read.line.number, cause) : cause);
       }
     }
   }
