@@ -24,7 +24,7 @@ export type CheckedAttempts = Readonly<{
 }>;
 
 export const ATTEMPT_OPTIONS: readonly string[] = ["maxAttempts", "maxLosses", "maxExceptions", "backoff", "timeout"];
-export const MAX_COUNT = 1_000_000;
+const MAX_COUNT = 1_000_000;
 export const NO_ATTEMPTS: CheckedAttempts = {
   maxAttempts: undefined,
   maxLosses: undefined,

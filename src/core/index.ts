@@ -1,5 +1,5 @@
 export { type Attempts, ATTEMPT_OPTIONS, BUILT_IN, checkAttempts, type CheckedAttempts } from "./attempts.ts";
-export { type Backoff, backoffDelay, type BackoffMs, checkBackoff } from "./backoff.ts";
+export { type Backoff, backoffDelay, type BackoffMs } from "./backoff.ts";
 export { BatchError } from "./batch-error.ts";
 export { defineJob, type JobDefinition } from "./define-job.ts";
 export { Emitter, type Listener } from "./emitter.ts";

@@ -59,7 +59,7 @@ export interface NewJob<P = unknown, N extends string = string> extends Omit<
 }
 
 const OPTIONS = [...ATTEMPT_OPTIONS, "id", "name", "queue", "delay", "retryUntil", "priority", "tags", "headers"];
-export const MAX_PRIORITY = 1_000_000_000;
+const MAX_PRIORITY = 1_000_000_000;
 const MAX_TEXTS = 100;
 const MAX_TEXT_LENGTH = 10_000;
 const NEVER_PUSHED = -1;
@@ -76,7 +76,7 @@ function checkWhen(field: string, value: Duration | Date): When {
 }
 
 /** Copies, checks and freezes tags or headers. @throws INVALID_ARGUMENT */
-export function checkTexts(field: string, value: unknown): Texts {
+function checkTexts(field: string, value: unknown): Texts {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalidArgument(field, value, "an object of strings");
   const entries = Object.entries(value as Record<string, unknown>);
@@ -330,7 +330,7 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
   }
 }
 
-export function checkPriority(value: unknown): number {
+function checkPriority(value: unknown): number {
   return checkInteger("priority", value, -MAX_PRIORITY, MAX_PRIORITY);
 }
 

@@ -98,7 +98,7 @@ async function prune(store: Store, max: number, signal: AbortSignal | undefined)
 }
 
 /** Finds and removes finished jobs beyond the retention, oldest first: their order is that of their places. */
-export class Pruning {
+class Pruning {
   readonly #database: SqliteDatabase;
   readonly #state: number;
   readonly #retention: Retention;

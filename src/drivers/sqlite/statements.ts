@@ -2,7 +2,7 @@ import type { SqliteDatabase, SqliteStatement } from "./database.ts";
 import { COMPLETED, DELAYED, FAILED, PENDING, RESERVED, SEQUENCE } from "./schema.ts";
 
 /** Everything of a job but its payload's body. In the order that `JobRow` describes. */
-export const JOB_COLUMNS =
+const JOB_COLUMNS =
   "seq, id, queue, state, priority, attempts, losses, exceptions, max_losses, created_at, available_at, reserved_at, finished_at, body, name, tags, failure, result, envelope, payload";
 
 type StatementName =
