@@ -30,10 +30,11 @@ export default defineConfig({
       project("unit"),
       project("property", { testTimeout: 60_000 }),
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
-      project("worker", { pool: "forks", testTimeout: 30_000 }),
+      // Blocked event loops and deadlines of processes: beside other tests on two cores they would measure those.
+      project("worker", { pool: "forks", fileParallelism: false, testTimeout: 30_000, sequence: { groupOrder: 1 } }),
       project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
-      project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 1 } }),
+      project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
       builtProject("package"),
       builtProject("examples"),
       // Chaos measures time and kills processes: it runs last, one file at a time.
@@ -42,7 +43,7 @@ export default defineConfig({
         testTimeout: 300_000,
         hookTimeout: 60_000,
         fileParallelism: false,
-        sequence: { groupOrder: 2 },
+        sequence: { groupOrder: 3 },
       }),
     ],
   },

@@ -175,6 +175,11 @@ export class Engine<Tx = never> {
     return this.#finishing.finish(items);
   }
 
+  /** As `finish`, but each is told its own answer as soon as it is known. */
+  finishEach<F extends Finish>(items: readonly F[], tell: (item: F, result: FinishResult) => void): Promise<void> {
+    return this.#finishing.finishEach(items, tell);
+  }
+
   /** @throws LEASE_LOST, FINISH_UNKNOWN, CLOSED */
   async finishOne(item: FinishItem, lease: Lease): Promise<void> {
     if (this.#finishing.stopped) throw closedError();

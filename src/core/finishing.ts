@@ -30,14 +30,39 @@ export class Finishing {
   /** `unknown` only after the lease has ended, or after `stop`. Never rejects for the store's sake. */
   async finish(items: readonly Finish[]): Promise<readonly FinishResult[]> {
     const results = await this.#add(items);
-    if (!results.includes("unknown")) return results;
-    const repeating = this.#repeat(items, [...results]);
+    return results.includes("unknown") ? this.#repeated(items, [...results]) : results;
+  }
+
+  async #repeated(items: readonly Finish[], results: FinishResult[]): Promise<readonly FinishResult[]> {
+    const repeating = this.#repeat(items, results);
     this.#repeating.add(repeating);
     try {
       return await repeating;
     } finally {
       this.#repeating.delete(repeating);
     }
+  }
+
+  /** Each is told its answer as soon as it is known: of one batch some may have to be repeated until their leases end. */
+  async finishEach<F extends Finish>(
+    items: readonly F[],
+    tell: (item: F, result: FinishResult) => void,
+  ): Promise<void> {
+    const results = await this.#add(items);
+    const open: F[] = [];
+    for (let i = 0; i < items.length; i += 1) {
+      const item = items[i];
+      const result = results[i];
+      if (item === undefined) continue;
+      if (result === "ok" || result === "lost") tell(item, result);
+      else open.push(item);
+    }
+    if (open.length === 0) return;
+    const again = await this.#repeated(
+      open,
+      open.map(() => "unknown"),
+    );
+    for (const [i, item] of open.entries()) tell(item, again[i] ?? "unknown");
   }
 
   #add(items: readonly Finish[]): Promise<readonly FinishResult[]> {

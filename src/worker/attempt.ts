@@ -1,14 +1,21 @@
 import type { FinishItem, FinishResult, Timer } from "../contract/index.ts";
-import type { Engine, Envelope, JobContext, Lease, Outcome } from "../core/index.ts";
+import type { Engine, Envelope, JobContext, Lease, Outcome, Taken } from "../core/index.ts";
 import { JobSnapshot } from "../core/index.ts";
-import type { JobferryError } from "../errors/index.ts";
+import { JobferryError } from "../errors/index.ts";
 import { parseDuration, type Duration } from "../runtime/index.ts";
 import { makeOutcome } from "./outcome.ts";
 import type { Letter } from "./outbox.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Whoever runs attempts. */
-export type AttemptOwner = Readonly<{ settled: (attempt: Attempt, result: FinishResult) => void }>;
+export interface AttemptOwner {
+  /** To which the lease is renewed. */
+  readonly leaseMs: number;
+  settled(attempt: Attempt, result: FinishResult): void;
+}
+
+/** `held`: fetched ahead. `closed`: its end was sent or given up; what the handler still returns is ignored. */
+export type AttemptPhase = "held" | "running" | "closed";
 
 /**
  * One attempt at a job, from its lease to its end. It is also the handler's context and its own letter in the outbox: handlers see
@@ -21,33 +28,44 @@ export class Attempt implements JobContext, Letter {
   readonly #engine: Engine;
   readonly #owner: AttemptOwner;
   #controller: AbortController | undefined;
+  phase: AttemptPhase = "held";
+  /** Whether its handler was started. */
+  ran = false;
   /** Why the handler was told to stop. */
   aborted: JobferryError | undefined = undefined;
-  /** The attempt's end was sent; what the handler still returns is ignored. */
-  closed = false;
-  /** Monotonic milliseconds of the handler's start; 0 before. */
-  startedAt = 0;
-  /** Place in the runner's list. */
+  /** The lease is gone, by the store's word or by this process's clock. */
+  lost = false;
+  /** Monotonic milliseconds of the handler's start where its time is measured; else undefined. */
+  startedAt: number | undefined = undefined;
+  /** Place among the attempts in hand; -1 when it is not there. */
   place = -1;
-  /** The runner's own, for the timeout and then for the grace after an abort. */
+  /** For the timeout, and then for the grace after an abort. */
   timer: Timer | undefined = undefined;
   /** Told when the handler must stop; set by executors that run it elsewhere. */
   onAbort: ((reason: JobferryError) => void) | undefined = undefined;
 
-  /** How it ends; set before it goes to the outbox. */
-  item: FinishItem;
   /** What the handler returned. */
   value: unknown = undefined;
+  /** `value` encoded, where results are kept. */
+  result: Uint8Array | undefined = undefined;
   /** Set when it did not succeed. */
   verdict: Verdict | undefined = undefined;
 
-  constructor(engine: Engine, owner: AttemptOwner, lease: Lease, envelope: Envelope) {
+  constructor(engine: Engine, owner: AttemptOwner, { lease, envelope, payload }: Taken) {
     this.#engine = engine;
     this.#owner = owner;
-    this.item = { reservation: lease.reservation, outcome: "done" };
     this.lease = lease;
     this.envelope = envelope;
-    this.job = new JobSnapshot(lease.reservation.job, envelope);
+    this.job = new JobSnapshot(lease.reservation.job, envelope, payload);
+  }
+
+  /** How it ends. Made when it is sent. */
+  get item(): FinishItem {
+    if (this.verdict !== undefined) return this.verdict.item;
+    const { reservation } = this.lease;
+    return this.result === undefined
+      ? { reservation, outcome: "done" }
+      : { reservation, outcome: "done", result: this.result };
   }
 
   settled(result: FinishResult): void {
@@ -71,21 +89,48 @@ export class Attempt implements JobContext, Letter {
     this.#controller?.abort(reason);
   }
 
-  async extend(fromNow: Duration): Promise<void> {
-    const leaseMs = parseDuration(fromNow, "fromNow", { min: 1 });
+  // Getters of functions, so that handlers may take the context apart: `(job, { retry }) => …`. Few look, so nothing is bound beforehand.
+
+  get extend(): (fromNow: Duration) => Promise<void> {
+    return (fromNow) => this.#extend(fromNow);
+  }
+
+  get retry(): (options: Readonly<{ in: Duration }>) => Outcome {
+    return retry;
+  }
+
+  get cancel(): (reason: string) => Outcome {
+    return cancel;
+  }
+
+  get snooze(): (delay: Duration) => Outcome {
+    return snooze;
+  }
+
+  /** Never to less than what the worker renews it to: renewals come too seldom for a shorter lease. */
+  async #extend(fromNow: Duration): Promise<void> {
+    const leaseMs = Math.max(parseDuration(fromNow, "fromNow", { min: 1 }), this.#owner.leaseMs);
+    if (this.phase === "closed" || this.lost) throw this.lease.lostError();
     this.lease.check();
     await this.#engine.extendLease(this.lease, leaseMs);
   }
+}
 
-  retry(options: Readonly<{ in: Duration }>): Outcome {
-    return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
-  }
+export function retry(options: Readonly<{ in: Duration }>): Outcome {
+  return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
+}
 
-  cancel(reason: string): Outcome {
-    return makeOutcome({ kind: "cancel", reason: String(reason) });
-  }
+export function cancel(reason: string): Outcome {
+  return makeOutcome({ kind: "cancel", reason: String(reason) });
+}
 
-  snooze(delay: Duration): Outcome {
-    return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
-  }
+export function snooze(delay: Duration): Outcome {
+  return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
+}
+
+export function shutdownError(): JobferryError {
+  return new JobferryError(
+    "SHUTDOWN",
+    "The worker is stopping. End soon; the job is handed back and runs again elsewhere.",
+  );
 }

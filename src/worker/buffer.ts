@@ -13,12 +13,12 @@ export class Buffer {
     this.#attempts.push(attempt);
   }
 
-  putFirst(attempt: Attempt): void {
-    this.#attempts = [attempt, ...this.all()];
+  putFirst(attempts: readonly Attempt[]): void {
+    this.#attempts = [...attempts, ...this.all()];
     this.#head = 0;
   }
 
-  take(): Attempt | undefined {
+  #take(): Attempt | undefined {
     const attempt = this.#attempts[this.#head];
     this.#attempts[this.#head] = undefined;
     this.#head += 1;
@@ -32,7 +32,7 @@ export class Buffer {
   /** The first that `fits`; nearly always the very first. */
   takeFirst(fits: (attempt: Attempt) => boolean): Attempt | undefined {
     const first = this.#attempts[this.#head];
-    if (first !== undefined && fits(first)) return this.take();
+    if (first !== undefined && fits(first)) return this.#take();
     const found = this.all().find(fits);
     if (found !== undefined) this.takeWhere((attempt) => attempt === found);
     return found;
@@ -43,9 +43,12 @@ export class Buffer {
   }
 
   takeWhere(which: (attempt: Attempt) => boolean): readonly Attempt[] {
-    const all = this.all();
-    this.#attempts = all.filter((attempt) => !which(attempt));
+    if (this.size === 0) return [];
+    const taken: Attempt[] = [];
+    const left: Attempt[] = [];
+    for (const attempt of this.all()) (which(attempt) ? taken : left).push(attempt);
+    this.#attempts = left;
     this.#head = 0;
-    return all.filter(which);
+    return taken;
   }
 }

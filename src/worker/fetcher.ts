@@ -1,21 +1,27 @@
 import type { StoredJob } from "../contract/index.ts";
 import type { Engine, Taken } from "../core/index.ts";
-import { nextTurn, sleep } from "../runtime/index.ts";
+import { sleep } from "../runtime/index.ts";
+import { nextTurn } from "../runtime/next-turn.ts";
 
 const WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 3_000;
-/** A store that answers in the same turn and handlers that do not wait would never let timers and I/O in. */
-const MAX_TURN_MS = 5;
+/** A wait that ended sooner without a job was ended for nothing. */
+const FOR_NOTHING_MS = 5;
+const MAX_NOTHING_PAUSE_MS = 250;
+const TURN_MS = 20;
+const TURN_FETCHES = 100;
 
 /** How much is wanted now: `max` in all, `free` of them for slots that start at once. */
 export type Appetite = Readonly<{ max: number; free: number }>;
 
 export interface FetchHost {
   appetite(): Appetite;
+  /** Nothing runs, waits or is unconfirmed here. */
+  readonly idle: boolean;
   accept(taken: readonly Taken[], died: readonly StoredJob[]): void;
-  /** A fetch that would not wait found nothing. The next one is made when the appetite may have grown. */
-  foundNothing(): void;
+  /** A fetch that would not wait found nothing while the host was idle. */
+  foundNothing(): Promise<void>;
   error(error: unknown): void;
 }
 
@@ -24,29 +30,32 @@ export class Fetcher {
   readonly #engine: Engine;
   readonly #order: () => readonly string[];
   readonly #leaseMs: number;
-  readonly #waits: boolean;
+  readonly #untilEmpty: boolean;
   readonly #host: FetchHost;
   readonly #stop = new AbortController();
   #waiting: AbortController | undefined;
   #wake: (() => void) | undefined;
   #paused = false;
   #done: Promise<void> | undefined;
+  #nothingPauseMs = 0;
+  #lastTurn = 0;
+  #fetches = 0;
 
   constructor(
     engine: Engine,
     order: () => readonly string[],
-    options: Readonly<{ leaseMs: number; waits: boolean }>,
+    options: Readonly<{ leaseMs: number; untilEmpty: boolean }>,
     host: FetchHost,
   ) {
     this.#engine = engine;
     this.#order = order;
     this.#leaseMs = options.leaseMs;
-    this.#waits = options.waits;
+    this.#untilEmpty = options.untilEmpty;
     this.#host = host;
   }
 
   start(): void {
-    this.#done ??= this.#run();
+    if (!this.#stop.signal.aborted) this.#done ??= this.#run();
   }
 
   /** Resolves when no fetch is under way any more; what it still brought has been accepted. */
@@ -72,25 +81,27 @@ export class Fetcher {
     this.#wake?.();
   }
 
+  /** The host became idle: whoever works until nothing is left need not wait for more. */
+  idle(): void {
+    if (this.#untilEmpty) this.#waiting?.abort();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     const { clock } = this.#engine;
     let pause = FIRST_PAUSE_MS;
-    let turnAt = clock.monotonic();
     while (!signal.aborted) {
-      if (clock.monotonic() - turnAt > MAX_TURN_MS) {
-        await new Promise<void>(nextTurn);
-        turnAt = clock.monotonic();
-        continue; // it may have been stopped meanwhile
-      }
       const appetite = this.#host.appetite();
       if (this.#paused || appetite.max <= 0) {
-        await this.#appetite();
+        await this.#untilHungry();
         continue;
       }
       try {
-        await this.#fetch(appetite);
+        const waits = this.#mayWait(appetite);
+        const found = await this.#fetch(appetite, waits ? WAIT_MS : 0);
+        if (!found) await this.#foundNothing(appetite, waits);
         pause = FIRST_PAUSE_MS;
+        await this.#giveTurn();
       } catch (error) {
         if (signal.aborted) return;
         this.#host.error(error);
@@ -100,7 +111,7 @@ export class Fetcher {
     }
   }
 
-  #appetite(): Promise<void> {
+  #untilHungry(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = (): void => {
         this.#wake = undefined;
@@ -109,16 +120,58 @@ export class Fetcher {
     });
   }
 
-  async #fetch({ max, free }: Appetite): Promise<void> {
+  async #fetch({ max, free }: Appetite, waitMs: number): Promise<boolean> {
     this.#waiting = new AbortController();
-    const waitMs = this.#waits ? WAIT_MS : 0;
-    const call = { queues: this.#order(), max, free, leaseMs: this.#leaseMs, waitMs, signal: this.#waiting.signal };
-    const { taken, died } = await this.#engine.reserve(call);
-    this.#waiting = undefined;
-    if (taken.length > 0 || died.length > 0) this.#host.accept(taken, died);
-    else if (!this.#waits) {
-      this.#host.foundNothing();
-      if (!this.#stop.signal.aborted) await this.#appetite();
+    const { signal } = this.#waiting;
+    const sentAt = this.#engine.clock.monotonic();
+    try {
+      const { taken, died, unreadable } = await this.#engine.reserve({
+        queues: this.#order(),
+        max,
+        free,
+        leaseMs: this.#leaseMs,
+        waitMs,
+        signal,
+      });
+      const found = taken.length + died.length + unreadable > 0;
+      const forNothing = !found && waitMs > 0 && !signal.aborted;
+      if (!forNothing || this.#engine.clock.monotonic() - sentAt > FOR_NOTHING_MS) this.#nothingPauseMs = 0;
+      else this.#nothingPauseMs = Math.min(Math.max(1, this.#nothingPauseMs * 2), MAX_NOTHING_PAUSE_MS);
+      if (found) this.#host.accept(taken, died);
+      return found;
+    } finally {
+      this.#waiting = undefined;
     }
+  }
+
+  /**
+   * A fetch ahead never waits: jobs that lost a lease are only given for a slot that is free, so a waiting fetch without one would hold
+   * them up after a slot became free.
+   */
+  #mayWait({ free }: Appetite): boolean {
+    return free > 0 && !(this.#untilEmpty && this.#host.idle);
+  }
+
+  async #foundNothing({ free }: Appetite, waited: boolean): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted || this.#paused) return;
+    if (waited) {
+      if (this.#nothingPauseMs > 0) await sleep(this.#engine.clock, this.#nothingPauseMs, signal);
+    } else if (free === 0) {
+      if (this.#host.appetite().free === 0) await this.#untilHungry();
+    } else if (this.#host.idle) {
+      await this.#host.foundNothing();
+      await sleep(this.#engine.clock, FIRST_PAUSE_MS, signal);
+    }
+  }
+
+  /** Jobs and handlers that never wait for anything outside would keep timers, signals and sockets from their turn as long as there are jobs. */
+  async #giveTurn(): Promise<void> {
+    const now = this.#engine.clock.monotonic();
+    this.#fetches += 1;
+    if (this.#fetches < TURN_FETCHES && now - this.#lastTurn < TURN_MS) return;
+    await new Promise<void>(nextTurn);
+    this.#fetches = 0;
+    this.#lastTurn = this.#engine.clock.monotonic();
   }
 }

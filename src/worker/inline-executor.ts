@@ -51,17 +51,20 @@ export class InlineExecutor implements Executor {
     const handler = handlerFor(this.#table, attempt.job.name);
     if (listener === undefined || handler === undefined) return;
     let result: unknown;
+    let later: boolean;
     try {
       result = handler(attempt.job, attempt);
+      later = isThenable(result);
     } catch (error) {
       listener.threw(attempt, error);
       return;
     }
-    if (!isThenable(result)) {
+    if (!later) {
       listener.returned(attempt, result);
       return;
     }
-    result.then(
+    // A foreign thenable may call back twice, or throw; a promise made of it does neither.
+    Promise.resolve(result).then(
       (value) => listener.returned(attempt, value),
       (error: unknown) => listener.threw(attempt, error),
     );
@@ -80,6 +83,8 @@ export class InlineExecutor implements Executor {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+function isThenable(value: unknown): boolean {
+  if (value instanceof Promise) return true;
+  const mayBe = (typeof value === "object" && value !== null) || typeof value === "function";
+  return mayBe && "then" in value && typeof value.then === "function";
 }

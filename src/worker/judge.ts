@@ -21,16 +21,24 @@ export type Judged = Readonly<{
   aborted: JobferryError | undefined;
 }>;
 
-/** Applies the options of an attempt: the job's own first, then the worker's, the queue's, the built-in. */
+export type JudgeHost = Readonly<{
+  clock: Clock;
+  /** The longest delay that the store keeps. */
+  maxDelayMs: () => number;
+  /** Told what a `backoff` or `shouldRetry` of the user threw; the attempt is judged without it. */
+  error: (error: unknown) => void;
+}>;
+
+/** Applies the options of an attempt: the job's own first, then the worker's, the queue's, the built-in. Never throws: each attempt must come to its end. */
 export class Judge {
   readonly #worker: WorkerSettings;
   readonly #queue: CheckedAttempts;
-  readonly #clock: Clock;
+  readonly #host: JudgeHost;
 
-  constructor(worker: WorkerSettings, queue: CheckedAttempts, clock: Clock) {
+  constructor(worker: WorkerSettings, queue: CheckedAttempts, host: JudgeHost) {
     this.#worker = worker;
     this.#queue = queue;
-    this.#clock = clock;
+    this.#host = host;
   }
 
   timeout(envelope: Envelope): number | undefined {
@@ -40,54 +48,54 @@ export class Judge {
   /** A job whose `retryUntil` has passed is not started any more. */
   expired(attempt: Judged): Verdict | undefined {
     const { retryUntil } = attempt.envelope;
-    if (retryUntil === undefined || this.#clock.now() <= retryUntil) return undefined;
-    const error = new JobferryError(
-      "RETRY_EXPIRED",
-      `retryUntil (${new Date(retryUntil).toISOString()}) has passed, so no attempt is made any more.`,
+    if (retryUntil === undefined || this.#host.clock.now() <= retryUntil) return undefined;
+    return this.refuse(
+      attempt,
+      new JobferryError(
+        "RETRY_EXPIRED",
+        `retryUntil (${timeText(retryUntil)}) has passed, so no attempt is made any more.`,
+      ),
     );
-    return this.#fail(attempt, error, failureFrom(error), false);
   }
 
   threw(attempt: Judged, thrown: unknown): Verdict {
     const { aborted } = attempt;
-    if (aborted?.code === "SHUTDOWN") return this.handBack(attempt);
-    const cause = aborted?.code === "TIMEOUT" ? aborted : asError(thrown);
-    const failure = aborted?.code === "TIMEOUT" ? timeoutFailure(aborted, thrown) : failureFrom(unwrapped(cause));
-    const error = unwrapped(cause);
-    if (isPermanent(thrown) || this.#worker.shouldRetry?.(error, attempt.job) === false)
-      return this.#fail(attempt, error, failure, true);
+    const permanent = isMarkedPermanent(thrown);
+    if (aborted?.code === "SHUTDOWN" && !permanent) return this.handBack(attempt);
+    const timedOut = aborted?.code === "TIMEOUT";
+    const error = timedOut ? aborted : errorOf(thrown);
+    const failure = timedOut ? timeoutFailure(aborted, thrown) : failureFrom(error);
+    if (permanent || !this.#worthRetry(error, attempt.job)) return fail(attempt, error, failure, true);
     const { maxExceptions = this.#worker.attempts.maxExceptions ?? this.#queue.maxExceptions } = attempt.envelope;
     if (maxExceptions !== undefined && attempt.job.exceptions + 1 >= maxExceptions)
-      return this.#fail(attempt, error, failure, true);
+      return fail(attempt, error, failure, true);
     return this.#again(attempt, error, failure, true, undefined);
   }
 
   outcome(attempt: Judged, outcome: OutcomeData): Verdict {
     const { reservation } = attempt.lease;
-    switch (outcome.kind) {
-      case "snooze":
-        return {
-          item: { reservation, outcome: "release", delayMs: outcome.delayMs, refund: true },
-          error: undefined,
-          retryInMs: outcome.delayMs,
-        };
-      case "cancel": {
-        const error = new JobferryError("CANCELLED", outcome.reason);
-        return this.#fail(attempt, error, failureFrom(error), false);
-      }
-      case "retry": {
-        const error = new Error("The handler asked for another attempt.");
-        return this.#again(attempt, error, failureFrom(error), false, outcome.delayMs);
-      }
+    if (outcome.kind === "cancel") return this.refuse(attempt, new JobferryError("CANCELLED", outcome.reason));
+    const { delayMs } = outcome;
+    if (delayMs > this.#host.maxDelayMs()) return this.threw(attempt, this.#tooLong(outcome.kind, delayMs));
+    if (outcome.kind === "snooze") {
+      return {
+        item: { reservation, outcome: "release", delayMs, refund: true },
+        error: undefined,
+        retryInMs: delayMs,
+      };
     }
+    const error = new Error("The handler asked for another attempt.");
+    return this.#again(attempt, error, failureFrom(error), false, delayMs);
   }
 
   /** The attempt does not count: it never started, or the worker stops. */
   handBack(attempt: Judged, delayMs = 0): Verdict {
+    const { reservation } = attempt.lease;
+    const delay = Math.min(delayMs, this.#host.maxDelayMs());
     return {
-      item: { reservation: attempt.lease.reservation, outcome: "release", delayMs, refund: true },
+      item: { reservation, outcome: "release", delayMs: delay, refund: true },
       error: undefined,
-      retryInMs: delayMs,
+      retryInMs: delay,
     };
   }
 
@@ -102,9 +110,18 @@ export class Judge {
     };
   }
 
-  /** To failed without a handler having run. */
+  /** To failed, though no handler threw. */
   refuse(attempt: Judged, error: JobferryError): Verdict {
-    return this.#fail(attempt, error, failureFrom(error), false);
+    return fail(attempt, error, failureFrom(error), false);
+  }
+
+  #worthRetry(error: Error, job: JobSnapshot): boolean {
+    try {
+      return this.#worker.shouldRetry?.(error, job) !== false;
+    } catch (cause) {
+      this.#host.error(callbackError("shouldRetry", cause));
+      return true;
+    }
   }
 
   /** Another attempt, as long as there are any. Lost leases are not among them. */
@@ -113,40 +130,76 @@ export class Judge {
     const maxAttempts =
       envelope.maxAttempts ?? this.#worker.attempts.maxAttempts ?? this.#queue.maxAttempts ?? BUILT_IN.maxAttempts;
     const tried = job.attempts - job.losses;
-    if (tried >= maxAttempts) return this.#fail(attempt, error, failure, threw);
-    const delayMs = asked ?? this.#delay(envelope, tried, error);
-    if (envelope.retryUntil !== undefined && this.#clock.now() + delayMs > envelope.retryUntil) {
-      return this.#fail(attempt, error, { ...failure, code: "RETRY_EXPIRED" }, threw);
-    }
+    if (tried >= maxAttempts) return fail(attempt, error, failure, threw);
+    // A store that keeps no delay as long makes the next attempt as late as it can.
+    const delayMs = Math.min(asked ?? this.#delay(envelope, tried, error), this.#host.maxDelayMs());
+    if (envelope.retryUntil !== undefined && this.#host.clock.now() + delayMs > envelope.retryUntil)
+      return fail(attempt, error, { ...failure, code: "RETRY_EXPIRED" }, threw);
     const { reservation } = attempt.lease;
     return { item: { reservation, outcome: "release", delayMs, failure, threw }, error, retryInMs: delayMs };
   }
 
   #delay(envelope: Envelope, tried: number, error: Error): number {
-    if (envelope.backoff !== undefined) return backoffDelay(envelope.backoff, tried, this.#clock);
-    if (this.#worker.backoff !== undefined) return parseDuration(this.#worker.backoff(tried, error), "backoff()");
-    return backoffDelay(this.#worker.attempts.backoff ?? this.#queue.backoff ?? BUILT_IN.backoff, tried, this.#clock);
+    const { clock } = this.#host;
+    if (envelope.backoff !== undefined) return backoffDelay(envelope.backoff, tried, clock);
+    const { backoff, attempts } = this.#worker;
+    try {
+      if (backoff !== undefined) return parseDuration(backoff(tried, error), "what backoff() returned");
+    } catch (cause) {
+      this.#host.error(callbackError("backoff", cause));
+    }
+    return backoffDelay(attempts.backoff ?? this.#queue.backoff ?? BUILT_IN.backoff, tried, clock);
   }
 
-  #fail(attempt: Judged, error: Error, failure: JobFailure, threw: boolean): Verdict {
-    return {
-      item: { reservation: attempt.lease.reservation, outcome: "fail", failure, threw },
-      error,
-      retryInMs: undefined,
-    };
+  #tooLong(kind: "retry" | "snooze", delayMs: number): JobferryError {
+    const max = this.#host.maxDelayMs();
+    return new JobferryError(
+      "UNSUPPORTED",
+      `${kind} was asked for in ${delayMs} ms; this backend delays a job by at most ${max} ms. Ask for less.`,
+    );
   }
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(failureFrom(thrown).message, { cause: thrown });
+function fail(attempt: Judged, error: Error, failure: JobFailure, threw: boolean): Verdict {
+  const { reservation } = attempt.lease;
+  return { item: { reservation, outcome: "fail", failure, threw }, error, retryInMs: undefined };
 }
 
-/** A mark around somebody else's error is not what went wrong. */
-function unwrapped(error: Error): Error {
-  return isPermanent(error) && error.cause instanceof Error ? error.cause : error;
+/** A thrown value may be a proxy or have getters that throw. */
+function isMarkedPermanent(thrown: unknown): boolean {
+  try {
+    return isPermanent(thrown);
+  } catch {
+    return false;
+  }
+}
+
+/** What listeners get: the error itself. A mark around somebody else's error is not what went wrong. */
+function errorOf(thrown: unknown): Error {
+  try {
+    if (isPermanent(thrown) && thrown.cause instanceof Error) return thrown.cause;
+    if (thrown instanceof Error) return thrown;
+  } catch {
+    // As below.
+  }
+  return new Error(failureFrom(thrown).message, { cause: thrown });
 }
 
 function timeoutFailure(timeout: JobferryError, thrown: unknown): JobFailure {
   const failure = failureFrom(timeout);
   return thrown === timeout || thrown === undefined ? failure : { ...failure, stack: failureFrom(thrown).stack };
+}
+
+function callbackError(name: string, cause: unknown): JobferryError {
+  return new JobferryError(
+    "UNEXPECTED",
+    `The worker's option ${name} threw, so the attempt was judged without it: ${failureFrom(cause).message}`,
+    { cause },
+  );
+}
+
+/** An envelope may hold any number. */
+function timeText(epochMs: number): string {
+  const date = new Date(epochMs);
+  return Number.isNaN(date.getTime()) ? `${epochMs}` : date.toISOString();
 }

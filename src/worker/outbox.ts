@@ -1,64 +1,51 @@
-import type { FinishItem, FinishResult } from "../contract/index.ts";
-import type { Engine, Finish, Lease } from "../core/index.ts";
+import type { FinishResult } from "../contract/index.ts";
+import type { Engine, Finish } from "../core/index.ts";
 
 /** An attempt's end, and whom to tell when the store has answered. `Finish` is part of it, so that no second object is needed. */
 export interface Letter extends Finish {
-  readonly item: FinishItem;
-  readonly lease: Lease;
   settled(result: FinishResult): void;
 }
 
 /**
- * Finishes attempts in batches: those that end in one turn of the event loop go together, one batch at a time is under way, and the
- * rest waits. The runner fetches no more while too many are unconfirmed.
+ * Sends the ends of attempts in batches: those of one turn go together, and core gathers what comes while a batch is under way. Each is
+ * told its own answer at once, though others of its batch may be repeated until their leases end. Bounded: while it is `full` the
+ * runner fetches nothing.
  */
 export class Outbox {
   readonly #engine: Engine;
-  readonly #onIdle: () => void;
+  readonly #limit: number;
+  readonly #onRoom: () => void;
   readonly #onError: (error: unknown) => void;
   #letters: Letter[] = [];
-  #flying = 0;
-  #scheduled = false;
+  /** Ends that the store has not confirmed yet. */
+  unconfirmed = 0;
 
-  constructor(engine: Engine, onIdle: () => void, onError: (error: unknown) => void) {
+  /** `onRoom` is called when it is no longer full, and when it is empty. */
+  constructor(engine: Engine, limit: number, onRoom: () => void, onError: (error: unknown) => void) {
     this.#engine = engine;
-    this.#onIdle = onIdle;
+    this.#limit = limit;
+    this.#onRoom = onRoom;
     this.#onError = onError;
   }
 
-  /** Ends that the store has not confirmed yet. */
-  get unconfirmed(): number {
-    return this.#letters.length + this.#flying;
+  get full(): boolean {
+    return this.unconfirmed >= this.#limit;
   }
 
   send(letter: Letter): void {
-    this.#letters.push(letter);
-    if (this.#scheduled || this.#flying > 0) return;
-    this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#flush();
-    });
+    this.unconfirmed += 1;
+    if (this.#letters.push(letter) === 1) queueMicrotask(this.#flush);
   }
 
-  #flush(): void {
-    if (this.#flying > 0 || this.#letters.length === 0) return;
+  readonly #flush = (): void => {
     const letters = this.#letters;
     this.#letters = [];
-    this.#flying = letters.length;
-    this.#engine.finish(letters).then(
-      (results) => this.#landed(letters, results),
-      (error: unknown) => {
-        this.#landed(letters, []);
-        this.#onError(error);
-      },
-    );
-  }
+    this.#engine.finishEach(letters, this.#told).catch(this.#onError);
+  };
 
-  #landed(letters: readonly Letter[], results: readonly FinishResult[]): void {
-    this.#flying = 0;
-    this.#flush();
-    for (const [i, letter] of letters.entries()) letter.settled(results[i] ?? "unknown");
-    this.#onIdle();
-  }
+  readonly #told = (letter: Letter, result: FinishResult): void => {
+    this.unconfirmed -= 1;
+    letter.settled(result);
+    if (this.unconfirmed === 0 || this.unconfirmed === this.#limit - 1) this.#onRoom();
+  };
 }

@@ -26,7 +26,10 @@ export function makeOutcome(data: OutcomeData): Outcome {
 
 /** undefined for an ordinary result. */
 export function outcomeOf(value: unknown): OutcomeData | undefined {
-  return typeof value === "object" && value !== null && brand in value
-    ? (value as unknown as OutcomeValue).data
-    : undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  try {
+    return brand in value ? (value as unknown as OutcomeValue).data : undefined;
+  } catch {
+    return undefined; // a proxy that refuses to be looked at is a result too
+  }
 }

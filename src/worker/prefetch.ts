@@ -2,6 +2,8 @@ const AHEAD_MS = 20;
 const MAX_AHEAD = 200;
 /** Weight of the newest handler in the mean. */
 const SHARE = 0.05;
+/** A very long handler must not keep short ones from being fetched ahead for hundreds of jobs. */
+const MAX_SAMPLE_MS = 1_000;
 
 /**
  * How many jobs to fetch ahead: as many as the slots start within 20 ms, so that short jobs come in large batches and long ones stay with
@@ -22,7 +24,13 @@ export class Prefetch {
   }
 
   took(durationMs: number): void {
-    this.#meanMs = this.#meanMs === undefined ? durationMs : this.#meanMs + (durationMs - this.#meanMs) * SHARE;
+    const sample = Math.min(durationMs, MAX_SAMPLE_MS);
+    this.#meanMs = this.#meanMs === undefined ? sample : this.#meanMs + (sample - this.#meanMs) * SHARE;
+  }
+
+  /** What was fetched ahead did not start: as if a handler had taken very long. */
+  stalled(): void {
+    this.#meanMs = MAX_SAMPLE_MS;
   }
 
   get target(): number {

@@ -1,19 +1,20 @@
 import type { Timer } from "../contract/index.ts";
 import type { Engine } from "../core/index.ts";
-import { JobferryError } from "../errors/index.ts";
 import type { Attempt } from "./attempt.ts";
 import type { AttemptsInHand } from "./attempts-in-hand.ts";
 
 const MAX_BATCH = 1_000;
 
 export type RenewalListener = Readonly<{
+  /** Told once an attempt. */
   lost: (attempt: Attempt) => void;
   error: (error: unknown) => void;
 }>;
 
 /**
  * Renews all leases with one timer: every sixth of a lease it extends those that have used up a third. When the store does not answer, the
- * holder gives up by its own monotonic clock, a margin before the store would.
+ * holder gives up by its own monotonic clock, a margin before the store would. A lease that ends with the connection has no such time: only
+ * the store's word ends it.
  */
 export class Renewals {
   readonly #engine: Engine;
@@ -22,7 +23,8 @@ export class Renewals {
   readonly #listener: RenewalListener;
   #timer: Timer | undefined;
   #stopped = false;
-  #flying = false;
+  /** When the renewal under way was sent, monotonic. */
+  #flyingSince = -Infinity;
 
   constructor(engine: Engine, attempts: AttemptsInHand, leaseMs: number, listener: RenewalListener) {
     this.#engine = engine;
@@ -46,51 +48,52 @@ export class Renewals {
   }
 
   #tick(): void {
-    const now = this.#engine.clock.monotonic();
-    const renewBefore = now + (this.#leaseMs * 2) / 3;
-    const old: Attempt[] = [];
-    for (const attempt of this.#attempts.all()) {
-      if (!attempt.closed && attempt.lease.endsAt < renewBefore) old.push(attempt);
-    }
-    for (const attempt of old) if (attempt.lease.endsAt <= now) this.#giveUp(attempt);
-    const held = old.filter((attempt) => attempt.lease.endsAt > now);
-    // A slow store must not pile up renewals: the next tick takes what this one left.
-    if (!this.#flying && held.length > 0) {
-      this.#flying = true;
-      this.#renew(held).then(
-        () => (this.#flying = false),
-        (error: unknown) => {
-          this.#flying = false;
-          this.#listener.error(error);
-        },
-      );
-    }
+    const { clock, capabilities } = this.#engine;
+    const { ends, extend } = capabilities.lease;
+    const now = clock.monotonic();
+    const old = this.#attempts.all().filter(({ lease, lost }) => !lost && lease.endsAt < now + (this.#leaseMs * 2) / 3);
+    if (ends === "connection") for (const { lease } of old) lease.renewed(now, this.#leaseMs);
+    for (const attempt of old) if (attempt.lease.over) this.#giveUp(attempt);
+    if (extend !== "unsupported") this.#send(old, now);
     this.#arm();
+  }
+
+  /** A slow store must not pile up renewals; one that never answers must not keep the others from being sent. */
+  #send(old: readonly Attempt[], now: number): void {
+    const held = old.filter((attempt) => !attempt.lost);
+    if (held.length === 0 || now - this.#flyingSince < this.#leaseMs / 2) return;
+    this.#flyingSince = now;
+    this.#renew(held).then(
+      () => this.#landed(now),
+      (error: unknown) => {
+        this.#landed(now);
+        this.#listener.error(error);
+      },
+    );
+  }
+
+  #landed(sentAt: number): void {
+    if (this.#flyingSince === sentAt) this.#flyingSince = -Infinity;
   }
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
     for (let i = 0; i < attempts.length; i += MAX_BATCH) {
-      const batch = attempts.slice(i, i + MAX_BATCH).filter((attempt) => !attempt.closed);
+      const batch = attempts.slice(i, i + MAX_BATCH).filter((attempt) => attempt.phase !== "closed" && !attempt.lost);
+      if (batch.length === 0) continue;
       const sentAt = this.#engine.clock.monotonic();
       const items = batch.map((attempt) => ({ reservation: attempt.lease.reservation, leaseMs: this.#leaseMs }));
       const results = await this.#engine.call("extend", () => this.#engine.driver.extend(items));
       for (const [k, attempt] of batch.entries()) {
         if (results[k] === "ok") attempt.lease.renewed(sentAt, this.#leaseMs);
-        else if (!attempt.closed) this.#giveUp(attempt);
+        else this.#giveUp(attempt);
       }
     }
   }
 
   #giveUp(attempt: Attempt): void {
-    if (attempt.aborted?.code === "LEASE_LOST") return;
-    attempt.abort(attempt.lease.lostError());
+    if (attempt.lost || attempt.phase === "closed") return;
+    attempt.lost = true;
+    attempt.abort(attempt.lease.lose());
     this.#listener.lost(attempt);
   }
-}
-
-export function shutdownError(): JobferryError {
-  return new JobferryError(
-    "SHUTDOWN",
-    "The worker is stopping. End soon; the job is handed back and runs again elsewhere.",
-  );
 }

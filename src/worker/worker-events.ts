@@ -1,8 +1,8 @@
 import type { JobferryError } from "../errors/index.ts";
 import type { Job, Route } from "../core/index.ts";
 
-/** Why a worker stopped. */
-export type StopReason = "stopped" | "maxJobs" | "maxTime" | "maxMemory" | "empty" | "signal";
+/** Why a worker stopped. `closed`: its queue was closed under it. */
+export type StopReason = "stopped" | "maxJobs" | "maxTime" | "maxMemory" | "empty" | "signal" | "closed";
 
 /** Each comes after the store accepted the change that it tells. */
 export interface WorkerEvents<J> {
@@ -19,6 +19,7 @@ export interface WorkerEvents<J> {
   unknown: Readonly<{ job: Job }>;
   /** The worker goes on by itself. Without a listener it is logged. */
   error: Readonly<{ error: JobferryError }>;
+  /** `handedBack`: running jobs that did not end before the stop and run again elsewhere. */
   stopped: Readonly<{ reason: StopReason; handedBack: number }>;
 }
 

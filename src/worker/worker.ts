@@ -4,6 +4,7 @@ import { JobferryError } from "../errors/index.ts";
 import { checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
 import { InlineExecutor } from "./inline-executor.ts";
 import { type Queues, queueOrder } from "./queue-order.ts";
+import { runUntil } from "./run-until.ts";
 import { Runner, type RunnerStatus } from "./runner.ts";
 import { checkWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
@@ -81,14 +82,14 @@ export class Worker<const W extends Work = Work> extends Emitter<WorkerEvents<Jo
     return this.#runner.status;
   }
 
-  /** Resolves when the worker runs. */
+  /** Resolves when the worker runs. @throws what opening the queue throws; then it may be started again. */
   start(): Promise<void> {
     return this.#runner.start();
   }
 
   /**
    * Takes no more jobs, hands back what was fetched ahead, waits for running jobs, then aborts them with SHUTDOWN and hands them back
-   * after `abortGrace`. The queue stays open. Calling it again with `timeout: 0` cuts the wait short.
+   * after `abortGrace`. The queue stays open. Calling it again with a shorter `timeout` cuts the wait short.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkOptions("stop", options, ["timeout", "reason"]);
@@ -97,18 +98,8 @@ export class Worker<const W extends Work = Work> extends Emitter<WorkerEvents<Jo
   }
 
   /** Starts, waits for the signal or one of the worker's own limits, and stops. Resolves to the reason. */
-  async run(signal?: AbortSignal): Promise<StopReason> {
-    await this.start();
-    const onAbort = (): void => {
-      this.stop({ reason: "signal" }).catch(() => undefined); // told by `stopped` below
-    };
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await this.#runner.stopped;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+  run(signal?: AbortSignal): Promise<StopReason> {
+    return runUntil(this.#runner, signal, () => this.stop({ reason: "signal" }));
   }
 
   /** Takes no more jobs; running ones go on. */

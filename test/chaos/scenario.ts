@@ -82,7 +82,7 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
   }
   const { batch } = queue.capabilities;
   const bounds: Bounds = {
-    perClaim: 250,
+    perClaim: 2 * scenario.concurrency,
     healthyLosses: scenario.healthyLosses,
     takeBackMs: TAKE_BACK_MS,
     atomicBatch: batch.atomic,

@@ -49,7 +49,7 @@ const BUILDERS = {
     mix: WELL_BEHAVED,
     burst: 10,
     // A process that is stopped while it writes keeps the file's lock: the others cannot renew meanwhile.
-    healthyLosses: 10_000,
+    healthyLosses: 3 * seconds,
     maxLosses: 20,
     faults: ({ workers, signal, leaseMs }) => every(1_200, signal, () => workers.freeze(leaseMs * 1.5)),
   }),

@@ -10,9 +10,10 @@ const port = parentPortOfThisChild();
 let runner: ChildRunner | undefined;
 
 async function load(module: string, parentPid: number): Promise<void> {
-  if (isMainThread) watchParent(parentPid);
   try {
-    runner = new ChildRunner(port, await loadWork(new URL(module)));
+    const watching = isMainThread ? watchParent(parentPid) : undefined;
+    const [work] = await Promise.all([loadWork(new URL(module)), watching]);
+    runner = new ChildRunner(port, work);
     port.send([{ kind: "loaded", names: runner.names }]);
   } catch (error) {
     port.send([{ kind: "notLoaded", error: packError(error) }]);

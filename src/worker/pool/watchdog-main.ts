@@ -1,7 +1,7 @@
-import { workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../runtime/system-clock.ts";
 
-const PERIOD_MS = 500;
+const PERIOD_MS = 250;
 const { parentPid } = workerData as { readonly parentPid: number };
 
 /** On POSIX an orphan gets another parent; on Windows it keeps the number of one that is gone. */
@@ -21,3 +21,4 @@ function watch(): void {
 }
 
 watch();
+parentPort?.postMessage("watching");
