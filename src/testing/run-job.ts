@@ -1,0 +1,94 @@
+import { engineOf, type Job, type NewJob, Queue, type QueueOptions, type Work } from "../core/index.ts";
+import { memoryDriver } from "../drivers/memory/memory-driver.ts";
+import { JobferryError } from "../errors/index.ts";
+import { nextTurn, silentLogger } from "../runtime/index.ts";
+import { Worker, type WorkerOptions } from "../worker/index.ts";
+import { virtualClock, type VirtualClock } from "./virtual-clock.ts";
+
+/** How one attempt ended. `retried` comes back after `retryInMs`, `failed` does not; `released` is a snooze: the attempt did not count. */
+export type AttemptOutcome =
+  | Readonly<{ outcome: "completed"; result: unknown }>
+  | Readonly<{ outcome: "retried"; error: Error; retryInMs: number }>
+  | Readonly<{ outcome: "failed"; error: Error }>
+  | Readonly<{ outcome: "released" }>;
+
+export type TestQueue = Readonly<{ queue: Queue; clock: VirtualClock }>;
+
+/** A memory queue on a virtual clock: hours pass when the test says so. */
+export function testQueue(options: Omit<QueueOptions, "clock"> = {}): TestQueue {
+  const clock = virtualClock();
+  return { clock, queue: new Queue(memoryDriver(), { logger: silentLogger, ...options, clock }) };
+}
+
+/**
+ * One attempt of a handler, judged by the rules that a worker goes by, without a store of yours.
+ * @throws HANDLER_MISSING when no route has the job's name; what `push` throws for a bad job.
+ */
+export async function runJob<const W extends Work>(
+  work: W,
+  job: NewJob,
+  options: WorkerOptions<Job> = {},
+): Promise<AttemptOutcome> {
+  const { queue, clock } = testQueue();
+  let ended: AttemptOutcome = { outcome: "released" };
+  let unknown = false;
+  const worker = new Worker<Work>(queue, job.queue, work, { ...options, maxJobs: 1, prefetch: 0 });
+  worker.on("completed", ({ result }) => (ended = { outcome: "completed", result }));
+  worker.on("failed", ({ error, retryAt }) => {
+    ended =
+      retryAt === undefined
+        ? { outcome: "failed", error }
+        : { outcome: "retried", error, retryInMs: retryAt - clock.now() };
+  });
+  worker.on("unknown", () => (unknown = true));
+  try {
+    await queue.push(job);
+    const stop = new AbortController();
+    worker.once("unknown", () => stop.abort());
+    await clock.advance(job.delay);
+    await worker.run(stop.signal);
+  } finally {
+    await queue.close();
+  }
+  if (unknown)
+    throw new JobferryError(
+      "HANDLER_MISSING",
+      `No route is named "${job.name}". Add it to the routes, or name the job otherwise.`,
+    );
+  return ended;
+}
+
+export type DrainOptions = Readonly<{
+  /** The queue's virtual clock; needed to pass through delays. */
+  clock?: VirtualClock;
+  /** Whether time goes on until delayed jobs (retries among them) are due. Default: they stay. */
+  throughDelays?: boolean;
+}>;
+
+/** Runs the worker until nothing of `queue` is pending or running, then stops it. */
+export async function drain(worker: Worker<never> | Worker, queue: Queue, options: DrainOptions = {}): Promise<void> {
+  const { clock, throughDelays = false } = options;
+  if (throughDelays && clock === undefined) {
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      "drain: throughDelays needs the queue's virtual clock: { clock, throughDelays: true }.",
+    );
+  }
+  const { driver } = engineOf(queue);
+  if (worker.status === "idle") await worker.start();
+  for (;;) {
+    await settle(clock);
+    const { pendingJobs, reservedJobs, delayedJobs } = await queue.getStats();
+    if (pendingJobs + reservedJobs > 0) continue;
+    if (!throughDelays || delayedJobs === 0 || clock === undefined) break;
+    const { nextDueInMs } = await driver.maintain({ max: 1_000 });
+    await clock.advance(Math.max(1, nextDueInMs ?? 1));
+  }
+  await worker.stop({ timeout: 0 });
+}
+
+/** Promises and immediates get their turn, on whatever clock. */
+async function settle(clock: VirtualClock | undefined): Promise<void> {
+  if (clock !== undefined) return clock.advance(0);
+  await new Promise<void>(nextTurn);
+}
