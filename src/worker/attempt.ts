@@ -116,15 +116,15 @@ export class Attempt implements JobContext, Letter {
   }
 }
 
-export function retry(options: Readonly<{ in: Duration }>): Outcome {
+function retry(options: Readonly<{ in: Duration }>): Outcome {
   return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
 }
 
-export function cancel(reason: string): Outcome {
+function cancel(reason: string): Outcome {
   return makeOutcome({ kind: "cancel", reason: String(reason) });
 }
 
-export function snooze(delay: Duration): Outcome {
+function snooze(delay: Duration): Outcome {
   return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
 }
 
