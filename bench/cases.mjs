@@ -28,7 +28,8 @@ function counting(total) {
     },
     async check(queue, ran = total) {
       const once = seen.filter((times) => times === 1).length;
-      if (runs !== ran || once !== ran) throw new Error(`expected ${ran} jobs once each: ${runs} runs, ${once} jobs ran exactly once`);
+      if (runs !== ran || once !== ran)
+        throw new Error(`expected ${ran} jobs once each: ${runs} runs, ${once} jobs ran exactly once`);
       const left = await queue.left();
       if (left !== total - ran) throw new Error(`expected ${total - ran} jobs left, found ${left}`);
     },

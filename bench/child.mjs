@@ -8,7 +8,12 @@ const settings = planned[caseName];
 const peer = (await peers()).find(({ name }) => name === peerName);
 const options = { ...settings, count: settings.counts?.[peerName] ?? settings.count };
 
-const warmUp = { ...options, count: Math.min(options.count ?? 0, 5_000), waiting: Math.min(options.waiting ?? 0, 1_000), take: 1_000 };
+const warmUp = {
+  ...options,
+  count: Math.min(options.count ?? 0, 5_000),
+  waiting: Math.min(options.waiting ?? 0, 1_000),
+  take: 1_000,
+};
 if (settings.run !== "heap") await cases[settings.run](peer, warmUp);
 const results = [];
 for (let i = 0; i < (settings.run === "heap" ? 1 : (settings.repeats ?? repeats)); i += 1) {
@@ -19,5 +24,7 @@ for (let i = 0; i < (settings.run === "heap" ? 1 : (settings.repeats ?? repeats)
 const values = results.map(({ value }) => value).toSorted((a, b) => a - b);
 const median = values[Math.floor(values.length / 2)];
 const shown = results.find(({ value }) => value === median);
-process.stdout.write(`${JSON.stringify({ ...shown, value: median, min: values[0], max: values.at(-1), count: options.count ?? options.take })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ ...shown, value: median, min: values[0], max: values.at(-1), count: options.count ?? options.take })}\n`,
+);
 process.exit(0);

@@ -13,7 +13,8 @@ const sqlitePeers = async () => {
 };
 
 const ours = (name) => name.startsWith("jobferry");
-const processCases = (count) => Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
+const processCases = (count) =>
+  Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
 
 export const plan = {
   memory: {

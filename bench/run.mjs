@@ -9,11 +9,16 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { case: { type: "string" }, check: { type: "boolean" } } });
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { case: { type: "string" }, check: { type: "boolean" } },
+});
 
 if (!existsSync(`${folder}node_modules`)) {
   process.stderr.write("Installing the peers (once) …\n");
-  execFileSync("npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }
 const { plan } = await import("./plan.mjs");
 const backends = positionals.length === 0 ? Object.keys(plan) : positionals;
@@ -24,14 +29,25 @@ if (unknown !== undefined) {
 }
 
 async function measure(backend, caseName, peer) {
-  const child = promisify(execFile)(process.execPath, ["--expose-gc", "--max-old-space-size=8192", `${folder}child.mjs`, backend, caseName, peer]);
+  const child = promisify(execFile)(process.execPath, [
+    "--expose-gc",
+    "--max-old-space-size=8192",
+    `${folder}child.mjs`,
+    backend,
+    caseName,
+    peer,
+  ]);
   const { stdout } = await child;
   return JSON.parse(stdout);
 }
 
 function shown(value, unit) {
   if (unit !== undefined) return `${value < 10 ? value.toFixed(3) : value.toFixed(0)} ${unit}`;
-  return value >= 1e6 ? `${(value / 1e6).toFixed(2)}M/s` : value >= 1e4 ? `${(value / 1e3).toFixed(1)}k/s` : `${value.toFixed(0)}/s`;
+  return value >= 1e6
+    ? `${(value / 1e6).toFixed(2)}M/s`
+    : value >= 1e4
+      ? `${(value / 1e3).toFixed(1)}k/s`
+      : `${value.toFixed(0)}/s`;
 }
 
 function target(backend, results, { case: name, peer, than, want, below, overCase, unit }) {
@@ -43,10 +59,20 @@ function target(backend, results, { case: name, peer, than, want, below, overCas
   const reached = want === undefined ? got < below : got >= want;
   const versus = than === undefined ? (overCase === undefined ? "" : ` over ${overCase}`) : ` vs ${than}`;
   const wanted = want === undefined ? `below ${below} ${unit}` : want.toFixed(2);
-  return { line: `TARGET ${backend}.${name} ${peer}${versus}: got ${got.toFixed(3)} want ${wanted} ${reached ? "reached" : "missed"}`, reached };
+  return {
+    line: `TARGET ${backend}.${name} ${peer}${versus}: got ${got.toFixed(3)} want ${wanted} ${reached ? "reached" : "missed"}`,
+    reached,
+  };
 }
 
-const report = { at: new Date().toISOString(), node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), results: {} };
+const report = {
+  at: new Date().toISOString(),
+  node: process.version,
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  memoryBytes: totalmem(),
+  results: {},
+};
 const lines = [];
 let missed = 0;
 
@@ -64,7 +90,9 @@ for (const backend of backends) {
       const range = `${shown(result.min, settings.unit)} – ${shown(result.max, settings.unit)}`;
       const cpu = result.cpuPerJobUs === undefined ? "" : `${result.cpuPerJobUs.toFixed(1)} µs CPU/job`;
       const p99 = result.p99 === undefined ? "" : `p99 ${result.p99.toFixed(3)} ms`;
-      process.stdout.write(`  ${caseName.padEnd(14)} ${peer.padEnd(22)} ${shown(result.value, settings.unit).padStart(14)}  (${range})  ${cpu}${p99}\n`);
+      process.stdout.write(
+        `  ${caseName.padEnd(14)} ${peer.padEnd(22)} ${shown(result.value, settings.unit).padStart(14)}  (${range})  ${cpu}${p99}\n`,
+      );
     }
   }
   report.results[backend] = results;

@@ -4,12 +4,20 @@ import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/in
 function adapter(queue) {
   return {
     queue,
-    push: (payload, priority) => queue.push(priority === undefined ? createJob(payload) : createJob(payload, { priority })),
+    push: (payload, priority) =>
+      queue.push(priority === undefined ? createJob(payload) : createJob(payload, { priority })),
     pushBulk: (payloads, priorityOf) =>
-      queue.pushBatch(payloads.map((payload) => (priorityOf ? createJob(payload, { priority: priorityOf(payload) }) : createJob(payload)))),
+      queue.pushBatch(
+        payloads.map((payload) =>
+          priorityOf ? createJob(payload, { priority: priorityOf(payload) }) : createJob(payload),
+        ),
+      ),
     /** Resolves when every job is completed and the store has confirmed it. */
     async process({ concurrency, handler }) {
-      const worker = new Worker(queue, "default", async (job) => handler(job.payload), { concurrency, stopWhenEmpty: true });
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
+        concurrency,
+        stopWhenEmpty: true,
+      });
       await worker.run();
     },
     /** The first `count` of a larger backlog. */
@@ -32,4 +40,7 @@ function adapter(queue) {
 
 export const memoryCopy = { name: "jobferry", open: async () => adapter(memoryQueue()) };
 export const memoryReference = { name: "jobferry copy:false", open: async () => adapter(memoryQueue({ copy: false })) };
-export const sqlite = { name: "jobferry", open: async ({ folder }) => adapter(await createQueue(`sqlite:${folder}/jobs.db`)) };
+export const sqlite = {
+  name: "jobferry",
+  open: async ({ folder }) => adapter(await createQueue(`sqlite:${folder}/jobs.db`)),
+};

@@ -11,7 +11,12 @@ export const plainjob = {
     const queue = defineQueue({ connection: better(new Database(`${folder}/plainjob.db`)), logger: silent });
     const workers = (count, handler, onCompleted) =>
       Array.from({ length: count }, () =>
-        defineWorker("job", async (job) => handler(JSON.parse(job.data)), { queue, logger: silent, pollIntervall: 1, onCompleted }),
+        defineWorker("job", async (job) => handler(JSON.parse(job.data)), {
+          queue,
+          logger: silent,
+          pollIntervall: 1,
+          onCompleted,
+        }),
       );
     return {
       push: (payload) => queue.add("job", payload),
@@ -50,7 +55,9 @@ export const rawLoop = {
   async open({ folder }) {
     const db = new DatabaseSync(`${folder}/raw.db`);
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    db.exec("CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL DEFAULT 0, priority INTEGER NOT NULL DEFAULT 0, lease INTEGER, payload BLOB)");
+    db.exec(
+      "CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL DEFAULT 0, priority INTEGER NOT NULL DEFAULT 0, lease INTEGER, payload BLOB)",
+    );
     db.exec("CREATE INDEX ready ON jobs (priority DESC, id) WHERE state = 0");
     const insert = db.prepare("INSERT INTO jobs (payload) VALUES (?)");
     const claim = db.prepare(

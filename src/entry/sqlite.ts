@@ -18,7 +18,8 @@ const DRIVER_OPTIONS = ["create", "busyTimeout"];
 export function sqliteQueue(target: string | SqliteDatabase, options: SqliteQueueOptions = {}): Queue<SqliteDatabase> {
   checkOptions("sqliteQueue", options, [...QUEUE_OPTIONS, ...DRIVER_OPTIONS]);
   const { create, busyTimeout, durability, ...rest } = options;
-  if (durability === "quorum") throw invalidArgument("durability", durability, 'at most "power": SQLite keeps jobs on one machine');
+  if (durability === "quorum")
+    throw invalidArgument("durability", durability, 'at most "power": SQLite keeps jobs on one machine');
   const driver = sqliteDriver({
     ...(typeof target === "string" ? { path: target } : { database: target }),
     ...(create === undefined ? {} : { create }),
