@@ -105,11 +105,22 @@ export async function eventually<T>(look: () => T | undefined | false): Promise<
   }
 }
 
+/** Who has ended but was not collected yet is not alive: an orphan's new parent may take seconds to look at it. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false;
+  }
+  return stateOf(pid) !== "Z";
+}
+
+/** The letter that Linux shows; undefined elsewhere, and for who is gone meanwhile. */
+function stateOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2)[0];
+  } catch {
+    return undefined;
   }
 }
