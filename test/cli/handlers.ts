@@ -13,7 +13,6 @@ export default async (job: { payload: unknown }, context: { signal: AbortSignal 
   if (wait === undefined) return;
   writeSync(2, "started\\n");
   await new Promise((_, reject) => {
-    setTimeout(() => undefined, 60_000);
     if (wait === "polite") context.signal.addEventListener("abort", () => reject(context.signal.reason));
   });
 };

@@ -47,10 +47,10 @@ describe("signals", () => {
     expect(await ended).toMatchObject({ code: 143 });
   });
 
-  test("SIGQUIT hands a running job back now", async () => {
+  test("SIGQUIT hands a running job back now: 7", async () => {
     const { sandbox, child, ended } = await working("polite");
     child.kill("SIGQUIT");
-    expect((await ended).signal).toBeNull();
+    expect(await ended).toMatchObject({ code: 7, signal: null });
     expect(await sandbox.data(["jobs"])).toMatchObject([{ state: "pending", attempts: 0 }]);
   });
 

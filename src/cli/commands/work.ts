@@ -97,7 +97,7 @@ async function work(cli: Cli, command: Command, options: WorkOptions): Promise<v
     const worker =
       handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);
     log.listen((event, listener) => worker.on(event, listener));
-    await run(cli, worker, log, { queues, stopTimeout: options.stopTimeout });
+    await run(cli, worker, log, queues);
   });
 }
 
@@ -123,9 +123,7 @@ function handlersUrl(given: string): URL {
   throw new JobferryError("INVALID_ARGUMENT", "--handlers must be the path of a file, or a file: URL.");
 }
 
-type Run = Readonly<{ queues: Queues; stopTimeout: number }>;
-
-async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, { queues, stopTimeout }: Run): Promise<void> {
+async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, queues: Queues): Promise<void> {
   const { terminal } = cli;
   let handedBack = 0;
   worker.on("stopped", (event) => (handedBack = event.handedBack));
@@ -133,8 +131,8 @@ async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, { queues
   try {
     terminal.note(`Working on ${shownQueues(queues)}; Ctrl-C stops.`);
     const reason = await worker.run();
-    const isLate = handedBack > 0 || signals.drainedMs() >= stopTimeout;
-    cli.exitCode = signals.forced ?? (reason === "maxMemory" ? EXIT.memory : isLate ? EXIT.handedBack : EXIT.ok);
+    const late = handedBack > 0 ? EXIT.handedBack : EXIT.ok;
+    cli.exitCode = signals.forced ?? (reason === "maxMemory" ? EXIT.memory : late);
     const { completed, failedAttempts, dead, lost } = log.counts;
     terminal.show({ reason, ...log.counts, handedBack }, () => {
       const more = lost > 0 ? `, ${lost} leases lost` : "";

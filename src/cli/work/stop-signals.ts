@@ -19,7 +19,6 @@ export class StopSignals {
   readonly #target: Stoppable;
   readonly #listeners: (readonly [NodeJS.Signals, () => void])[];
   #ends = 0;
-  #drainingSince = Infinity;
   /** Set when a second signal did not let running jobs end. */
   forced: number | undefined;
 
@@ -34,11 +33,6 @@ export class StopSignals {
       ["SIGCONT", () => this.#fetch()],
     ];
     for (const [signal, listener] of this.#listeners) process.on(signal, listener);
-  }
-
-  /** How long running jobs have been waited for; negative when that was never begun. */
-  drainedMs(): number {
-    return performance.now() - this.#drainingSince;
   }
 
   off(): void {
@@ -56,7 +50,6 @@ export class StopSignals {
   }
 
   #drain(signal: NodeJS.Signals): void {
-    this.#drainingSince = Math.min(this.#drainingSince, performance.now());
     this.#terminal.note(`${signal}: no new jobs; waiting for running ones. Once more aborts them.`);
     this.#stop({ reason: "signal" });
   }

@@ -19,7 +19,7 @@ jobferry push --file jobs.ndjson --resume
 
 # #region work
 jobferry work --handlers ./handlers.ts --queue mails:3,default:1 --concurrency 10 --stop-when-empty
-jobferry work --handlers ./handlers.ts --queue mails,default --workers 2 --isolation processes --max-time 1s
+jobferry work --handlers ./handlers.ts --queue mails,default --workers 2 --isolation processes --stop-when-empty
 # #endregion
 
 # #region failed
