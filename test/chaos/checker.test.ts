@@ -19,7 +19,14 @@ const PLANS: Readonly<Record<WrongName, Plan>> = {
   reapsTooEarly: { finds: "two leases" },
   dropsEvery1000th: { finds: "lost", mix: {}, burst: 250, pauseMs: 50, most: 2_500 },
   confirmsPushBeforeCommit: { finds: "lost", faults: killProducers, pauseMs: 20 },
-  confirmsFinishBeforeCommit: { finds: "illegal duplicate", faults: killWorkers },
+  // So many jobs that some are always between their answer and their commit when a worker is killed.
+  confirmsFinishBeforeCommit: {
+    finds: "illegal duplicate",
+    faults: killWorkers,
+    burst: 50,
+    pauseMs: 100,
+    concurrency: 20,
+  },
   forgetsDelays: { finds: "early", delays: true },
   damagesPayloads: { finds: "wrong", pauseMs: 50 },
 };
