@@ -3,7 +3,7 @@ import type { Engine, Envelope, JobContext, Lease, Outcome, Taken } from "../cor
 import { JobSnapshot } from "../core/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { parseDuration, type Duration } from "../runtime/index.ts";
-import { makeOutcome } from "./outcome.ts";
+import { cancel, retry, snooze } from "./outcome.ts";
 import type { Letter } from "./outbox.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -114,18 +114,6 @@ export class Attempt implements JobContext, Letter {
     this.lease.check();
     await this.#engine.extendLease(this.lease, leaseMs);
   }
-}
-
-function retry(options: Readonly<{ in: Duration }>): Outcome {
-  return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
-}
-
-function cancel(reason: string): Outcome {
-  return makeOutcome({ kind: "cancel", reason: String(reason) });
-}
-
-function snooze(delay: Duration): Outcome {
-  return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
 }
 
 export function shutdownError(): JobferryError {

@@ -1,4 +1,5 @@
 import type { Outcome } from "../core/index.ts";
+import { parseDuration, type Duration } from "../runtime/index.ts";
 
 const brand = Symbol.for("jobferry.outcome");
 
@@ -32,4 +33,16 @@ export function outcomeOf(value: unknown): OutcomeData | undefined {
   } catch {
     return undefined; // a proxy that refuses to be looked at is a result too
   }
+}
+
+export function retry(options: Readonly<{ in: Duration }>): Outcome {
+  return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
+}
+
+export function cancel(reason: string): Outcome {
+  return makeOutcome({ kind: "cancel", reason: String(reason) });
+}
+
+export function snooze(delay: Duration): Outcome {
+  return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
 }

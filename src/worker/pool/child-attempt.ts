@@ -1,9 +1,9 @@
 import type { JobContext, Outcome } from "../../core/index.ts";
 import type { JobferryError } from "../../errors/index.ts";
 import { parseDuration, type Duration } from "../../runtime/index.ts";
-import { makeOutcome } from "../outcome.ts";
+import { cancel, retry, snooze } from "../outcome.ts";
 
-/** A handler's context in a child. The lease itself is the parent's. */
+/** A handler's context in a child. The lease itself is the parent's. Its functions do not need it as `this`, like those of an inline one. */
 export class ChildAttempt implements JobContext {
   readonly #askExtend: (leaseMs: number) => Promise<void>;
   #controller: AbortController | undefined;
@@ -26,19 +26,19 @@ export class ChildAttempt implements JobContext {
     this.#controller?.abort(this.#aborted);
   }
 
-  async extend(fromNow: Duration): Promise<void> {
-    await this.#askExtend(parseDuration(fromNow, "fromNow", { min: 1 }));
+  get extend(): (fromNow: Duration) => Promise<void> {
+    return async (fromNow) => this.#askExtend(parseDuration(fromNow, "fromNow", { min: 1 }));
   }
 
-  retry(options: Readonly<{ in: Duration }>): Outcome {
-    return makeOutcome({ kind: "retry", delayMs: parseDuration(options.in, "retry.in") });
+  get retry(): (options: Readonly<{ in: Duration }>) => Outcome {
+    return retry;
   }
 
-  cancel(reason: string): Outcome {
-    return makeOutcome({ kind: "cancel", reason: String(reason) });
+  get cancel(): (reason: string) => Outcome {
+    return cancel;
   }
 
-  snooze(delay: Duration): Outcome {
-    return makeOutcome({ kind: "snooze", delayMs: parseDuration(delay, "snooze") });
+  get snooze(): (delay: Duration) => Outcome {
+    return snooze;
   }
 }

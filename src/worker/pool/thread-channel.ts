@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { invalidArgument } from "../../errors/index.ts";
+import { JobferryError } from "../../errors/index.ts";
 import { type Channel, type ChannelListener, CHILD_MAIN } from "./channel.ts";
 import type { FromChild, ToChild } from "./messages.ts";
 
@@ -25,10 +25,7 @@ function makeWorker(execArgv: readonly string[] | undefined): Worker {
     return new Worker(CHILD_MAIN, { name: "jobferry", ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }) });
   } catch (cause) {
     if (execArgv === undefined) throw cause;
-    const { message } = invalidArgument("execArgv", execArgv, "options of Node.js that a thread can have");
-    throw Object.assign(invalidArgument("execArgv", execArgv, "options of Node.js that a thread can have"), {
-      message: `${message} ${cause instanceof Error ? cause.message : String(cause)}`,
-      cause,
-    });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new JobferryError("INVALID_ARGUMENT", `execArgv has an option that no thread can have: ${why}`, { cause });
   }
 }

@@ -3,6 +3,7 @@ import { invalidArgument } from "../../errors/index.ts";
 import { checkOptions, parseDuration } from "../../runtime/index.ts";
 import { InlineExecutor } from "../inline-executor.ts";
 import { type Queues, queueOrder } from "../queue-order.ts";
+import { runUntil } from "../run-until.ts";
 import { Runner, type RunnerStatus } from "../runner.ts";
 import { sinkOf, type StopOptions } from "../worker.ts";
 import type { StopReason, WorkerEvents } from "../worker-events.ts";
@@ -96,7 +97,7 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
 
   /**
    * Takes no more jobs, hands back what was fetched ahead, waits for running jobs, then aborts them with SHUTDOWN and hands them back
-   * after `abortGrace`. Resolves when every child has ended. The queue stays open. Calling it again with `timeout: 0` cuts the wait short.
+   * after `abortGrace`. Resolves when every child has ended. The queue stays open. Calling it again with a shorter `timeout` cuts the wait short.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     checkOptions("stop", options, ["timeout", "reason"]);
@@ -106,18 +107,8 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
   }
 
   /** Starts, waits for the signal or one of the pool's own limits, and stops. Resolves to the reason. */
-  async run(signal?: AbortSignal): Promise<StopReason> {
-    await this.start();
-    const onAbort = (): void => {
-      this.stop({ reason: "signal" }).catch(() => undefined); // told by `stopped` below
-    };
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await this.#runner.stopped;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+  run(signal?: AbortSignal): Promise<StopReason> {
+    return runUntil(this.#runner, signal, () => this.stop({ reason: "signal" }));
   }
 
   /** Takes no more jobs; running ones go on. */

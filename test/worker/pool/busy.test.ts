@@ -7,8 +7,8 @@ describe.each(CHILDREN)("a handler that blocks its event loop in a pool of %s", 
     await using stage = new Stage(isolation, { workers: 2, concurrency: 3, lease: 500 });
     await stage.pool.start();
     const log = stage.log("blocked");
-    await stage.push("block", { ms: 3_000, log });
-    for (let i = 0; i < 5; i += 1) await stage.push("sleep", 1_500);
+    await stage.push("block", { ms: isolation === "processes" ? 3_000 : 1_500, log });
+    for (let i = 0; i < 5; i += 1) await stage.push("sleep", 800);
     const { completed, lost, error } = await stage.until((told) => told.completed.length === 6);
     expect(completed.map(({ job }) => job.attempts)).toEqual([1, 1, 1, 1, 1, 1]);
     expect(startsIn(log)).toHaveLength(1);

@@ -69,8 +69,9 @@ const handlers: Readonly<Record<string, Handler>> = {
     const { code, message } = context.signal.reason as JobferryError;
     throw new Error(`${code}: ${message}`, { cause: context.signal.reason });
   },
-  extend: async (job: Job<string>, context: JobContext) => {
-    await context.extend(job.payload as "1s");
+  // oxlint-disable-next-line typescript/unbound-method -- a context may be taken apart
+  extend: async (job: Job<string>, { extend }: JobContext) => {
+    await extend(job.payload as "1s");
     return "extended";
   },
   snooze: (job: Job<number>, context: JobContext) =>
