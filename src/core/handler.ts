@@ -8,17 +8,18 @@ export interface Outcome {
   readonly [outcome]: "retry" | "cancel" | "snooze";
 }
 
+/** May be taken apart: `(job, { signal, retry }) => …`. */
 export interface JobContext {
   /** Aborts with a JobferryError: TIMEOUT, LEASE_LOST, CANCELLED or SHUTDOWN. */
   readonly signal: AbortSignal;
   /** Moves the end of the lease to `fromNow`. A worker renews leases by itself; this is for handlers that block the event loop. @throws LEASE_LOST */
-  extend(fromNow: Duration): Promise<void>;
+  readonly extend: (fromNow: Duration) => Promise<void>;
   /** Return it to try again later: counts as an attempt, not as an exception. */
-  retry(options: Readonly<{ in: Duration }>): Outcome;
+  readonly retry: (options: Readonly<{ in: Duration }>) => Outcome;
   /** Return it to end the job in failed with CANCELLED, without retry. */
-  cancel(reason: string): Outcome;
+  readonly cancel: (reason: string) => Outcome;
   /** Return it to run the job later as if this attempt had not been. */
-  snooze(delay: Duration): Outcome;
+  readonly snooze: (delay: Duration) => Outcome;
 }
 
 export type Handler<P, R, N extends string = string> = (

@@ -1,6 +1,6 @@
 import type { EventSink, JobIn, StopReason, WorkerEvents } from "./worker-events.ts";
 import { Emitter, engineOf, type Engine, type Job, type Queue, type Work } from "../core/index.ts";
-import { JobferryError } from "../errors/index.ts";
+import { failureFrom, JobferryError } from "../errors/index.ts";
 import { checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
 import { InlineExecutor } from "./inline-executor.ts";
 import { type Queues, queueOrder } from "./queue-order.ts";
@@ -26,22 +26,20 @@ export function sinkOf(
   ) => void,
 ): EventSink {
   const { logger } = engine.settings;
-  const logError = (error: JobferryError): void => logger.error({ code: error.code, err: error }, error.message);
+  const logListener = (cause: unknown): void =>
+    logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again.");
   const report = (cause: unknown): void => {
-    const error = new JobferryError(
-      "UNEXPECTED",
-      `A listener threw: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-    // A listener of "error" that throws would come back here for ever.
-    if (hears("error"))
-      emit("error", { error }, (again) => logger.error({ err: again }, "A listener of the event error threw."));
-    else logError(error);
+    const message = `A listener threw: ${failureFrom(cause).message}`;
+    tellError(new JobferryError("UNEXPECTED", message, { cause }));
+  };
+  const tellError = (error: JobferryError): void => {
+    if (hears("error")) emit("error", { error }, logListener);
+    else logger.error({ code: error.code, err: error }, error.message);
   };
   return {
     hears,
     tell: (event, value) => {
-      if (event === "error" && !hears("error")) logError((value as WorkerEvents<Job>["error"]).error);
+      if (event === "error") tellError((value as WorkerEvents<Job>["error"]).error);
       else emit(event, value, report);
     },
   };
