@@ -35,7 +35,7 @@ it("50 starts and stops leave no thread, process or timer", async () => {
   const before = resources().toSorted();
   const threadsBefore = threads();
   const childrenBefore = children();
-  for (let round = 0; round < 25; round += 1) for (const isolation of CHILDREN) await start(isolation, round);
+  for (let round = 0; round < 25; round += 1) await Promise.all(CHILDREN.map((one) => start(one, round)));
   expect(children().filter((pid) => !childrenBefore.includes(pid))).toEqual([]);
   // What ended is cleared away a turn later; what leaked never is.
   await eventually(() => threads() <= threadsBefore && resources().toSorted().join() === before.join());
