@@ -175,7 +175,7 @@ export class Engine<Tx = never> {
     return this.#finishing.finish(items);
   }
 
-  /** As `finish`, but each is told its own answer as soon as it is known. */
+  /** As `finish`, but each is told its own answer as soon as it is known; resolves when the store has answered once. */
   finishEach<F extends Finish>(items: readonly F[], tell: (item: F, result: FinishResult) => void): Promise<void> {
     return this.#finishing.finishEach(items, tell);
   }

@@ -30,11 +30,15 @@ export class Finishing {
   /** `unknown` only after the lease has ended, or after `stop`. Never rejects for the store's sake. */
   async finish(items: readonly Finish[]): Promise<readonly FinishResult[]> {
     const results = await this.#add(items);
-    return results.includes("unknown") ? this.#repeated(items, [...results]) : results;
+    return results.includes("unknown") ? this.#repeated(items, [...results], () => undefined) : results;
   }
 
-  async #repeated(items: readonly Finish[], results: FinishResult[]): Promise<readonly FinishResult[]> {
-    const repeating = this.#repeat(items, results);
+  async #repeated(
+    items: readonly Finish[],
+    results: FinishResult[],
+    answered: (i: number) => void,
+  ): Promise<readonly FinishResult[]> {
+    const repeating = this.#repeat(items, results, answered);
     this.#repeating.add(repeating);
     try {
       return await repeating;
@@ -43,26 +47,32 @@ export class Finishing {
     }
   }
 
-  /** Each is told its answer as soon as it is known: of one batch some may have to be repeated until their leases end. */
+  /**
+   * Tells each its answer as soon as that is known, and resolves when the store has answered for the batch. What is unknown is repeated
+   * afterwards: nobody need wait for it before the next batch is sent.
+   */
   async finishEach<F extends Finish>(
     items: readonly F[],
     tell: (item: F, result: FinishResult) => void,
   ): Promise<void> {
-    const results = await this.#add(items);
+    const first = await this.#add(items);
     const open: F[] = [];
     for (let i = 0; i < items.length; i += 1) {
       const item = items[i];
-      const result = results[i];
+      const result = first[i];
       if (item === undefined) continue;
       if (result === "ok" || result === "lost") tell(item, result);
       else open.push(item);
     }
     if (open.length === 0) return;
-    const again = await this.#repeated(
-      open,
-      open.map(() => "unknown"),
+    const results = open.map((): FinishResult => "unknown");
+    const answered = (i: number): void => {
+      const item = open[i];
+      if (item !== undefined) tell(item, results[i] ?? "unknown");
+    };
+    this.#repeated(open, results, answered).catch((error: unknown) =>
+      this.#settings.logger.error({ jobs: open.length, err: error }, "What happened to some finishes was not told."),
     );
-    for (const [i, item] of open.entries()) tell(item, again[i] ?? "unknown");
   }
 
   #add(items: readonly Finish[]): Promise<readonly FinishResult[]> {
@@ -92,18 +102,30 @@ export class Finishing {
     return this.#stop.signal.aborted;
   }
 
-  async #repeat(items: readonly Finish[], results: FinishResult[]): Promise<readonly FinishResult[]> {
+  /** Writes into `results`, and calls `answered` once for each that was unknown, when nothing more will come for it. */
+  async #repeat(
+    items: readonly Finish[],
+    results: FinishResult[],
+    answered: (i: number) => void,
+  ): Promise<readonly FinishResult[]> {
     const { clock } = this.#settings;
     let open = items.map((finish, i) => ({ finish, i })).filter(({ i }) => results[i] === "unknown");
+    const keep = (goesOn: (one: (typeof open)[number], k: number) => boolean): void => {
+      const kept = open.filter(goesOn);
+      const still = new Set(kept);
+      for (const one of open) if (!still.has(one)) answered(one.i);
+      open = kept;
+    };
     for (let pause = 25; ; pause = Math.min(pause * 2, 1_000)) {
       const now = clock.monotonic();
-      open = open.filter(({ finish }) => finish.lease.endsAt > now);
-      if (open.length === 0 || this.stopped) return results;
-      if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#stop.signal)) === "aborted") return results;
+      keep(({ finish }) => finish.lease.endsAt > now && !this.stopped);
+      if (open.length === 0) return results;
+      await sleep(clock, pause * (0.5 + clock.random() / 2), this.#stop.signal);
+      if (this.stopped) continue;
       const again = await this.#add(open.map(({ finish }) => finish));
       for (const [k, { i }] of open.entries()) if (again[k] === "ok") results[i] = "ok";
       // `lost` after `unknown` is no answer: it may be our own first try that ended the lease. It stays unknown.
-      open = open.filter((_, k) => again[k] === "unknown");
+      keep((_, k) => again[k] === "unknown");
     }
   }
 

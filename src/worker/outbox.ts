@@ -7,8 +7,8 @@ export interface Letter extends Finish {
 }
 
 /**
- * Sends the ends of attempts in batches: those of one turn go together, and core gathers what comes while a batch is under way. Each is
- * told its own answer at once, though others of its batch may be repeated until their leases end. Bounded: while it is `full` the
+ * Sends the ends of attempts in batches, one at a time: those of one turn go together, and what comes while a batch is under way waits for
+ * the next. Each is told its own answer at once, though others of its batch may be repeated until their leases end. Bounded: while it is `full` the
  * runner fetches nothing.
  */
 export class Outbox {
@@ -17,6 +17,7 @@ export class Outbox {
   readonly #onRoom: () => void;
   readonly #onError: (error: unknown) => void;
   #letters: Letter[] = [];
+  #flying = false;
   /** Ends that the store has not confirmed yet. */
   unconfirmed = 0;
 
@@ -34,13 +35,22 @@ export class Outbox {
 
   send(letter: Letter): void {
     this.unconfirmed += 1;
-    if (this.#letters.push(letter) === 1) queueMicrotask(this.#flush);
+    if (this.#letters.push(letter) === 1 && !this.#flying) queueMicrotask(this.#flush);
   }
 
   readonly #flush = (): void => {
     const letters = this.#letters;
     this.#letters = [];
-    this.#engine.finishEach(letters, this.#told).catch(this.#onError);
+    this.#flying = true;
+    this.#engine.finishEach(letters, this.#told).then(this.#landed, (error: unknown) => {
+      this.#landed();
+      this.#onError(error);
+    });
+  };
+
+  readonly #landed = (): void => {
+    this.#flying = false;
+    if (this.#letters.length > 0) this.#flush();
   };
 
   readonly #told = (letter: Letter, result: FinishResult): void => {

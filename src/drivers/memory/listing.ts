@@ -31,7 +31,16 @@ export class Listing {
     // Jobs mostly leave in the order in which they came: then this is all there is to do.
     while (this.#head < this.#slots.length && this.#slots[this.#head]?.order !== this.#orders[this.#head])
       this.#head += 1;
-    if (this.#slots.length > 1_024 && this.#slots.length > 2 * this.size) this.#sweep();
+    if (this.#head > 1_024 && this.#head * 2 > this.#slots.length) this.#cutFront();
+    const left = this.#slots.length - this.#head;
+    if (left > 1_024 && left > 2 * this.size) this.#sweep();
+  }
+
+  /** Looks at no job: those that still wait are not in the processor's cache, and to fetch each would cost more than all the rest. */
+  #cutFront(): void {
+    this.#slots = this.#slots.slice(this.#head);
+    this.#orders = this.#orders.slice(this.#head);
+    this.#head = 0;
   }
 
   #sweep(): void {
