@@ -1,6 +1,7 @@
 import type { Slot } from "./slot.ts";
 
-const isBefore = (a: Slot, b: Slot): boolean => a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
+export const isDueBefore = (a: Slot, b: Slot): boolean =>
+  a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order);
 
 /**
  * Jobs by the time that something becomes due for them; at the same time those that were pushed first come first, because a heap alone keeps
@@ -36,18 +37,13 @@ export class DueHeap {
     this.#place(last, at);
   }
 
-  move(slot: Slot, dueAt: number): void {
-    slot.dueAt = dueAt;
-    this.#place(slot, slot.heapAt);
-  }
-
   values(): readonly Slot[] {
     return this.#slots;
   }
 
   #place(slot: Slot, at: number): void {
     const above = this.#slots[(at - 1) >> 1];
-    if (at > 0 && above !== undefined && isBefore(slot, above)) this.#rise(slot, at);
+    if (at > 0 && above !== undefined && isDueBefore(slot, above)) this.#rise(slot, at);
     else this.#sink(slot, at);
   }
 
@@ -57,7 +53,7 @@ export class DueHeap {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       const above = slots[parent];
-      if (above === undefined || !isBefore(slot, above)) break;
+      if (above === undefined || !isDueBefore(slot, above)) break;
       slots[at] = above;
       above.heapAt = at;
       at = parent;
@@ -74,9 +70,9 @@ export class DueHeap {
       const right = slots[child + 1];
       const left = slots[child];
       if (left === undefined) break;
-      if (right !== undefined && isBefore(right, left)) child += 1;
+      if (right !== undefined && isDueBefore(right, left)) child += 1;
       const below = slots[child];
-      if (below === undefined || !isBefore(below, slot)) break;
+      if (below === undefined || !isDueBefore(below, slot)) break;
       slots[at] = below;
       below.heapAt = at;
       at = child;

@@ -6,7 +6,7 @@ import type { Slot } from "./slot.ts";
  */
 export class Listing {
   readonly #counter: { value: number };
-  #slots: Slot[] = [];
+  #slots: (Slot | undefined)[] = [];
   #orders: number[] = [];
   /** Where the first entry that counts may be: jobs mostly leave from the front. */
   #head = 0;
@@ -29,8 +29,12 @@ export class Listing {
     slot.order = 0;
     this.size -= 1;
     // Jobs mostly leave in the order in which they came: then this is all there is to do.
-    while (this.#head < this.#slots.length && this.#slots[this.#head]?.order !== this.#orders[this.#head])
-      this.#head += 1;
+    for (
+      ;
+      this.#head < this.#slots.length && this.#slots[this.#head]?.order !== this.#orders[this.#head];
+      this.#head += 1
+    )
+      this.#slots[this.#head] = undefined; // or its payload would stay
     if (this.#head > 1_024 && this.#head * 2 > this.#slots.length) this.#cutFront();
     const left = this.#slots.length - this.#head;
     if (left > 1_024 && left > 2 * this.size) this.#sweep();

@@ -1,5 +1,6 @@
 import type { Clock, DriverContext, JobFailure, PushItem, StoredJob } from "../../contract/index.ts";
-import { DueHeap } from "./due-heap.ts";
+import { DueHeap, isDueBefore } from "./due-heap.ts";
+import { LeaseLine } from "./lease-line.ts";
 import { JobIndex } from "./job-index.ts";
 import { Listing } from "./listing.ts";
 import { MemoryReservation, QueueState, type Rest, Slot, snapshotOf } from "./slot.ts";
@@ -17,6 +18,8 @@ export class MemoryStore {
   readonly #counter = { value: 0 };
   readonly #queues = new Map<string, QueueState>();
   readonly #index = new JobIndex();
+  /** Leases by the monotonic clock; those that the line does not take are in `#due`. */
+  readonly #leases = new LeaseLine();
   /** Delays and leases by the monotonic clock. */
   readonly #due = new DueHeap();
   /** Absolute times by the wall clock, relative to the epoch of the first reading. */
@@ -108,7 +111,7 @@ export class MemoryStore {
     this.#tokens += 1;
     slot.token = this.#tokens;
     slot.reservedAt = now;
-    this.#due.add(slot, now + Math.ceil(leaseMs));
+    this.#lease(slot, now + Math.ceil(leaseMs));
     return new MemoryReservation(slot, epoch);
   }
 
@@ -118,11 +121,21 @@ export class MemoryStore {
   }
 
   extend(slot: Slot, now: number, leaseMs: number): void {
-    this.#due.move(slot, now + Math.ceil(leaseMs));
+    this.#unlease(slot);
+    this.#lease(slot, now + Math.ceil(leaseMs));
+  }
+
+  #lease(slot: Slot, endsAt: number): void {
+    if (!this.#leases.add(slot, endsAt)) this.#due.add(slot, endsAt);
+  }
+
+  #unlease(slot: Slot): void {
+    if (LeaseLine.has(slot)) this.#leases.remove(slot);
+    else this.#due.remove(slot);
   }
 
   #unreserve(slot: Slot): void {
-    this.#due.remove(slot);
+    this.#unlease(slot);
     slot.token = 0;
     slot.queue.reserved -= 1;
   }
@@ -262,10 +275,18 @@ export class MemoryStore {
 
   /** What is due first by either clock, so that jobs become pending in the order of their times. */
   #nextDue(clock: number, wall: number): Slot | undefined {
-    const due = this.#due.nextAt <= clock ? this.#due.peek() : undefined;
+    const first = this.#firstDue();
+    const due = first !== undefined && first.dueAt <= clock ? first : undefined;
     const scheduled = this.#scheduled.nextAt <= wall ? this.#scheduled.peek() : undefined;
     if (due === undefined || scheduled === undefined) return due ?? scheduled;
     return clock - due.dueAt >= wall - scheduled.dueAt ? due : scheduled;
+  }
+
+  #firstDue(): Slot | undefined {
+    const lease = this.#leases.peek();
+    const due = this.#due.peek();
+    if (lease === undefined || due === undefined) return lease ?? due;
+    return isDueBefore(lease, due) ? lease : due;
   }
 
   /** The lease ran out, or whoever held it died. */
@@ -290,7 +311,7 @@ export class MemoryStore {
 
   /** Milliseconds until something becomes due or runs out; undefined when nothing will. */
   nextDueIn(): number | undefined {
-    let next = this.#due.nextAt - this.clock.monotonic();
+    let next = (this.#firstDue()?.dueAt ?? Infinity) - this.clock.monotonic();
     if (this.#scheduled.size > 0) {
       next = Math.min(next, this.#scheduled.nextAt + this.#wallStart - this.clock.now(), WALL_CHECK_MS);
     }
