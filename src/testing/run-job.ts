@@ -65,7 +65,13 @@ export type DrainOptions = Readonly<{
   throughDelays?: boolean;
 }>;
 
-/** Runs the worker until nothing of `queue` is pending or running, then stops it. */
+/** Rounds in which nothing moves although jobs are pending and none runs: they wait for somebody else. */
+const MAX_IDLE_ROUNDS = 100;
+
+/**
+ * Runs the worker until nothing of `queue` is pending or running, then stops it.
+ * @throws INVALID_ARGUMENT when jobs stay pending that this worker does not take: on queues that are not its own, or paused.
+ */
 export async function drain(worker: Worker<never> | Worker, queue: Queue, options: DrainOptions = {}): Promise<void> {
   const { clock, throughDelays = false } = options;
   if (throughDelays && clock === undefined) {
@@ -76,15 +82,23 @@ export async function drain(worker: Worker<never> | Worker, queue: Queue, option
   }
   const { driver } = engineOf(queue);
   if (worker.status === "idle") await worker.start();
-  for (;;) {
+  for (let idle = 0; idle < MAX_IDLE_ROUNDS; idle += 1) {
     await settle(clock);
     const { pendingJobs, reservedJobs, delayedJobs } = await queue.getStats();
+    if (reservedJobs > 0) idle = 0;
     if (pendingJobs + reservedJobs > 0) continue;
+    idle = 0;
     if (!throughDelays || delayedJobs === 0 || clock === undefined) break;
     const { nextDueInMs } = await driver.maintain({ max: 1_000 });
     await clock.advance(Math.max(1, nextDueInMs ?? 1));
   }
   await worker.stop({ timeout: 0 });
+  const { pendingJobs } = await queue.getStats();
+  if (pendingJobs > 0)
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `drain: ${pendingJobs} jobs stay pending. Give the worker all queues that have jobs, and resume those that are paused.`,
+    );
 }
 
 /** Promises and immediates get their turn, on whatever clock. */

@@ -36,3 +36,37 @@ test("one attempt: completed, retried, failed, released, no route", async () => 
     code: "HANDLER_MISSING",
   });
 });
+
+test("drain says so when jobs stay that the worker does not take, and still drains its own", async () => {
+  const { queue, clock } = testQueue();
+  await queue.push(createJob(1, { queue: "other" }));
+  await queue.push(createJob(2));
+  const worker = new Worker(queue, "default", async () => undefined);
+  await expect(drain(worker, queue, { clock, throughDelays: true })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+  });
+  expect(worker.status).toBe("stopped");
+  expect(await queue.getStats()).toMatchObject({ completedJobs: 1, pendingJobs: 1 });
+  await queue.close();
+});
+
+test("drain passes through retries, snoozes and jobs that push others", async () => {
+  const { queue, clock } = testQueue();
+  const ran: string[] = [];
+  const worker = new Worker(
+    queue,
+    "default",
+    async (job, { snooze }) => {
+      ran.push(`${String(job.payload)} ${clock.monotonic() / 60_000}`);
+      if (job.payload === "snooze" && ran.length < 2) return snooze("10m");
+      if (job.payload === "snooze") await queue.push(createJob("child", { delay: "1h" }));
+      if (job.payload === "child" && job.attempts < 3) throw new Error("again");
+      return "done";
+    },
+    { backoff: "5m" },
+  );
+  await queue.push(createJob("snooze"));
+  await drain(worker, queue, { clock, throughDelays: true });
+  expect(ran).toEqual(["snooze 0", "snooze 10", "child 70", "child 75", "child 80"]);
+  await queue.close();
+});
