@@ -24,7 +24,7 @@ export type Capabilities = Readonly<{
   priority: Readonly<{ support: Support; order: "strict" | "approximate"; min: number; max: number }>;
   /** Whether first deliveries of one producer keep their order inside a priority. */
   fifo: boolean;
-  /** `precision`: most lateness while the backend is not busy. `single`: whether jobs can carry each its own delay. */
+  /** `precisionMs`: most lateness while the backend is not busy. */
   delay: Readonly<{ support: Support; precisionMs: number; maxMs: number }>;
   /** `deadline`: a lease ends by time. `connection`: it ends with the connection or session that took it. */
   lease: Readonly<{ ends: "deadline" | "connection"; grainMs: number; minMs: number; extend: Support }>;

@@ -1,7 +1,6 @@
 import type { StoredJob } from "../contract/index.ts";
 import type { Engine, Taken } from "../core/index.ts";
-import { sleep } from "../runtime/index.ts";
-import { nextTurn } from "../runtime/next-turn.ts";
+import { nextTurn, sleep } from "../runtime/index.ts";
 
 const WAIT_MS = 30_000;
 const FIRST_PAUSE_MS = 50;
