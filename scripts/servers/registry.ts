@@ -1,0 +1,14 @@
+/** All kinds of servers: one file and one line each. */
+import { postgres } from "./postgres.ts";
+import { redis } from "./redis.ts";
+
+export const serverKinds = { postgres, redis } as const;
+
+export type ServerName = keyof typeof serverKinds;
+
+/** The options of a kind. */
+export type OptionsOf<Name extends ServerName> = Parameters<(typeof serverKinds)[Name]["start"]>[0];
+
+export function isServerName(name: string): name is ServerName {
+  return Object.hasOwn(serverKinds, name);
+}
