@@ -8,7 +8,7 @@ import { HOST } from "./server.ts";
  * Redis Cluster needs the port 10000 above as well.
  */
 const FIRST = 11_000;
-const LAST = 21_999;
+const LAST = 20_999;
 
 /** `also`: distances of further ports that have to be free, too. */
 export async function freePort(also: readonly number[] = []): Promise<number> {
@@ -17,6 +17,13 @@ export async function freePort(also: readonly number[] = []): Promise<number> {
     const free = await Promise.all([port, ...also.map((distance) => port + distance)].map(isFree));
     if (free.every(Boolean)) return port;
   }
+}
+
+/** As many as asked for, each another. */
+export async function freePorts(count: number, also: readonly number[] = []): Promise<readonly number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort(also));
+  return [...ports];
 }
 
 function isFree(port: number): Promise<boolean> {

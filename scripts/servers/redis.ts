@@ -18,7 +18,7 @@ export interface RedisOptions extends ServerOptions {
   readonly maxMemory?: string;
 }
 
-const redisNeeds = {
+export const redisNeeds = {
   find: () => findPrograms(["redis-server"], ["/opt/homebrew/bin", "/usr/local/bin"]),
   installers: [debianPackages("redis-server")],
   words: "Install redis-server, 7.0 or newer (Debian: apt-get install redis-server; macOS: brew install redis).",
@@ -70,7 +70,7 @@ async function startRedis(kind: string, command: string, options: RedisOptions):
 export type RedisNode = Readonly<{
   name: string;
   command: string;
-  /** The server's. The node's is one inside. */
+  /** The node's own. */
   folder: string;
   port: number;
   args: readonly string[];
@@ -79,7 +79,7 @@ export type RedisNode = Readonly<{
 }>;
 
 /** One `redis-server`, whatever its part. Its data lies in a folder of its own and is kept only where the arguments say so. */
-function startRedisNode({ name, command, folder, port, args, password, ca }: RedisNode): Promise<ServerProcess> {
+export function startRedisNode({ name, command, folder, port, args, password, ca }: RedisNode): Promise<ServerProcess> {
   const data = join(folder, name);
   mkdirSync(data);
   const base = ["--bind", HOST, "--dir", data, "--save", ""];
@@ -94,6 +94,6 @@ function startRedisNode({ name, command, folder, port, args, password, ca }: Red
 }
 
 /** "Redis server v=7.0.15 sha=…" */
-async function redisVersion(command: string): Promise<string> {
+export async function redisVersion(command: string): Promise<string> {
   return /v=([\w.]+)/.exec(await runProgram(command, ["--version"]))?.[1] ?? "unknown";
 }

@@ -1,8 +1,15 @@
 /** All kinds of servers: one file and one line each. */
 import { postgres } from "./postgres.ts";
+import { redisCluster } from "./redis-cluster.ts";
+import { redisSentinel } from "./redis-sentinel.ts";
 import { redis } from "./redis.ts";
 
-export const serverKinds = { postgres, redis } as const;
+export const serverKinds = {
+  postgres,
+  redis,
+  "redis-cluster": redisCluster,
+  "redis-sentinel": redisSentinel,
+} as const;
 
 export type ServerName = keyof typeof serverKinds;
 

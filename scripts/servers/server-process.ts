@@ -9,6 +9,7 @@ import type { ServerNode } from "./server.ts";
 
 const STOP_WAIT = 20_000;
 const END_WAIT = 2_000;
+const SIGNAL_REPEAT = 1_000;
 const POLL = 10;
 const LOG_TAIL = 2_000;
 
@@ -41,6 +42,14 @@ export async function startProcess(plan: ProcessPlan): Promise<ServerProcess> {
   const started = new ServerProcess(plan);
   await started.restart();
   return started;
+}
+
+/** A server may refuse to stop for the moment, as Redis does while it writes its first append-only file: the signal is repeated. */
+async function withinASignal(exited: Promise<string>): Promise<void> {
+  const abort = new AbortController();
+  const later = delay(SIGNAL_REPEAT, undefined, { signal: abort.signal }).catch(() => undefined);
+  await Promise.race([exited, later]);
+  abort.abort();
 }
 
 export class ServerProcess implements ServerNode {
@@ -111,11 +120,11 @@ export class ServerProcess implements ServerNode {
     if (signal !== "SIGKILL") {
       // A stopped process takes no other signal.
       await running.signal("SIGCONT", true);
-      await running.signal(signal);
-      const abort = new AbortController();
-      const late = delay(wait, undefined, { signal: abort.signal }).catch(() => undefined);
-      await Promise.race([running.exited, late]);
-      abort.abort();
+      const deadline = Date.now() + wait;
+      while (running.end === undefined && Date.now() < deadline) {
+        await running.signal(signal);
+        await withinASignal(running.exited);
+      }
     }
     await this.kill();
   }

@@ -3,7 +3,7 @@ import type { Located, Needs } from "./locate.ts";
 
 export const HOST = "127.0.0.1";
 
-/** What every kind takes. */
+/** What every kind takes; one that cannot do an option refuses it (`refuseOptions`). */
 export interface ServerOptions {
   /** What was confirmed survives `kill`, and data survives `restart`. Default: as fast as the server can, and nothing survives. */
   readonly durable?: boolean;
@@ -62,4 +62,10 @@ export interface ServerKind<Options extends ServerOptions = ServerOptions> {
   readonly name: string;
   readonly needs: Needs;
   start(options: Options, located: Located): Promise<RunningServer>;
+}
+
+/** An option that has no effect would make a test prove nothing. */
+export function refuseOptions(kind: string, options: ServerOptions, names: readonly (keyof ServerOptions)[]): void {
+  const refused = names.find((name) => options[name] !== undefined);
+  if (refused) throw new Error(`The test server ${kind} has no option ${refused}.`);
 }

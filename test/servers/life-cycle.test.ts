@@ -3,6 +3,8 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isRunning, processTree } from "../../scripts/servers/process-tree.ts";
+import { isServerName, serverKinds } from "../../scripts/servers/registry.ts";
+import type { ServerName } from "../../scripts/servers/registry.ts";
 import { redisCommand } from "../../scripts/servers/redis-command.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { isServerAvailable, startServer } from "./shared-server.ts";
@@ -14,18 +16,23 @@ type Access = Readonly<{
   read: (server: RunningServer) => Promise<string>;
 }>;
 
+/** Of several nodes, one takes the command: the primary, and in a cluster the one with the key's slot. */
+const redisAccess: Access = {
+  write: ({ nodes }) => Promise.any(nodes.map(({ port }) => redisCommand({ port }, "SET", "kept", "yes"))),
+  read: ({ nodes }) => Promise.any(nodes.map(({ port }) => redisCommand({ port }, "GET", "kept"))),
+};
+
 const access = {
-  redis: {
-    write: ({ port }) => redisCommand({ port }, "SET", "kept", "yes"),
-    read: ({ port }) => redisCommand({ port }, "GET", "kept"),
-  },
+  redis: redisAccess,
+  "redis-sentinel": redisAccess,
+  "redis-cluster": redisAccess,
   postgres: {
     write: (server) => postgresQuery(server, "create table kept as select 'yes' as value"),
     read: (server) => postgresQuery(server, "select value from kept"),
   },
-} as const satisfies Readonly<Record<string, Access>>;
+} as const satisfies Readonly<Record<ServerName, Access>>;
 
-for (const name of ["redis", "postgres"] as const) {
+for (const name of Object.keys(serverKinds).filter(isServerName)) {
   if (!(await isServerAvailable(name))) continue;
   const { write, read }: Access = access[name];
 
