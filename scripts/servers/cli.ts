@@ -60,7 +60,7 @@ async function up(wanted: readonly ServerName[]): Promise<void> {
   process.exit();
 }
 
-/** Ctrl-C, and the end of npm: killed, npm does not take along what it runs. */
+/** Ctrl-C, and the end of npm: killed, npm does not take along what it runs. The script says `exec` so that npm is the parent. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());

@@ -41,6 +41,7 @@ export async function closeGuardian(): Promise<void> {
 
 /** The owner's side of `guardian.ts`. */
 export class Guardian {
+  readonly pid: number;
   /** All folders of servers lie in it; it goes when the owner ends. */
   readonly root: string;
   readonly #process: ChildProcess;
@@ -64,6 +65,7 @@ export class Guardian {
   }
 
   constructor(child: ChildProcess, root: string) {
+    this.pid = child.pid ?? 0;
     this.root = root;
     this.#process = child;
     this.#gone = new Promise((resolve) => child.once("exit", () => resolve()));

@@ -31,6 +31,7 @@ removeLeftovers();
 // A server that runs as another user has to reach its folder inside.
 const root = mkdtempSync(join(tmpdir(), ROOT_PREFIX));
 chmodSync(root, 0o711);
+process.chdir(root);
 recordServer(root, process.pid);
 report({ event: "ready", root });
 

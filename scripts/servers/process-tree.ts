@@ -38,11 +38,12 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** When a process began, in ticks since the machine's start; empty for one that is not there. Elsewhere than on Linux, one word for all. */
+/** When a process began, in ticks since the machine's start; empty for one that has ended. Elsewhere than on Linux, one word for all. */
 export function startOf(pid: number): string {
   if (process.platform !== "linux") return isRunning(pid) ? "running" : "";
   try {
-    return stat(String(pid)).start ?? "";
+    const { state, start = "" } = stat(String(pid));
+    return state === "Z" ? "" : start;
   } catch {
     return "";
   }
