@@ -17,7 +17,13 @@ export type ServerStoreOptions = Readonly<{
   suffix?: string;
 }>;
 
-export async function serverStore({ server, options, downMs, proxied, suffix = "" }: ServerStoreOptions): Promise<Store> {
+export async function serverStore({
+  server,
+  options,
+  downMs,
+  proxied,
+  suffix = "",
+}: ServerStoreOptions): Promise<Store> {
   const running = await startServer(server, { ...options, durable: true });
   const proxy = proxied ? await startTcpProxy({ host: running.host, port: running.port }) : undefined;
   const directUrl = `${running.url}${suffix}`;
@@ -49,9 +55,9 @@ function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undef
     },
     async freezeServer(ms) {
       const node = victim();
-      node.pause();
+      await node.pause();
       await pause(ms);
-      node.resume();
+      await node.resume();
     },
     way: proxy && wayThrough(proxy),
   };
