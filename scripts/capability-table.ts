@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, Driver } from "../src/contract/index.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
+import { redisCapabilities } from "../src/drivers/redis/index.ts";
 import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
@@ -94,8 +95,10 @@ async function table(): Promise<string> {
   const drivers = [memoryDriver(), sqliteDriver({ path: join(folder, "jobs.db") })];
   const columns: Capabilities[] = [];
   for (const driver of drivers) columns.push(await declared(driver));
+  // No server is needed for the table: the conformance suite proves that `open()` tells just this.
+  columns.push(redisCapabilities("serverCrash", 1));
   rmSync(folder, { recursive: true, force: true });
-  const names = drivers.map(({ name }) => name);
+  const names = [...drivers.map(({ name }) => name), "redis, with appendonly"];
   const body = (Object.keys(rows) as (keyof Rows)[]).flatMap((capability) => linesOf(capability, columns));
   return [
     "# Capabilities",

@@ -3,10 +3,11 @@ import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
-const SCHEMES = ["memory", "sqlite"];
+const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
+const SCHEMES = ["memory", "sqlite", ...REDIS];
 
 /**
- * An open queue for a URL: `memory:`, `sqlite:./jobs.db`.
+ * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -19,8 +20,11 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
       const { sqliteQueue } = await import("./sqlite.ts");
       return sqliteQueue(rest, options).open();
     }
-    default:
-      throw unknownScheme(scheme);
+    default: {
+      if (!REDIS.includes(scheme.toLowerCase())) throw unknownScheme(scheme);
+      const { redisQueue } = await import("./redis.ts");
+      return redisQueue(url, options).open();
+    }
   }
 }
 
@@ -29,5 +33,5 @@ function unknownScheme(scheme: string): JobferryError {
   const meant = nearest(scheme, SCHEMES);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
-  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH.`);
+  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH, redis://HOST.`);
 }
