@@ -16,6 +16,7 @@ export type Settings = Readonly<{
   name: string;
   /** The file of the wall clock that can be set; the machine's own without it. */
   clockFile?: string | undefined;
+  keepsCompleted: boolean;
   /** A driver that is wrong on purpose, around the right one. */
   wrong?: string | undefined;
 }>;
@@ -55,7 +56,10 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
   const clock = clockFor(settings);
   const right = await driverFor(settings.url);
   const driver = isWrongDriver(settings.wrong) ? wrongDriver(settings.wrong, right, settings.url) : right;
-  const queue = new Queue(loggingDriver(driver, log, clock), { clock, logger: loggerInto(log) });
+  const queue = new Queue(loggingDriver(driver, log, clock), {
+    ...{ clock, logger: loggerInto(log) },
+    ...(settings.keepsCompleted ? { keepCompleted: true } : {}),
+  });
   return queue.open();
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check, type Contents, type Finding, type Remains } from "./checker.ts";
-import { clockFor } from "./child.ts";
+import { clockFor, type Settings } from "./child.ts";
 import { Fleet } from "./fleet.ts";
 import { fingerprint, type Mix } from "./job-plan.ts";
 import { LogWriter, readLogs } from "./log.ts";
@@ -32,6 +32,8 @@ export type Scenario = Readonly<{
   /** Runs until `stage.signal` fires. */
   faults: (stage: Stage) => Promise<void>;
   clockSteps?: boolean;
+  /** Whether completed jobs stay, so that a push that is repeated after the job's completion finds its id. Only then it cannot run twice. */
+  keepsCompleted?: boolean;
   /** Workers may die by themselves. */
   poison?: boolean;
   /** Of the workers' Node.js. */
@@ -73,7 +75,14 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
   const queue = await new Queue(await driverFor(store.directUrl), {
     ...{ clock: clockFor({ clockFile }), logger: silentLogger },
   }).open();
-  const { workers, producers } = fleets(scenario, { url: store.url, folder, clockFile, wrong: scenario.wrong }, log);
+  const { workers, producers } = fleets(
+    scenario,
+    {
+      ...{ url: store.url, folder, clockFile, wrong: scenario.wrong },
+      keepsCompleted: scenario.keepsCompleted === true,
+    },
+    log,
+  );
   const problems: string[] = [];
   let contents: Contents;
   try {
@@ -103,7 +112,7 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
   return { ...finding, name: scenario.name, problems, folder, seconds: (performance.now() - startedAt) / 1_000 };
 }
 
-type Place = Readonly<{ url: string; folder: string; clockFile: string | undefined; wrong: string | undefined }>;
+type Place = Omit<Settings, "name">;
 
 function fleets(scenario: Scenario, settings: Place, log: LogWriter): Pick<Stage, "workers" | "producers"> {
   const { leaseMs, concurrency, mix, delays, maxLosses, burst, pauseMs, most = Infinity, poison = false } = scenario;
@@ -127,7 +136,7 @@ async function act(
   log: LogWriter,
 ): Promise<void> {
   const { producers } = stage;
-  const signal = AbortSignal.timeout(seconds * 1_000);
+  const signal = AbortSignal.timeout(Math.round(seconds * 1_000));
   let highest = 0;
   const setWallClock = (offsetMs: number): void => {
     highest = Math.max(highest, offsetMs);

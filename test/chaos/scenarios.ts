@@ -19,7 +19,7 @@ const everyday = {
 } as const;
 
 /** What everybody may lose while the store is away. */
-const disturbed = { ...everyday, workers: 3, maxLosses: 20, drainSeconds: 90 } as const;
+const disturbed = { ...everyday, maxLosses: 20, drainSeconds: 90, keepsCompleted: true } as const;
 
 export type Name = keyof typeof BUILDERS;
 

@@ -1,6 +1,7 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { serverStore } from "./server-store.ts";
 import type { Store } from "./store.ts";
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
@@ -10,6 +11,12 @@ export async function driverFor(url: string): Promise<Driver> {
   switch (url.slice(0, colon)) {
     case "sqlite":
       return sqliteDriver({ path: rest });
+    case "redis":
+    case "redis+sentinel":
+    case "redis+cluster": {
+      const { redisDriver } = await import("../../src/drivers/redis/index.ts");
+      return redisDriver({ url });
+    }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
@@ -22,7 +29,12 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
       const url = `sqlite:${folder}/jobs.db`;
       return { url, directUrl: url, faults: undefined, close: async () => undefined };
     }
+    case "redis":
+      return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
+    case "redis-sentinel":
+    case "redis-cluster":
+      return serverStore({ server: scheme, options: {}, downMs: 3_000, proxied: false });
     default:
-      throw new Error(`No chaos target "${scheme}". Known: sqlite.`);
+      throw new Error(`No chaos target "${scheme}". Known: sqlite, redis, redis-sentinel, redis-cluster.`);
   }
 }
