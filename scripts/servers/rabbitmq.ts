@@ -30,10 +30,11 @@ export const rabbitmq: ServerKind<RabbitmqOptions> = {
   name: "rabbitmq",
   needs: {
     find: () => findIn("/") ?? findPrograms(["rabbitmq-server", "epmd"], ["/opt/homebrew/opt/rabbitmq/sbin"]),
-    installers: [debianPackages("rabbitmq-server")],
+    installers: [debianPackages("rabbitmq-server", "openssl")],
     words: "Install RabbitMQ, 3.10 or newer (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq).",
   },
   start: (options, located) => start("rabbitmq", options, located),
+  dockerUrl: (port) => `amqp://${HOST}:${port}`,
 };
 
 /** RabbitMQ 4.0, from Debian 13. */
@@ -45,6 +46,7 @@ export const rabbitmq4: ServerKind<RabbitmqOptions> = {
     words: "Install RabbitMQ 4; on Debian, root gets it by itself from the suite trixie.",
   },
   start: (options, located) => start("rabbitmq-4", options, located),
+  dockerUrl: (port) => `amqp://${HOST}:${port}`,
 };
 
 /** Not `/usr/sbin/rabbitmq-server`: that changes to another user and to folders of its own. */

@@ -20,7 +20,7 @@ export interface RedisOptions extends ServerOptions {
 
 export const redisNeeds = {
   find: () => findPrograms(["redis-server"], ["/opt/homebrew/bin", "/usr/local/bin"]),
-  installers: [debianPackages("redis-server")],
+  installers: [debianPackages("redis-server", "openssl")],
   words: "Install redis-server, 7.0 or newer (Debian: apt-get install redis-server; macOS: brew install redis).",
 };
 
@@ -28,6 +28,7 @@ export const redis: ServerKind<RedisOptions> = {
   name: "redis",
   needs: redisNeeds,
   start: (options, located) => startRedis("redis", program(located, "redis-server"), options),
+  dockerUrl: (port) => `redis://${HOST}:${port}`,
 };
 
 /** Valkey's program takes the same arguments. */

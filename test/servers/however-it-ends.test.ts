@@ -35,6 +35,7 @@ describe.runIf(areAvailable && process.platform === "linux")("nothing stays when
     const { owner } = await startOwner();
     owner.kill(signal);
     await expectNothing();
+    expect(existsSync(join(folder, "ended"))).toBe(true);
   });
 
   it("the owner is killed while its servers are paused", async () => {
