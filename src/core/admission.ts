@@ -67,11 +67,18 @@ export class Admission {
     };
   }
 
-  /** Ends all watches: nothing is sent any more. */
+  /** Whether nothing is inside. */
+  get empty(): boolean {
+    return this.#items === 0;
+  }
+
+  /** Nothing is sent any more: the time of every call that is still watched is over now. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    const tickets = this.#tickets;
     this.#tickets = [];
+    for (const ticket of tickets) ticket.onDeadline?.();
   }
 
   #admit(): void {
@@ -122,10 +129,16 @@ export class Admission {
 }
 
 export function pushTimedOut(sent: boolean, timeoutMs: number): JobferryError {
-  const fate = sent
+  const what = `The push got no answer within ${timeoutMs} ms (pushTimeout).`;
+  return new JobferryError("UNAVAILABLE", `${what} ${fateOf(sent)}`, { retryable: true });
+}
+
+export function closedUnanswered(sent: boolean): JobferryError {
+  return new JobferryError("CLOSED", `The queue was closed before the push got an answer. ${fateOf(sent)}`);
+}
+
+function fateOf(sent: boolean): string {
+  return sent
     ? "It was sent, so the job may be stored or not; pushing the same job again is safe where pushes are by id."
     : "It was not sent: nothing is stored, and pushing again is safe.";
-  return new JobferryError("UNAVAILABLE", `The push got no answer within ${timeoutMs} ms (pushTimeout). ${fate}`, {
-    retryable: true,
-  });
 }
