@@ -30,7 +30,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { CallerTransactions } from "./caller-transaction.ts";
 import { clearPortion } from "./clearing.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { classify } from "./errors.ts";
+import { classify, closed } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
 import { jobRecords } from "./job-records.ts";
@@ -190,10 +190,6 @@ async function inPortions<I, R>(
 
 function keepsAny({ count, ageMs }: Retention): boolean {
   return count > 0 && ageMs > 0;
-}
-
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The SQLite driver is closed. Make another one.");
 }
 
 /**

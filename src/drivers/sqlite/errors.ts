@@ -1,5 +1,5 @@
 import type { ErrorClass } from "../../contract/index.ts";
-import { isJobferryError } from "../../errors/index.ts";
+import { isJobferryError, JobferryError } from "../../errors/index.ts";
 
 /** SQLite's primary result codes (the low byte of the extended ones). */
 const BUSY = 5;
@@ -66,7 +66,23 @@ export function isBusy(error: unknown): boolean {
   return result === BUSY || result === LOCKED;
 }
 
+export function closed(): JobferryError {
+  return new JobferryError("CLOSED", "The SQLite driver is closed. Make another one.");
+}
+
+/** Node's own, of a handle that was closed under the driver. */
+function isClosedHandle(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "ERR_INVALID_STATE";
+}
+
 export function classify(error: unknown): ErrorClass {
   if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  if (isClosedHandle(error)) {
+    return {
+      code: "CLOSED",
+      retryable: false,
+      message: "The database is closed. One that was handed in must stay open as long as its queue.",
+    };
+  }
   return BY_RESULT[resultOf(error) ?? -1] ?? { code: "UNEXPECTED", retryable: false };
 }
