@@ -4,6 +4,7 @@ import { isJobferryError, JobferryError } from "../../errors/index.ts";
 /** SQLite's primary result codes (the low byte of the extended ones). */
 const BUSY = 5;
 const LOCKED = 6;
+const FULL = 13;
 const NOT_A_DATABASE = 26;
 
 // No message repeats SQLite's own: that can hold SQL, and the path of the file is the user's to tell.
@@ -23,7 +24,7 @@ const BY_RESULT: Readonly<Record<number, ErrorClass>> = {
     "Reading or writing the database file failed. Look at the disk and its free space, and at the system log.",
   ),
   11: corrupt("The database file is damaged."),
-  13: {
+  [FULL]: {
     code: "STORE_FULL",
     retryable: true,
     message:
@@ -64,6 +65,11 @@ function resultOf(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const result = resultOf(error);
   return result === BUSY || result === LOCKED;
+}
+
+/** No room for the transaction, which was rolled back. */
+export function isFull(error: unknown): boolean {
+  return resultOf(error) === FULL;
 }
 
 export function closed(): JobferryError {

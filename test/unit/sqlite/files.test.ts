@@ -3,9 +3,11 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { isJobferryError } from "../../../src/errors/index.ts";
-import { sqliteDriver } from "../../../src/drivers/sqlite/index.ts";
-import type { ErrorClass } from "../../../src/contract/index.ts";
+import { createJob, Queue } from "../../../src/core/index.ts";
+import { isJobferryError, type JobferryError } from "../../../src/errors/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
+import { type SqliteDatabase, sqliteDriver } from "../../../src/drivers/sqlite/index.ts";
+import type { Driver, ErrorClass, PushResult } from "../../../src/contract/index.ts";
 import { virtualClock } from "../../../src/testing/virtual-clock.ts";
 import { contextOf, item, newFolder, newPath, openDriver, take } from "./setup.ts";
 
@@ -20,6 +22,10 @@ async function refusal(path: string, before: Buffer = readFileSync(path)): Promi
   expect(error).toBeDefined();
   expect(readFileSync(path).equals(before)).toBe(true);
   return driver.classify(error);
+}
+
+function codeOf(driver: Driver<SqliteDatabase>, result: PushResult): string | undefined {
+  return "error" in result ? driver.classify(result.error).code : undefined;
 }
 
 function fill(path: string, sql: string): void {
@@ -129,8 +135,9 @@ describe("files that cannot be written", () => {
     const pages = database.prepare("PRAGMA page_count").get() as { page_count: number };
     database.exec(`PRAGMA max_page_count = ${pages.page_count + 20}`);
     const batch = Array.from({ length: 100 }, () => item({ payload: new Uint8Array(4_000) }));
-    const error: unknown = await driver.push(batch).catch((thrown: unknown) => thrown);
-    expect(driver.classify(error)).toMatchObject({ code: "STORE_FULL", retryable: true });
+    const results = await driver.push(batch);
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(["failed"])); // and not thrown: nobody would know their fate
+    expect(results.map((result) => codeOf(driver, result))).toEqual(batch.map(() => "STORE_FULL"));
     expect(await driver.stats()).toMatchObject({ pending: 1 });
     const small = item();
     expect(await driver.push([small])).toEqual([{ status: "stored" }]);
@@ -140,6 +147,23 @@ describe("files that cannot be written", () => {
     await driver.close();
     database.close();
   });
+});
+
+test("a push on a full disk says that nothing is stored, and does not say that it may be", async () => {
+  const database = new DatabaseSync(":memory:");
+  const clock = virtualClock();
+  const queue = new Queue<SqliteDatabase>(sqliteDriver({ database }), { clock, logger: silentLogger });
+  await queue.open();
+  const { page_count } = database.prepare("PRAGMA page_count").get() as { page_count: number };
+  database.exec(`PRAGMA max_page_count = ${page_count}`);
+  const pushed = queue.push(createJob("x".repeat(8_000))).catch((error: unknown) => error);
+  await clock.advance("10s");
+  const error = (await pushed) as JobferryError;
+  expect(error).toMatchObject({ code: "STORE_FULL", retryable: true });
+  expect(error.message).toContain("nothing was stored");
+  expect(error.message).not.toContain("may be stored");
+  await queue.close();
+  database.close();
 });
 
 describe("options", () => {
