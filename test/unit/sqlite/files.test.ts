@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
@@ -26,6 +26,14 @@ async function refusal(path: string, before: Buffer = readFileSync(path)): Promi
 
 function codeOf(driver: Driver<SqliteDatabase>, result: PushResult): string | undefined {
   return "error" in result ? driver.classify(result.error).code : undefined;
+}
+
+const OWN_MOUNTS = ["unshare", "--map-root-user", "--mount"] as const;
+
+/** Linux where users may have a name space of their own. */
+function mayMount(): boolean {
+  const [file, ...parameters] = OWN_MOUNTS;
+  return spawnSync(file, [...parameters, "true"]).status === 0;
 }
 
 function fill(path: string, sql: string): void {
@@ -100,32 +108,45 @@ describe("files that cannot be written", () => {
     await openDriver({ path, create: false });
   });
 
-  test("a read-only file is STORE_READ_ONLY", async () => {
-    // root may write anything: the child gives its rights away first.
-    const folder = join(newFolder(), "inner");
-    mkdirSync(folder);
-    const path = join(folder, "jobs.db");
-    await (await openDriver({ path })).close();
-    fill(path, "PRAGMA journal_mode = DELETE");
-    chmodSync(path, 0o444);
-    chmodSync(folder, 0o555);
-    chmodSync(join(folder, ".."), 0o755);
+  /** What opening the file fails with in a process of its own, which `command` starts. */
+  function refusalIn(path: string, command: readonly string[], before = ""): unknown {
     const script = `
       import { sqliteDriver } from ${JSON.stringify(new URL("../../../src/drivers/sqlite/index.ts", import.meta.url).href)};
       import { silentLogger, systemClock } from ${JSON.stringify(new URL("../../../src/runtime/index.ts", import.meta.url).href)};
-      if (process.getuid() === 0) process.setuid(65534);
+      ${before}
       const keep = { count: 1, ageMs: 1 };
       const driver = sqliteDriver({ path: ${JSON.stringify(path)} });
       const error = await driver.open({ clock: systemClock, logger: silentLogger, retention: { completed: keep, failed: keep } }).catch((e) => e);
       console.log(JSON.stringify(driver.classify(error)));`;
-    const out = execFileSync(process.execPath, [
-      "--input-type=module",
-      "--disable-warning=ExperimentalWarning",
-      "-e",
-      script,
-    ]);
+    const node = [process.execPath, "--input-type=module", "--disable-warning=ExperimentalWarning", "-e", script];
+    const [file = "", ...parameters] = [...command, ...node];
+    return JSON.parse(execFileSync(file, parameters).toString());
+  }
+
+  test.each(["DELETE", "WAL"])("a read-only file in mode %s is STORE_READ_ONLY", async (mode) => {
+    const folder = join(newFolder(), "inner");
+    mkdirSync(folder);
+    const path = join(folder, "jobs.db");
+    await (await openDriver({ path })).close();
+    fill(path, `PRAGMA journal_mode = ${mode}`);
+    chmodSync(path, 0o444);
+    chmodSync(folder, 0o555);
+    chmodSync(join(folder, ".."), 0o755);
+    // root may write anything: the child gives its rights away first.
+    const refused = refusalIn(path, [], "if (process.getuid() === 0) process.setuid(65534);");
     chmodSync(folder, 0o755);
-    expect(JSON.parse(out.toString())).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+    expect(refused).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+  });
+
+  test.skipIf(!mayMount())("a file on a disk that is mounted read-only is STORE_READ_ONLY", async () => {
+    const folder = newFolder();
+    const path = join(folder, "jobs.db");
+    await (await openDriver({ path })).close();
+    const mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+    const refused = refusalIn(path, [...OWN_MOUNTS, "sh", "-c", mount, folder]);
+    expect(refused).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+    const missing = refusalIn(join(folder, "new.db"), [...OWN_MOUNTS, "sh", "-c", mount, folder]);
+    expect(missing).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
   });
 
   test("a full disk is STORE_FULL, stores nothing half, and goes on when there is room", async () => {
