@@ -28,16 +28,6 @@ describe("usage", () => {
     expect(String(errorOf(result)["message"])).toMatch(/--priority.*integer from -1000000000 to 1000000000/);
   });
 
-  test("a time that is none is shown as it was written", async () => {
-    const sandbox = new Sandbox();
-    const one = await sandbox.run(["push", "x", "--delay", "2030-13-45", "--json"]);
-    expect(errorOf(one)).toMatchObject({ code: "INVALID_ARGUMENT" });
-    expect(String(errorOf(one)["message"])).toMatch(/^delay is "2030-13-45".*2030-01-31T08:00:00Z/);
-    const line = JSON.stringify({ payload: 1, retryUntil: "2030-02-31T25:00:00Z" });
-    const many = await sandbox.run(["push", "--file", "-", "--json"], line);
-    expect(String(errorOf(many)["message"])).toMatch(/^Line 1: retryUntil is "2030-02-31T25:00:00Z"/);
-  });
-
   test("--help and --version are no errors", async () => {
     const sandbox = new Sandbox();
     const [help, version] = await Promise.all([sandbox.run(["work", "--help"]), sandbox.run(["--version"])]);
@@ -112,6 +102,16 @@ describe("output", () => {
     // Each of the two characters is two cells wide, so their line has two letters less before the next column.
     expect(wide.indexOf("pending") + 2).toBe(narrow.indexOf("pending"));
   });
+});
+
+test("a time that is none is shown as it was written", async () => {
+  const sandbox = new Sandbox();
+  const one = await sandbox.run(["push", "x", "--delay", "2030-13-45", "--json"]);
+  expect(errorOf(one)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(String(errorOf(one)["message"])).toMatch(/^delay is "2030-13-45".*2030-01-31T08:00:00Z/);
+  const line = JSON.stringify({ payload: 1, retryUntil: "2030-02-31T25:00:00Z" });
+  const many = await sandbox.run(["push", "--file", "-", "--json"], line);
+  expect(String(errorOf(many)["message"])).toMatch(/^Line 1: retryUntil is "2030-02-31T25:00:00Z"/);
 });
 
 test("a reader that closes the pipe early is no error", async () => {
