@@ -2,7 +2,7 @@ import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { Deferred, nextTurn } from "../../runtime/index.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { isBusy } from "./errors.ts";
+import { closed, isBusy } from "./errors.ts";
 import { MAX_BYTES, MAX_MS, MAX_ROWS } from "./limits.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -52,6 +52,7 @@ export class WriteQueue {
   readonly #hooks: WriteHooks;
   #queued: Queued[] = [];
   #scheduled = false;
+  #closed = false;
   /** Since when flushes of this turn of the event loop run; undefined before the first. */
   #turnSince: number | undefined;
   #busySince: number | undefined;
@@ -68,14 +69,16 @@ export class WriteQueue {
 
   /** Rejects with SQLite's raw error when nothing of this call was stored. */
   submit<T>(work: Work<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
     const queued = new Queued(work);
     this.#queued.push(queued);
     if (!this.#scheduled) this.#schedule();
     return queued.answered.promise as Promise<T>;
   }
 
-  /** Resolves when everything that was submitted is answered. */
-  drain(): Promise<void> {
+  /** Resolves when everything that was submitted is answered. What comes afterwards, such as the next portion of a long call, is CLOSED. */
+  close(): Promise<void> {
+    this.#closed = true;
     if (this.#queued.length === 0) return Promise.resolve();
     this.#drained ??= new Deferred();
     return this.#drained.promise;
@@ -102,7 +105,11 @@ export class WriteQueue {
   }
 
   readonly #flush = (): void => {
-    this.#answerIdle();
+    try {
+      this.#answerIdle();
+    } catch (error) {
+      return this.#rejectAll(error); // a database that was handed in was closed by its owner
+    }
     if (this.#queued.length === 0) return this.#continue();
     const shorter = this.#hooks.beforeWrite();
     if (shorter !== undefined) {
