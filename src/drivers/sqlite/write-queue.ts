@@ -31,6 +31,8 @@ class Queued {
   readonly work: Work<unknown>;
   readonly answered: Deferred<unknown> = new Deferred();
   result: unknown = undefined;
+  /** It shared a transaction that failed, maybe by its fault: the next one is its own. */
+  alone = false;
 
   constructor(work: Work<unknown>) {
     this.work = work;
@@ -156,17 +158,18 @@ export class WriteQueue {
     try {
       for (const queued of this.#queued) {
         const { work } = queued;
-        if (taken > 0 && (rows + work.rows > MAX_ROWS || bytes + work.bytes > MAX_BYTES)) break;
+        if (taken > 0 && (queued.alone || rows + work.rows > MAX_ROWS || bytes + work.bytes > MAX_BYTES)) break;
         taken += 1;
         queued.result = work.run(this.#tx);
         rows += work.rows;
         bytes += work.bytes;
+        if (queued.alone) break;
         if (this.#clock.monotonic() - started > MAX_MS) break;
       }
       this.#commit();
     } catch (error) {
       this.#rollBack();
-      return this.#apart(this.#take(taken), error);
+      return this.#failed(this.#take(taken), error);
     }
     for (const { answered, result } of this.#take(taken)) answered.resolve(result);
   }
@@ -191,21 +194,12 @@ export class WriteQueue {
     return all;
   }
 
-  /** One of them failed and took the others with it: each again in a transaction of its own. */
-  #apart(batch: readonly Queued[], cause: unknown): void {
+  /** One of them failed and took the others with it: each again in a transaction of its own, before those that came later. */
+  #failed(batch: readonly Queued[], cause: unknown): void {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) return only.answered.reject(cause);
-    for (const { work, answered } of batch) {
-      try {
-        this.#begin();
-        const result = work.run(this.#tx);
-        this.#commit();
-        answered.resolve(result);
-      } catch (error) {
-        this.#rollBack();
-        answered.reject(error);
-      }
-    }
+    for (const queued of batch) queued.alone = true;
+    this.#queued = [...batch, ...this.#queued];
   }
 
   #backOff(error: unknown): void {
