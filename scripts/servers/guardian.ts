@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Launch, Report, Request } from "./guardian-messages.ts";
-import { recordServer, removeLeftovers, ROOT_PREFIX } from "./leftovers.ts";
+import { recordProcess, removeLeftovers, ROOT_PREFIX } from "./leftovers.ts";
 import { isRunning, processTree, signalAll } from "./process-tree.ts";
 
 const END_WAIT = 2_000;
@@ -34,7 +34,7 @@ removeLeftovers();
 const root = mkdtempSync(join(tmpdir(), ROOT_PREFIX));
 chmodSync(root, 0o711);
 process.chdir(root);
-recordServer(root, process.pid);
+recordProcess(root, process.pid);
 report({ event: "ready", root });
 
 function answer(request: Request): void {
@@ -69,7 +69,7 @@ function launch(id: number, { command, args, env, cwd, user, log, endSignal = "S
     report({ event: "exited", id, how: signal ? `signal ${signal}` : `exit code ${code}` });
   });
   if (child.pid === undefined) return;
-  recordServer(root, child.pid);
+  recordProcess(root, child.pid);
   report({ event: "spawned", id, pid: child.pid });
 }
 

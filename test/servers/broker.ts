@@ -55,7 +55,7 @@ export async function startBroker(reportFile: string): Promise<Broker> {
 
   async function look(name: ServerName): Promise<Answer> {
     await findServer(name);
-    note(name, true, "private ones");
+    note(name, true, "private instances");
     return { available: true };
   }
 
