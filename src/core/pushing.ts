@@ -6,7 +6,8 @@ import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
-import { UnsentJob, type Draft } from "./new-job.ts";
+import type { Draft } from "./draft.ts";
+import { UnsentJob } from "./new-job.ts";
 import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
@@ -38,19 +39,20 @@ export class Pushing<Tx> {
   item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
     const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
-    const { payload, fields, ...rest } = draft;
+    const { payload, fields } = draft;
     const kind = kindOfPayload(payload);
     const holding = this.#driver.keeps ?? "bytes";
     const value = heldValue(holding, kind, payload);
-    const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
     const maxLosses = draft.maxLosses ?? this.#settings.defaults.maxLosses ?? BUILT_IN.maxLosses;
-    const item = new QueuedItem({ ...rest, maxLosses, kind, holding, value, fields: envelope });
+    const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
+    const item = new QueuedItem(draft, { kind, holding, value }, maxLosses, envelope);
     if (holding !== "reference") this.#checkSize(item);
     return item;
   }
 
   #checkDraft(draft: Draft): void {
-    const delayMs = draft.runAt === undefined ? draft.delayMs : draft.runAt - this.#settings.clock.now();
+    const { runAt } = draft;
+    const delayMs = runAt === undefined ? draft.delayMs : runAt - this.#settings.clock.now();
     checkDelay(this.#driver.name, this.#capabilities, delayMs);
     checkLevel(this.#driver.name, this.#capabilities, draft.priority);
   }

@@ -27,9 +27,15 @@ export type Reserve = Readonly<{
   signal?: AbortSignal;
 }>;
 
-/** What is there now, but for `completedJobs`: since the queue was made. `exact` is false when a backend can only estimate one of them. */
+/**
+ * What is there now, but for `completedJobs`: since the queue was made. A number that the backend cannot tell is undefined, and so is the sum;
+ * `capabilities.stats` says beforehand which. `exact` is false when one of them is estimated or unknown.
+ */
 export type QueueStats = Readonly<
-  Record<"totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs", number>
+  Record<
+    "totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs",
+    number | undefined
+  >
 > &
   Readonly<{
     /** Since when the oldest waiting job waits, epoch milliseconds. */
@@ -226,18 +232,18 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return job.extend(fromNow);
   }
 
-  /** What waits: pending and delayed. Without a name, of all queues. */
-  async size(queue?: string): Promise<number> {
+  /** What waits: pending and delayed; undefined where the backend cannot tell. Without a name, of all queues. */
+  async size(queue?: string): Promise<number | undefined> {
     const { pendingJobs, delayedJobs } = await this.getStats(queue);
-    return pendingJobs + delayedJobs;
+    return sumOf([pendingJobs, delayedJobs]);
   }
 
-  /** Removes what waits; resolves to the number (NaN where the backend does not tell). Reserved and failed jobs and counters stay. */
-  async clear(queue?: string): Promise<number> {
+  /** Removes what waits; resolves to the number, undefined where the backend does not tell. Reserved and failed jobs and counters stay. */
+  async clear(queue?: string): Promise<number | undefined> {
     if (queue !== undefined) checkName("queue", queue);
     await this.#engine.ready();
     const { removed } = await this.#engine.call("clear", () => this.#engine.driver.clear(queue));
-    return removed ?? Number.NaN;
+    return removed;
   }
 
   async getStats(queue?: string): Promise<QueueStats> {
@@ -335,19 +341,28 @@ function chunked(
   return chunks;
 }
 
+/** undefined as soon as one is unknown: a sum of the rest would be a guess. */
+function sumOf(counts: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const count of counts) {
+    if (count === undefined) return undefined;
+    sum += count;
+  }
+  return sum;
+}
+
 function shownStats(stats: StoredStats, capabilities: Capabilities): QueueStats {
   const { pending, delayed, reserved, failed, completed } = stats;
-  const counts = { pending, delayed, reserved, failed, completed };
-  const total = Object.values(counts).reduce<number>((sum, count) => sum + (count ?? Number.NaN), 0);
+  const counts = [pending, delayed, reserved, failed, completed];
   return {
-    totalJobs: total,
-    pendingJobs: pending ?? Number.NaN,
-    delayedJobs: delayed ?? Number.NaN,
-    reservedJobs: reserved ?? Number.NaN,
-    failedJobs: failed ?? Number.NaN,
-    completedJobs: completed ?? Number.NaN,
+    totalJobs: sumOf(counts),
+    pendingJobs: pending,
+    delayedJobs: delayed,
+    reservedJobs: reserved,
+    failedJobs: failed,
+    completedJobs: completed,
     oldestPendingAt: stats.oldestPendingAt,
     paused: stats.paused,
-    exact: Object.values(capabilities.stats).every((quality) => quality === "exact"),
+    exact: !counts.includes(undefined) && Object.values(capabilities.stats).every((quality) => quality === "exact"),
   };
 }
