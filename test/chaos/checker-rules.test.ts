@@ -5,6 +5,7 @@ import type { Entry, Line, Pushing } from "./log.ts";
 
 const BOUNDS: Bounds = {
   ...{ perClaim: 10, workers: 1, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000, resumeMs: 500 },
+  ...{ leaseEnds: "deadline", twicePerFault: 0 },
 };
 const LEASE_MS = 1_000;
 
@@ -39,7 +40,11 @@ function left(remains: Partial<Remains>): Contents {
 }
 
 function found(lines: readonly Line[], contents: Contents): readonly string[] {
-  return check(lines, contents, BOUNDS).violations.map(({ kind, why }) => `${kind}: ${why}`);
+  return foundWithin(BOUNDS, lines, contents);
+}
+
+function foundWithin(bounds: Bounds, lines: readonly Line[], contents: Contents): readonly string[] {
+  return check(lines, contents, bounds).violations.map(({ kind, why }) => `${kind}: ${why}`);
 }
 
 const PUSHED: readonly Timed[] = [
@@ -235,6 +240,31 @@ test("claims whose answers an outage swallowed are explained, as many as the wor
     log([0, many, "p1"], [1, pushed, "p1"], ...more, ...late(losses));
   expect(found(lines(1, ...outage), kept)).toEqual([]);
   expect(found(lines(1), kept)).toEqual(["unbounded: leases that no log saw: 1, at most 0 can be explained"]);
+});
+
+test("on a broker a fault may leave a job twice, between a copy and its original or just after an end; more than that is found", () => {
+  const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, healthyLosses: 5, takeBackMs: 10_000 };
+  const again = (at: number): readonly Timed[] => shifted(at, 2);
+  const killedServer = (at: number): readonly Timed[] => [
+    [at, { type: "away", why: "killed" }, "c"],
+    [at + 10, { type: "back", why: "killed" }, "c"],
+  ];
+  expect(foundWithin(broker, log(...PUSHED, ...DONE, ...killedServer(100), ...again(300)), completed(1))).toEqual([]);
+  expect(foundWithin(broker, log(...PUSHED, ...DONE, ...again(300)), completed(1))).toEqual([
+    "illegal duplicate: completed twice",
+    'illegal duplicate: started under 2 after "done" was accepted under 1',
+  ]);
+  // Long after the end no fault explains it.
+  expect(
+    foundWithin(broker, log(...PUSHED, ...DONE, ...killedServer(5_000), ...again(5_300)), completed(1)),
+  ).toHaveLength(2);
+  // A lease ends with its connection, so a fault of the holder lets another one begin at once; without a fault it must not.
+  const lease: Timed = [10, start(1, 9)];
+  expect(foundWithin(broker, log(...PUSHED, lease, ...killedServer(20), ...again(50)), completed(1))).toEqual([]);
+  expect(foundWithin(broker, log(...PUSHED, lease, [20, killed], ...again(50)), completed(1))).toEqual([]);
+  expect(foundWithin(broker, log(...PUSHED, lease, ...again(50)), completed(1))).toEqual([
+    "two leases: started under 2 959 ms before 1 could end",
+  ]);
 });
 
 function killed0(): Timed {

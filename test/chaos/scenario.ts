@@ -59,10 +59,14 @@ export type Outcome = Finding &
 
 const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
+/** Where nobody can tell what is reserved, nothing must wait for longer than any handler takes. */
+const BLIND_LOOKS = 40;
 /** Generous, because a job that comes back stands behind those that are ready: it finds jobs that nobody looks for. */
 const TAKE_BACK_MS = 15_000;
 /** The guides' promise: workers go on by themselves within 5 s of the server's return. */
 const RESUME_MS = 5_000;
+/** Ends under way when a broker or a worker is killed: a batch of each of three workers. */
+const TWICE_PER_FAULT = 60;
 
 /** The folder with logs and store is removed unless something was found. */
 export async function runScenario(scenario: Scenario, scheme: string): Promise<Outcome> {
@@ -97,13 +101,15 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
     log.close();
     await store.close();
   }
-  const { batch } = queue.capabilities;
+  const { batch, lease, finish, release } = queue.capabilities;
   const bounds: Bounds = {
     perClaim: 2 * scenario.concurrency,
     workers: scenario.workers,
     healthyLosses: scenario.healthyLosses,
     takeBackMs: TAKE_BACK_MS,
     resumeMs: RESUME_MS,
+    leaseEnds: lease.ends,
+    twicePerFault: finish === "sent" || release === "byCopy" ? TWICE_PER_FAULT : 0,
     atomicBatch: batch.atomic,
   };
   const finding = check(readLogs(folder), contents, bounds);
@@ -154,9 +160,9 @@ async function drained(queue: Queue, seconds: number): Promise<boolean> {
   let emptyLooks = 0;
   while (performance.now() < end) {
     const stats = await queue.getStats().catch(() => undefined); // the server may only just be back
-    const left = [stats?.pendingJobs, stats?.delayedJobs, stats?.reservedJobs];
-    emptyLooks = left.every((count) => count === 0) ? emptyLooks + 1 : 0;
-    if (emptyLooks === 2) return true;
+    const { pendingJobs = NaN, delayedJobs = NaN, reservedJobs } = stats ?? {};
+    emptyLooks = pendingJobs + delayedJobs + (reservedJobs ?? 0) === 0 ? emptyLooks + 1 : 0;
+    if (emptyLooks === (reservedJobs === undefined ? BLIND_LOOKS : 2)) return true;
     await pause(LOOK_MS);
   }
   return false;
@@ -174,14 +180,12 @@ async function contentsOf(queue: Queue): Promise<Contents> {
     cursor = page.cursor;
   } while (cursor !== undefined);
   const { pendingJobs, delayedJobs, reservedJobs, failedJobs, completedJobs } = await queue.getStats();
-  // NaN equals nothing: a count that the backend cannot tell fails the check.
-  const counted = (count = Number.NaN): number => count;
   const stats = {
-    pending: counted(pendingJobs),
-    delayed: counted(delayedJobs),
-    reserved: counted(reservedJobs),
-    failed: counted(failedJobs),
-    completed: counted(completedJobs),
+    pending: pendingJobs,
+    delayed: delayedJobs,
+    reserved: reservedJobs,
+    failed: failedJobs,
+    completed: completedJobs,
   };
   return { jobs, stats };
 }
