@@ -6,6 +6,7 @@ import type {
   Reservation,
   StoredJob,
 } from "../../contract/index.ts";
+import { isUnanswered } from "./errors.ts";
 import { RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
@@ -41,15 +42,27 @@ export async function finishJobs(store: RedisStore, items: readonly FinishItem[]
   };
   const done = partsOf(store, items, results, (item): item is Done => item.outcome === "done");
   const others = partsOf(store, items, results, (item): item is Ending => item.outcome !== "done");
+  // What was sent and not answered is unknown: core asks again under the same token.
+  const unlessUnanswered = async (indexes: readonly number[], send: () => Promise<void>): Promise<void> => {
+    try {
+      await send();
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      for (const i of indexes) results[i] = "unknown";
+    }
+  };
+  const sendEndings = async (part: Part<Ending>): Promise<void> => {
+    const args = [kept.failed ? "1" : "0", packEndings(part.items)];
+    const [answers, ...parts] = (await store.call(scripts.finish, part.partition, args)) as readonly Buffer[];
+    answer(part.indexes, answers ?? Buffer.alloc(0));
+    const dead = new RecordReader(parts, 0);
+    while (dead.more) died.push(dead.job("failed").job);
+  };
   await Promise.all([
-    ...done.map(async (part) => answer(part.indexes, await sendDone(store, part, kept.completed))),
-    ...others.map(async (part) => {
-      const args = [kept.failed ? "1" : "0", packEndings(part.items)];
-      const [answers, ...parts] = (await store.call(scripts.finish, part.partition, args)) as readonly Buffer[];
-      answer(part.indexes, answers ?? Buffer.alloc(0));
-      const dead = new RecordReader(parts, 0);
-      while (dead.more) died.push(dead.job("failed").job);
-    }),
+    ...done.map((part) =>
+      unlessUnanswered(part.indexes, async () => answer(part.indexes, await sendDone(store, part, kept.completed))),
+    ),
+    ...others.map((part) => unlessUnanswered(part.indexes, () => sendEndings(part))),
   ]);
   return { results, died };
 }
