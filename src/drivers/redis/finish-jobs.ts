@@ -30,8 +30,40 @@ type Done = Extract<FinishItem, { outcome: "done" }>;
 /** Items of one call. */
 type Part<I> = Readonly<{ partition: Partition; items: readonly I[]; indexes: readonly number[] }>;
 
-/** Completions, which most items are, go to a script of their own that needs the same few commands for any number of them. */
+/** Items in their order, also where one job is named more than once: then each of its items goes in a call after the one before. */
 export async function finishJobs(store: RedisStore, items: readonly FinishItem[], kept: Kept): Promise<Finished> {
+  const again = repeated(items);
+  if (again.size === 0) return finishEach(store, items, kept);
+  const first = await finishEach(
+    store,
+    items.filter((_, i) => !again.has(i)),
+    kept,
+  );
+  const second = await finishJobs(
+    store,
+    items.filter((_, i) => again.has(i)),
+    kept,
+  );
+  const [firsts, seconds] = [[...first.results], [...second.results]];
+  const results = items.map((_, i) => (again.has(i) ? seconds.shift() : firsts.shift()) ?? "unknown");
+  return { results, died: [...first.died, ...second.died] };
+}
+
+/** Where a job is named that was named before. Only a mixture of outcomes is split over calls, so only there it matters. */
+function repeated(items: readonly FinishItem[]): ReadonlySet<number> {
+  const again = new Set<number>();
+  const [first] = items;
+  if (items.every(({ outcome }) => (outcome === "done") === (first?.outcome === "done"))) return again;
+  const seen = new Set<string>();
+  for (const [i, { reservation }] of items.entries()) {
+    if (seen.has(reservation.job.id)) again.add(i);
+    seen.add(reservation.job.id);
+  }
+  return again;
+}
+
+/** Completions, which most items are, go to a script of their own that needs the same few commands for any number of them. */
+async function finishEach(store: RedisStore, items: readonly FinishItem[], kept: Kept): Promise<Finished> {
   const results: FinishResult[] = [];
   const died: StoredJob[] = [];
   const { losses } = store.connection;

@@ -128,15 +128,13 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
 function notOpened(connection: RedisConnection, settings: Settings): Error {
   const { lastError } = connection;
   const shown = shownAddress(settings);
-  const { code, retryable, message } =
-    lastError === undefined
-      ? {
-          code: "UNAVAILABLE" as const,
-          retryable: true,
-          message: `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`,
-        }
-      : classify(lastError, shown);
-  return new JobferryError(code, message ?? `${shown} could not be opened.`, { retryable, cause: lastError });
+  const silent = `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
+  const told = lastError === undefined ? undefined : classify(lastError, shown);
+  const { code = "UNAVAILABLE", retryable = true, message = silent } = told ?? {};
+  // A server that speaks no TLS waits for the end of what it takes for a command.
+  const usesTls = "address" in settings.target && settings.target.address.tls && code === "UNAVAILABLE";
+  const hint = usesTls ? " Use redis: in place of rediss: where the server speaks no TLS." : "";
+  return new JobferryError(code, message + hint, { retryable, cause: lastError });
 }
 
 function checkLayout([layout, partitions]: readonly [number, number], settings: Settings): void {
