@@ -145,7 +145,7 @@ describe.runIf(await isServerAvailable("redis"))("waiting", async () => {
     const start = performance.now();
     await one.pushBatch([createJob(1), createJob(2)]);
     const got = await Promise.all(waiting);
-    expect(got.map((job) => job?.payload).toSorted()).toEqual([1, 2]);
+    expect(new Set(got.map((job) => job?.payload))).toEqual(new Set([1, 2]));
     expect(performance.now() - start).toBeLessThan(700);
   });
 });

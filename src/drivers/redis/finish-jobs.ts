@@ -7,7 +7,7 @@ import type {
   StoredJob,
 } from "../../contract/index.ts";
 import { isUnanswered } from "./errors.ts";
-import { RecordReader } from "./job-record.ts";
+import { bucketOf, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_BATCH_BYTES, MAX_ITEMS } from "./limits.ts";
@@ -143,9 +143,9 @@ async function sendDone(store: RedisStore, { partition, items }: Part<Done>, kee
     packing
       .short(indexIn(queues, reservation.job.queue))
       .text(idField(reservation.job.id))
-      .double(reservation.token as number)
+      .text(`${reservation.token}:`)
       // Missing where someone took a reservation apart and put it together again.
-      .text("place" in reservation ? String(reservation.place) : "")
+      .double("place" in reservation ? bucketOf(String(reservation.place)) : -1)
       .blob(keep && result !== undefined ? result : NO_BYTES);
   }
   return (await store.call(scripts.done, partition, [keep ? "1" : "0", packing.done(), ...queues])) as Buffer;

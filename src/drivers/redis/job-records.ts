@@ -1,6 +1,6 @@
 import type { JobState, RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
-import { failureOf, readSlim, RecordReader } from "./job-record.ts";
+import { BUCKET, bucketOf, failureOf, readSlim, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_ITEMS, portions } from "./limits.ts";
@@ -142,11 +142,11 @@ async function step(store: RedisStore, partition: Partition, filter: RecordFilte
     const { seen, goOn } = readStep(reply);
     return { seen, next: goOn === "" ? undefined : Number(goOn) };
   }
-  // 256 places a bucket, as in scripts/prelude.ts; the next place after `after` may lie in the same one.
-  const bucket = Math.floor((after + 1) / 256);
+  // The next place after `after` may lie in the same bucket.
+  const bucket = bucketOf(after + 1);
   const reply = await store.call(scripts.list, partition, ["index", String(bucket), String(STEP)]);
   const { seen, goOn } = readStep(reply);
-  return { seen, next: goOn === "" ? undefined : Number(goOn) * 256 - 1 };
+  return { seen, next: goOn === "" ? undefined : Number(goOn) * BUCKET - 1 };
 }
 
 /** All of them: as many as workers have slots. */

@@ -118,6 +118,7 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   const store = new RedisStore({ connection, partitions, context, shown: shownAddress(settings), commandMs });
   const layout = await store.call(scripts.open, root, [String(LAYOUT_VERSION), String(count)]);
   checkLayout(layout as readonly [number, number], settings);
+  await Promise.all(partitions.map((partition) => store.call(scripts.prepare, partition, [])));
   const durability = durabilityOf(server, settings, connection.kind);
   const wanted = { fsync: durability.fsync, replicas: settings.replicas, waitMs: commandMs };
   const needsWait = durability.fsync || settings.replicas > 0;
