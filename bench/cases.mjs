@@ -57,6 +57,25 @@ async function single(peer, { count }) {
   });
 }
 
+/** So many pushes at once, each followed by another when it is confirmed. */
+async function inFlight(peer, { count, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    const payloads = makePayloads(count);
+    let next = 0;
+    const producer = async () => {
+      while (next < count) {
+        next += 1;
+        await queue.push(payloads[next - 1]);
+      }
+    };
+    const started = performance.now();
+    await Promise.all(Array.from({ length: concurrency }, producer));
+    const rate = perSecond(count, started);
+    if ((await queue.left()) !== count) throw new Error("not every push is there");
+    return rate;
+  });
+}
+
 async function bulk(peer, { count }) {
   return withQueue(peer, async (queue) => {
     const payloads = makePayloads(count);
@@ -158,6 +177,20 @@ async function backlog(peer, { waiting, take, concurrency }) {
   });
 }
 
+/** The rate of jobs beside a larger or smaller number of delayed ones. */
+async function delayed(peer, { waiting, take, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    for (let at = 0; at < waiting; at += 1_000) await queue.pushLater(makePayloads(1_000), 86_400_000);
+    await load(queue, makePayloads(take));
+    const counted = counting(take);
+    const started = performance.now();
+    await queue.processSome({ concurrency, handler: counted.handler, count: take });
+    const rate = perSecond(take, started);
+    if ((await queue.left()) !== waiting) throw new Error("not every delayed job is there");
+    return rate;
+  });
+}
+
 /** p99 of the event loop's delay in a process that is busy with jobs, milliseconds. */
 async function loopDelay(peer, { count, concurrency }) {
   return withQueue(peer, async (queue) => {
@@ -173,4 +206,4 @@ async function loopDelay(peer, { count, concurrency }) {
   });
 }
 
-export const cases = { single, bulk, process, latency, heap, backlog, loopDelay };
+export const cases = { single, inFlight, bulk, delayed, process, latency, heap, backlog, loopDelay };

@@ -12,6 +12,11 @@ const sqlitePeers = async () => {
   return [sqlite, plainjob, rawLoop];
 };
 
+const redisPeers = async () => {
+  const { beeQueue, bullmq, rawLoop, redis } = await import("./peers/redis.mjs");
+  return [redis, bullmq, beeQueue, rawLoop];
+};
+
 const ours = (name) => name.startsWith("jobferry");
 const processCases = (count) =>
   Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
@@ -62,6 +67,38 @@ export const plan = {
       { case: "bulk", peer: "jobferry", than: "plainjob", want: 1 },
       { case: "loopDelay", peer: "jobferry", below: 5, unit: "ms p99" },
       { case: "backlog.1k", peer: "jobferry", overCase: "backlog.1M", below: 1.2, unit: "x" },
+    ],
+  },
+  redis: {
+    peers: redisPeers,
+    repeats: 3,
+    cases: {
+      single: { run: "single", count: 5_000 },
+      inFlight: { run: "inFlight", count: 20_000, concurrency: 200 },
+      bulk: { run: "bulk", count: 50_000 },
+      "process.c1": { run: "process", count: 5_000, concurrency: 1 },
+      "process.c10": { run: "process", count: 20_000, concurrency: 10 },
+      "process.c100": {
+        run: "process",
+        count: 50_000,
+        concurrency: 100,
+        counts: { bullmq: 20_000, "bee-queue": 20_000 },
+      },
+      latency: { run: "latency", count: 300, unit: "ms", only: (name) => name !== "raw Lua loop" },
+      "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
+      "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
+      "delayed.1k": { run: "delayed", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
+      "delayed.1M": { run: "delayed", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
+    },
+    targets: [
+      { case: "process.c1", peer: "jobferry", than: "bullmq", want: 1.3 },
+      { case: "process.c10", peer: "jobferry", than: "bullmq", want: 3 },
+      { case: "process.c100", peer: "jobferry", than: "bullmq", want: 5 },
+      { case: "process.c100", peer: "jobferry", than: "bee-queue", want: 3 },
+      { case: "inFlight", peer: "jobferry", than: "bullmq", want: 2 },
+      { case: "bulk", peer: "jobferry", than: "bullmq", want: 5 },
+      { case: "backlog.1k", peer: "jobferry", overCase: "backlog.1M", below: 1.2, unit: "x" },
+      { case: "delayed.1k", peer: "jobferry", overCase: "delayed.1M", below: 1.2, unit: "x" },
     ],
   },
 };

@@ -1,7 +1,7 @@
 import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/index.js";
 
 /** Jobferry on any backend: the same calls, the same worker. */
-function adapter(queue) {
+export function adapter(queue) {
   return {
     queue,
     push: (payload, priority) =>
@@ -12,6 +12,7 @@ function adapter(queue) {
           priorityOf ? createJob(payload, { priority: priorityOf(payload) }) : createJob(payload),
         ),
       ),
+    pushLater: (payloads, delay) => queue.pushBatch(payloads.map((payload) => createJob(payload, { delay }))),
     /** Resolves when every job is completed and the store has confirmed it. */
     async process({ concurrency, handler }) {
       const worker = new Worker(queue, "default", async (job) => handler(job.payload), {

@@ -1,10 +1,13 @@
+import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Driver, FinishItem, FinishResult, ReserveRequest, ReserveResult } from "../../src/contract/index.ts";
 import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
+import { redisDriver } from "../../src/drivers/redis/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { virtualClock } from "../../src/testing/virtual-clock.ts";
+import { sharedServer } from "../servers/shared-server.ts";
 import { Wrong } from "./model.ts";
 import { type Operation, operation, Run } from "./operations.ts";
 
@@ -34,6 +37,15 @@ describe("any sequence of operations does what the model says", () => {
     ["SQLite", 300, () => sqliteDriver({ path: ":memory:" })],
   ] as const)("%s", async (_, numRuns, open) => {
     await fc.assert(property(open), { numRuns });
+  });
+});
+
+const redis = await sharedServer("redis");
+
+describe.runIf(redis !== undefined)("on servers, too", () => {
+  test("Redis", async () => {
+    const open = (): Driver => redisDriver({ url: redis?.url ?? "", prefix: `test:${randomUUID()}` });
+    await fc.assert(property(open), { numRuns: 150 });
   });
 });
 

@@ -15,7 +15,7 @@ export type Address = Readonly<{
   shown: string;
 }>;
 
-const PATTERN = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@]*)@)?([^/?#]*)(?:\/([^?#]*))?$/i;
+const PATTERN = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?master=([^&#]+))?$/i;
 const FORMS =
   "redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY[/DATABASE] or redis+cluster://HOST:PORT,HOST:PORT; rediss in place of redis for TLS";
 
@@ -23,13 +23,15 @@ const FORMS =
 export function parseAddress(url: string): Address {
   const match = typeof url === "string" ? PATTERN.exec(url) : null;
   if (match === null) throw wrong("cannot be read");
-  const [, scheme = "", mode, login = "", hosts = "", path = ""] = match;
+  const [, scheme = "", mode, login = "", hosts = "", path = "", master] = match;
   const kind = mode === undefined ? "single" : (mode.toLowerCase() as "sentinel" | "cluster");
   const nodes = hosts.split(",").map((host) => nodeOf(host, kind === "sentinel" ? 26_379 : 6_379));
   const [first, ...others] = nodes;
   if (first === undefined || (kind === "single" && others.length > 0)) throw wrong("names several hosts");
   const parts = path === "" ? [] : path.split("/").map(decoded);
-  const primary = kind === "sentinel" ? parts.shift() : undefined;
+  const named = kind === "sentinel" && master !== undefined ? decoded(master) : undefined;
+  const primary = kind === "sentinel" ? (named ?? parts.shift()) : undefined;
+  if (master !== undefined && named === undefined) throw wrong("names a master, but not by Sentinel");
   if (kind === "sentinel" && (primary ?? "") === "") throw wrong("does not name the primary");
   const database = databaseOf(parts);
   if (kind === "cluster" && database !== 0) throw wrong("names a database, but a cluster has only 0");

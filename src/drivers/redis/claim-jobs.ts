@@ -34,24 +34,38 @@ export async function claimJobs(
   if (partitions.length === 1 && only !== undefined) {
     return { ...(await claimFrom(store, only, request, max, request.free ?? max)), claimedAt };
   }
+  return claimFromEach(store, { ...request, max, free: request.free ?? max }, isOver);
+}
+
+/** Queue after queue, because their order counts, and for each the partitions in turn. */
+async function claimFromEach(
+  store: RedisStore,
+  request: ReserveRequest & Readonly<{ free: number }>,
+  isOver: () => boolean,
+): Promise<ReserveResult> {
+  const { partitions, context } = store;
+  const { max } = request;
   turn = (turn + 1) % partitions.length;
   const order = [...partitions.slice(turn), ...partitions.slice(0, turn)];
   const all: { reservations: RedisReservation[]; died: StoredJob[] } = { reservations: [], died: [] };
-  let [free, nextDueInMs]: [number, number | undefined] = [request.free ?? max, undefined];
-  for (const partition of order) {
-    const left = max - all.reservations.length;
-    if (left <= 0 || isOver()) break;
-    try {
-      const got = await claimFrom(store, partition, request, left, free);
-      all.reservations.push(...got.reservations);
-      all.died.push(...got.died);
-      free -= got.reservations.filter(({ job }) => job.losses > 0).length;
-      nextDueInMs = sooner(nextDueInMs, got.nextDueInMs);
-    } catch (error) {
-      // What was taken already is given; the partition that is away is asked again.
-      if (all.reservations.length + all.died.length === 0) throw error;
-      break;
+  let [free, nextDueInMs]: [number, number | undefined] = [request.free, undefined];
+  let claimedAt = context.clock.monotonic();
+  try {
+    for (const queue of request.queues) {
+      for (const partition of order) {
+        const left = max - all.reservations.length;
+        if (left <= 0 || isOver()) return { ...all, nextDueInMs, claimedAt };
+        if (all.reservations.length === 0) claimedAt = context.clock.monotonic();
+        const got = await claimFrom(store, partition, { ...request, queues: [queue] }, left, free);
+        all.reservations.push(...got.reservations);
+        all.died.push(...got.died);
+        free -= got.reservations.filter(({ job }) => job.losses > 0).length;
+        nextDueInMs = sooner(nextDueInMs, got.nextDueInMs);
+      }
     }
+  } catch (error) {
+    // What was taken already is given; the partition that is away is asked again.
+    if (all.reservations.length + all.died.length === 0) throw error;
   }
   return { ...all, nextDueInMs, claimedAt };
 }

@@ -39,8 +39,9 @@ import { resolveOptions } from "./options.ts";
 import type { RedisDriverOptions, Settings } from "./options.ts";
 import { ABORT_GRACE_MS } from "./limits.ts";
 import { pushJobs } from "./push-jobs.ts";
+import { listQueues } from "./queue-names.ts";
 import { scripts } from "./script.ts";
-import { clearQueues, listQueues, readStats } from "./statistics.ts";
+import { clearQueues, readStats } from "./statistics.ts";
 
 class RedisDriver implements Driver {
   readonly name = "redis";
@@ -104,7 +105,11 @@ class RedisDriver implements Driver {
     if (signal?.aborted || request.max <= 0) return NOTHING;
     const { clock } = open.store.context;
     const started = waitMs > 0 ? clock.monotonic() : 0;
-    const result = await this.#firstLook(open, request);
+    const result = await this.#firstLook(open, request).catch((error: unknown) => {
+      // Who waits while the driver closes is told that nothing came.
+      if (this.#closing !== undefined) return NOTHING;
+      throw error;
+    });
     if (waitMs <= 0 || result.reservations.length > 0) return result;
     return open.waiting.wait(request, result, Math.max(0, waitMs - (clock.monotonic() - started)));
   }

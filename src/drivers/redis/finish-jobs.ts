@@ -6,7 +6,8 @@ import type {
   Reservation,
   StoredJob,
 } from "../../contract/index.ts";
-import { RecordReader } from "./job-record.ts";
+import { isUnanswered } from "./errors.ts";
+import { bucketOf, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_BATCH_BYTES, MAX_ITEMS } from "./limits.ts";
@@ -29,8 +30,40 @@ type Done = Extract<FinishItem, { outcome: "done" }>;
 /** Items of one call. */
 type Part<I> = Readonly<{ partition: Partition; items: readonly I[]; indexes: readonly number[] }>;
 
-/** Completions, which most items are, go to a script of their own that needs the same few commands for any number of them. */
+/** Items in their order, also where one job is named more than once: then each of its items goes in a call after the one before. */
 export async function finishJobs(store: RedisStore, items: readonly FinishItem[], kept: Kept): Promise<Finished> {
+  const again = repeated(items);
+  if (again.size === 0) return finishEach(store, items, kept);
+  const first = await finishEach(
+    store,
+    items.filter((_, i) => !again.has(i)),
+    kept,
+  );
+  const second = await finishJobs(
+    store,
+    items.filter((_, i) => again.has(i)),
+    kept,
+  );
+  const [firsts, seconds] = [[...first.results], [...second.results]];
+  const results = items.map((_, i) => (again.has(i) ? seconds.shift() : firsts.shift()) ?? "unknown");
+  return { results, died: [...first.died, ...second.died] };
+}
+
+/** Where a job is named that was named before. Only a mixture of outcomes is split over calls, so only there it matters. */
+function repeated(items: readonly FinishItem[]): ReadonlySet<number> {
+  const again = new Set<number>();
+  const [first] = items;
+  if (items.every(({ outcome }) => (outcome === "done") === (first?.outcome === "done"))) return again;
+  const seen = new Set<string>();
+  for (const [i, { reservation }] of items.entries()) {
+    if (seen.has(reservation.job.id)) again.add(i);
+    seen.add(reservation.job.id);
+  }
+  return again;
+}
+
+/** Completions, which most items are, go to a script of their own that needs the same few commands for any number of them. */
+async function finishEach(store: RedisStore, items: readonly FinishItem[], kept: Kept): Promise<Finished> {
   const results: FinishResult[] = [];
   const died: StoredJob[] = [];
   const { losses } = store.connection;
@@ -41,15 +74,27 @@ export async function finishJobs(store: RedisStore, items: readonly FinishItem[]
   };
   const done = partsOf(store, items, results, (item): item is Done => item.outcome === "done");
   const others = partsOf(store, items, results, (item): item is Ending => item.outcome !== "done");
+  // What was sent and not answered is unknown: core asks again under the same token.
+  const unlessUnanswered = async (indexes: readonly number[], send: () => Promise<void>): Promise<void> => {
+    try {
+      await send();
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      for (const i of indexes) results[i] = "unknown";
+    }
+  };
+  const sendEndings = async (part: Part<Ending>): Promise<void> => {
+    const args = [kept.failed ? "1" : "0", packEndings(part.items)];
+    const [answers, ...parts] = (await store.call(scripts.finish, part.partition, args)) as readonly Buffer[];
+    answer(part.indexes, answers ?? Buffer.alloc(0));
+    const dead = new RecordReader(parts, 0);
+    while (dead.more) died.push(dead.job("failed").job);
+  };
   await Promise.all([
-    ...done.map(async (part) => answer(part.indexes, await sendDone(store, part, kept.completed))),
-    ...others.map(async (part) => {
-      const args = [kept.failed ? "1" : "0", packEndings(part.items)];
-      const [answers, ...parts] = (await store.call(scripts.finish, part.partition, args)) as readonly Buffer[];
-      answer(part.indexes, answers ?? Buffer.alloc(0));
-      const dead = new RecordReader(parts, 0);
-      while (dead.more) died.push(dead.job("failed").job);
-    }),
+    ...done.map((part) =>
+      unlessUnanswered(part.indexes, async () => answer(part.indexes, await sendDone(store, part, kept.completed))),
+    ),
+    ...others.map((part) => unlessUnanswered(part.indexes, () => sendEndings(part))),
   ]);
   return { results, died };
 }
@@ -98,9 +143,9 @@ async function sendDone(store: RedisStore, { partition, items }: Part<Done>, kee
     packing
       .short(indexIn(queues, reservation.job.queue))
       .text(idField(reservation.job.id))
-      .double(reservation.token as number)
+      .text(`${reservation.token}:`)
       // Missing where someone took a reservation apart and put it together again.
-      .text("place" in reservation ? String(reservation.place) : "")
+      .double("place" in reservation ? bucketOf(String(reservation.place)) : -1)
       .blob(keep && result !== undefined ? result : NO_BYTES);
   }
   return (await store.call(scripts.done, partition, [keep ? "1" : "0", packing.done(), ...queues])) as Buffer;

@@ -11,6 +11,11 @@ const NO_BYTES = new Uint8Array(0);
 /** What a reservation carries besides: the job's place, so that a finish need not read it. */
 export type RedisReservation = Reservation & Readonly<{ token: number; place: string }>;
 
+/** Places of one bucket of the index of all jobs, as in scripts/prelude.ts. */
+export const BUCKET = 256;
+
+export const bucketOf = (place: string | number): number => Math.floor(Number(place) / BUCKET);
+
 export const isLarge = (item: PushItem): boolean => item.payload.length > INLINE_PAYLOAD_BYTES;
 
 /** The body of a record: queue, priority, what only clients read, envelope, and a payload that is not large. */

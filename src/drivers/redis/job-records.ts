@@ -1,10 +1,10 @@
 import type { JobState, RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
-import { failureOf, readSlim, RecordReader } from "./job-record.ts";
+import { BUCKET, bucketOf, failureOf, readSlim, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_ITEMS, portions } from "./limits.ts";
-import { queuesOf } from "./maintenance.ts";
+import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
@@ -59,37 +59,69 @@ async function change(
   return changed;
 }
 
-/** The cursor is the partition and the place of the last job seen: places only rise, so what does not change its state keeps its order. */
+/**
+ * The cursor is the place of the last job seen in each partition: places only rise, so what does not change its state keeps its order. Between
+ * partitions the time decides, of the end or of the making.
+ */
 async function list(store: RedisStore, filter: RecordFilter, { limit, cursor }: Page): Promise<RecordPage> {
-  const start = startOf(cursor, store.partitions.length);
+  const places = placesOf(cursor, store.partitions.length);
+  const walks = store.partitions.map((partition, i) => new Walk(store, partition, filter, places[i] ?? 0));
   const found: Seen[] = [];
-  for (const partition of store.partitions.slice(start.partition)) {
-    let after: number | undefined = partition.number === start.partition ? start.place : 0;
-    while (after !== undefined) {
-      const { seen, next }: Step = await step(store, partition, filter, after);
-      const matching = seen.filter((job) => Number(job.place) > (after ?? 0) && matches(job, filter));
-      for (const job of matching.toSorted((a, b) => Number(a.place) - Number(b.place))) {
-        if (found.length === limit) return { jobs: await load(store, found), cursor: cursorAfter(store, found) };
-        found.push(job);
-      }
-      after = next;
+  for (;;) {
+    const fronts = await Promise.all(walks.map((walk) => walk.front()));
+    let first: number | undefined;
+    for (const [i, job] of fronts.entries()) {
+      const best = first === undefined ? undefined : fronts[first];
+      if (job !== undefined && (best === undefined || timeOf(job) < timeOf(best))) first = i;
     }
+    if (first === undefined) return { jobs: await load(store, found), cursor: undefined };
+    if (found.length === limit) return { jobs: await load(store, found), cursor: places.join("-") };
+    const job = walks[first]?.take();
+    if (job === undefined) continue;
+    places[first] = Number(job.place);
+    found.push(job);
   }
-  return { jobs: await load(store, found), cursor: undefined };
 }
 
-function startOf(cursor: string | undefined, partitions: number): Readonly<{ partition: number; place: number }> {
-  if (cursor === undefined) return { partition: 0, place: 0 };
-  const match = /^(\d{1,3})-(\d{1,16})$/.exec(cursor);
-  const [partition, place] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || partition >= partitions)
+const timeOf = ({ finishedAt, createdAt }: Seen): number => finishedAt ?? createdAt;
+
+function placesOf(cursor: string | undefined, partitions: number): number[] {
+  if (cursor === undefined) return Array.from({ length: partitions }, () => 0);
+  const places = cursor.split("-");
+  if (places.length !== partitions || !places.every((place) => /^\d{1,15}$/.test(place)))
     throw invalidArgument("cursor", cursor, "one that an earlier page gave");
-  return { partition, place };
+  return places.map(Number);
 }
 
-function cursorAfter(store: RedisStore, found: readonly Seen[]): string {
-  const last = found.at(-1);
-  return last === undefined ? "0-0" : `${partitionFor(store, last.id).number}-${Number(last.place)}`;
+/** The matching jobs of one partition behind a place, in the order of their places. */
+class Walk {
+  readonly #step: (after: number) => Promise<Step>;
+  readonly #from: number;
+  readonly #filter: RecordFilter;
+  #after: number | undefined;
+  #ahead: Seen[] = [];
+
+  constructor(store: RedisStore, partition: Partition, filter: RecordFilter, from: number) {
+    this.#step = (after) => step(store, partition, filter, after);
+    this.#filter = filter;
+    this.#from = from;
+    this.#after = from;
+  }
+
+  async front(): Promise<Seen | undefined> {
+    while (this.#ahead.length === 0 && this.#after !== undefined) {
+      const { seen, next } = await this.#step(this.#after);
+      this.#ahead = seen
+        .filter((job) => Number(job.place) > this.#from && matches(job, this.#filter))
+        .toSorted((a, b) => Number(a.place) - Number(b.place));
+      this.#after = next;
+    }
+    return this.#ahead[0];
+  }
+
+  take(): Seen | undefined {
+    return this.#ahead.shift();
+  }
 }
 
 /** Whole jobs; one that went meanwhile is left out. */
@@ -110,11 +142,11 @@ async function step(store: RedisStore, partition: Partition, filter: RecordFilte
     const { seen, goOn } = readStep(reply);
     return { seen, next: goOn === "" ? undefined : Number(goOn) };
   }
-  // 256 places a bucket, as in scripts/prelude.ts; the next place after `after` may lie in the same one.
-  const bucket = Math.floor((after + 1) / 256);
+  // The next place after `after` may lie in the same bucket.
+  const bucket = bucketOf(after + 1);
   const reply = await store.call(scripts.list, partition, ["index", String(bucket), String(STEP)]);
   const { seen, goOn } = readStep(reply);
-  return { seen, next: goOn === "" ? undefined : Number(goOn) * 256 - 1 };
+  return { seen, next: goOn === "" ? undefined : Number(goOn) * BUCKET - 1 };
 }
 
 /** All of them: as many as workers have slots. */

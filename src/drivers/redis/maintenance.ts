@@ -1,8 +1,10 @@
-import type { MaintainResult, Retention, StoredJob } from "../../contract/index.ts";
+import type { MaintainResult, RecordPage, Retention, StoredJob } from "../../contract/index.ts";
 import { sooner } from "./claim-jobs.ts";
 import { RecordReader } from "./job-record.ts";
+import { jobRecords } from "./job-records.ts";
 import type { Partition } from "./keys.ts";
 import { DUE_PORTION, portions, QUEUES_A_CALL } from "./limits.ts";
+import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
@@ -19,16 +21,10 @@ export async function maintainStore(store: RedisStore, limits: Limits): Promise<
     for (const queues of portions(await queuesOf(store, partition), QUEUES_A_CALL)) {
       await bringUpToDate(store, partition, queues, limits, sum);
     }
-    await prune(store, partition, limits);
   }
+  await prune(store, limits);
   const { promoted, recovered, died, nextDueInMs } = sum;
   return { promoted, recovered, died, nextDueInMs };
-}
-
-/** Names are few, and a set of them is not a queue: it is read whole. */
-export async function queuesOf(store: RedisStore, { tag, route }: Partition): Promise<readonly string[]> {
-  const names = (await store.send(["SMEMBERS", `${tag}queues`], route)) as Iterable<unknown>;
-  return [...names].map(String);
 }
 
 async function bringUpToDate(
@@ -55,31 +51,55 @@ async function bringUpToDate(
   }
 }
 
-async function prune(store: RedisStore, partition: Partition, { max, signal }: Limits): Promise<void> {
+async function prune(store: RedisStore, limits: Limits): Promise<void> {
   const { completed, failed } = store.context.retention;
   for (const [line, retention] of [
     ["completed", completed],
     ["failed", failed],
   ] as const) {
-    let left = max;
-    while (left > 0 && !signal?.aborted && isBounded(retention)) {
-      const most = Math.min(left, DUE_PORTION);
-      const args = [line, ...keep(retention, store.partitions.length), String(most)];
-      const removed = (await store.call(scripts.prune, partition, args)) as number;
-      left -= removed;
-      if (removed < most) break;
-    }
+    if (!isBounded(retention)) continue;
+    const [only] = store.partitions;
+    if (store.partitions.length === 1 && only !== undefined) await pruneLine(store, only, line, retention, limits);
+    else await pruneTogether(store, line, retention, limits);
   }
 }
 
-function isBounded({ count, ageMs }: Retention): boolean {
-  return Number.isFinite(count) || Number.isFinite(ageMs);
+async function pruneLine(
+  store: RedisStore,
+  partition: Partition,
+  line: "completed" | "failed",
+  { count, ageMs }: Retention,
+  { max, signal }: Limits,
+): Promise<void> {
+  const keep = [count, ageMs].map((limit) => (Number.isFinite(limit) ? String(limit) : "-1"));
+  for (let left = max; left > 0 && !signal?.aborted;) {
+    const most = Math.min(left, DUE_PORTION);
+    const removed = (await store.call(scripts.prune, partition, [line, ...keep, String(most)])) as number;
+    left -= removed;
+    if (removed < most) return;
+  }
 }
 
-/** Each part of a split store keeps its share. */
-function keep({ count, ageMs }: Retention, partitions: number): readonly [count: string, age: string] {
-  return [
-    Number.isFinite(count) ? String(Math.ceil(count / partitions)) : "-1",
-    Number.isFinite(ageMs) ? String(ageMs) : "-1",
-  ];
+/** The oldest of all partitions go first, so they are listed together. */
+async function pruneTogether(
+  store: RedisStore,
+  line: "completed" | "failed",
+  { count, ageMs }: Retention,
+  { max }: Limits,
+): Promise<void> {
+  const records = jobRecords(() => store);
+  const lengths = await Promise.all(
+    store.partitions.map(({ tag, route }) => store.send(["ZCARD", `${tag}${line}`], route)),
+  );
+  const surplus = Math.min(max, lengths.reduce((sum: number, length) => sum + Number(length), 0) - count);
+  if (surplus > 0) await records.remove(idsOf(await records.list({ state: line }, { limit: surplus })));
+  if (!Number.isFinite(ageMs)) return;
+  const before = store.context.clock.now() - ageMs;
+  await records.remove(idsOf(await records.list({ state: line, before }, { limit: max })));
+}
+
+const idsOf = ({ jobs }: RecordPage): readonly string[] => jobs.map(({ id }) => id);
+
+function isBounded({ count, ageMs }: Retention): boolean {
+  return Number.isFinite(count) || Number.isFinite(ageMs);
 }

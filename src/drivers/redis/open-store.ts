@@ -118,6 +118,7 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   const store = new RedisStore({ connection, partitions, context, shown: shownAddress(settings), commandMs });
   const layout = await store.call(scripts.open, root, [String(LAYOUT_VERSION), String(count)]);
   checkLayout(layout as readonly [number, number], settings);
+  await Promise.all(partitions.map((partition) => store.call(scripts.prepare, partition, [])));
   const durability = durabilityOf(server, settings, connection.kind);
   const wanted = { fsync: durability.fsync, replicas: settings.replicas, waitMs: commandMs };
   const needsWait = durability.fsync || settings.replicas > 0;
@@ -128,15 +129,13 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
 function notOpened(connection: RedisConnection, settings: Settings): Error {
   const { lastError } = connection;
   const shown = shownAddress(settings);
-  const { code, retryable, message } =
-    lastError === undefined
-      ? {
-          code: "UNAVAILABLE" as const,
-          retryable: true,
-          message: `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`,
-        }
-      : classify(lastError, shown);
-  return new JobferryError(code, message ?? `${shown} could not be opened.`, { retryable, cause: lastError });
+  const silent = `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
+  const told = lastError === undefined ? undefined : classify(lastError, shown);
+  const { code = "UNAVAILABLE", retryable = true, message = silent } = told ?? {};
+  // A server that speaks no TLS waits for the end of what it takes for a command.
+  const usesTls = "address" in settings.target && settings.target.address.tls && code === "UNAVAILABLE";
+  const hint = usesTls ? " Use redis: in place of rediss: where the server speaks no TLS." : "";
+  return new JobferryError(code, message + hint, { retryable, cause: lastError });
 }
 
 function checkLayout([layout, partitions]: readonly [number, number], settings: Settings): void {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { CLAIM } from "./scripts/claim.ts";
-import { CLEAR, OPEN, PAUSE, STATS } from "./scripts/control.ts";
+import { CLEAR, OPEN, PAUSE, PREPARE, STATS } from "./scripts/control.ts";
 import { DONE } from "./scripts/done.ts";
 import { EXTEND } from "./scripts/extend.ts";
 import { FINISH } from "./scripts/finish.ts";
@@ -32,7 +32,8 @@ type Name =
   | "pause"
   | "clear"
   | "stats"
-  | "open";
+  | "open"
+  | "prepare";
 
 export const scripts: Readonly<Record<Name, Script>> = {
   push: script(PUSH),
@@ -49,4 +50,5 @@ export const scripts: Readonly<Record<Name, Script>> = {
   clear: script(CLEAR),
   stats: script(STATS),
   open: script(OPEN),
+  prepare: script(PREPARE),
 };

@@ -1,7 +1,7 @@
 import type { StoredStats } from "../../contract/index.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_ITEMS, portions, QUEUES_A_CALL } from "./limits.ts";
-import { queuesOf } from "./maintenance.ts";
+import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
@@ -39,12 +39,6 @@ export async function readStats(store: RedisStore, queue: string | undefined): P
 
 async function rowsOf(store: RedisStore, partition: Partition, queues: readonly string[]): Promise<readonly Row[]> {
   return (await store.call(scripts.stats, partition, queues)) as readonly Row[];
-}
-
-export async function listQueues(store: RedisStore): Promise<readonly string[]> {
-  const names = new Set<string>();
-  for (const partition of store.partitions) for (const name of await queuesOf(store, partition)) names.add(name);
-  return [...names];
 }
 
 /** Removes what waits, in portions. No more than there was at first: a producer that never stops would keep this from ending. */

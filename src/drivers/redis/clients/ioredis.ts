@@ -16,10 +16,12 @@ export const IOREDIS_SETTINGS = {
 
 export const IOREDIS_CLUSTER_SETTINGS = {
   lazyConnect: true,
-  enableOfflineQueue: false,
-  // Otherwise the cluster client sends a command again whose connection broke after it was sent.
+  // A cluster client refuses commands for a node whose connection is still being made, unless it may queue them.
+  enableOfflineQueue: true,
+  // Otherwise it sends a command again whose connection broke after it was sent. Then it does not ask who took over either.
   retryDelayOnFailover: 0,
   slotsRefreshTimeout: 2_000,
+  slotsRefreshInterval: 2_000,
   clusterRetryStrategy: (times: number): number => Math.min(50 * times, 1_000),
 } as const;
 

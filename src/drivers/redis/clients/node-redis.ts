@@ -1,4 +1,5 @@
 import { JobferryError } from "../../../errors/index.ts";
+import { Deferred } from "../../../runtime/index.ts";
 import type { NodeRedisClient } from "./client-types.ts";
 import type { Argument, RedisConnection } from "./connection.ts";
 
@@ -10,6 +11,9 @@ export const NODE_REDIS_SETTINGS = {
   // A command that cannot be sent fails at once, so that core can repeat it.
   disableOfflineQueue: true,
 } as const;
+
+/** What trying again does not mend: then opening need not wait for its time to pass. */
+const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|certificate|self[- ]signed|wrong version number/i;
 
 export const reconnectAfter = (retries: number): number => Math.min(50 * (retries + 1), 1_000);
 
@@ -45,7 +49,9 @@ export class NodeRedisConnection implements RedisConnection {
   readonly #onError = (error: unknown): void => {
     this.lastError = error;
     this.losses += 1;
+    if (error instanceof Error && REFUSED.test(error.message)) this.#refused?.reject(error);
   };
+  #refused: Deferred<never> | undefined;
 
   constructor(redis: NodeRedisClient, own: boolean) {
     const client = redis as unknown as Client;
@@ -89,8 +95,19 @@ export class NodeRedisConnection implements RedisConnection {
   }
 
   async ready(): Promise<void> {
-    if (!this.#client.isOpen) await this.#client.connect();
+    if (!this.#client.isOpen) await this.#connect();
     if (this.#client.isReady === false) await this.#becomesReady();
+  }
+
+  async #connect(): Promise<void> {
+    this.#refused = new Deferred<never>();
+    const connecting = this.#client.connect();
+    connecting.catch(() => undefined); // it goes on after it was refused, until it is closed
+    try {
+      await Promise.race([connecting, this.#refused.promise]);
+    } finally {
+      this.#refused = undefined;
+    }
   }
 
   #becomesReady(): Promise<void> {

@@ -1,8 +1,8 @@
 /** ARGV: tag, now, 1 to pause or 0 to resume, queue. */
 export const PAUSE = `
 local queue = ARGV[4]
-redis.call('SADD', tag .. 'queues', queue)
-redis.call('HSET', tag .. 'queue:' .. queue, 'paused', ARGV[3])
+call('SADD', tag .. 'queues', queue)
+call('HSET', tag .. 'queue:' .. queue, 'paused', ARGV[3])
 if ARGV[3] == '0' and hasReady(queue) then mark(queue) end
 return 1
 `;
@@ -16,20 +16,20 @@ local line, most, queue = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local key = tag .. line .. ':' .. queue
 local entries
 if line == 'ready' then
-  entries = redis.call('LPOP', key, most) or {}
+  entries = call('LPOP', key, most) or {}
 else
-  entries = redis.call('ZRANGE', key, 0, most - 1)
-  if #entries > 0 then redis.call('ZREM', key, unpack(entries)) end
+  entries = call('ZRANGE', key, 0, most - 1)
+  if #entries > 0 then call('ZREM', key, unpack(entries)) end
 end
 local from, removed = line == 'prio' and 15 or 1, 0
 for _, entry in ipairs(entries) do
   local place, id = string.match(entry, '^(%d+):%-?%d+:(.*)$', from)
-  local rec = redis.call('HGET', JOBS, id)
-  if rec and string.sub(rec, 1, 13) == place then
+  local rec = call('HGET', JOBS, id)
+  if rec and sub(rec, 1, 13) == place then
     forget(place, id)
     removed = removed + 1
   else
-    redis.call('HINCRBY', tag .. 'queue:' .. queue, 'gone', -1)
+    call('HINCRBY', tag .. 'queue:' .. queue, 'gone', -1)
   end
 end
 return { #entries, removed }
@@ -42,14 +42,14 @@ return { #entries, removed }
 export const STATS = `
 -- Whoever is in front of a line of one priority became pending first. Removed jobs are passed over, as far as 20.
 local function availableOf(place, id)
-  local rec = redis.call('HGET', JOBS, id)
-  if rec and string.sub(rec, 1, 13) == place then return readHead(rec).available end
+  local rec = call('HGET', JOBS, id)
+  if rec and sub(rec, 1, 13) == place then return readHead(rec).available end
 end
 
 local function oldestOf(queue)
   local oldest = math.huge
-  for _, entry in ipairs(redis.call('LRANGE', tag .. 'ready:' .. queue, 0, 19)) do
-    local available = availableOf(string.sub(entry, 1, 13), string.sub(entry, 17))
+  for _, entry in ipairs(call('LRANGE', tag .. 'ready:' .. queue, 0, 19)) do
+    local available = availableOf(sub(entry, 1, 13), sub(entry, 17))
     if available then
       oldest = available
       break
@@ -57,7 +57,7 @@ local function oldestOf(queue)
   end
   local score = '-inf'
   for _ = 1, 100 do
-    local front = redis.call('ZRANGEBYSCORE', tag .. 'prio:' .. queue, score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local front = call('ZRANGEBYSCORE', tag .. 'prio:' .. queue, score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #front == 0 then break end
     local place, id = string.match(front[1], '^(%d+):%-?%d+:(.*)$', 15)
     oldest = math.min(oldest, availableOf(place, id) or math.huge)
@@ -69,12 +69,12 @@ end
 local answer = {}
 for i = 3, #ARGV do
   local queue = ARGV[i]
-  local counts = redis.call('HMGET', tag .. 'queue:' .. queue, 'failed', 'completed', 'paused', 'gone')
-  local line, prio = redis.call('LLEN', tag .. 'ready:' .. queue), redis.call('ZCARD', tag .. 'prio:' .. queue)
+  local counts = call('HMGET', tag .. 'queue:' .. queue, 'failed', 'completed', 'paused', 'gone')
+  local line, prio = call('LLEN', tag .. 'ready:' .. queue), call('ZCARD', tag .. 'prio:' .. queue)
   answer[#answer + 1] = {
     line + prio - (tonumber(counts[4] or '0') or 0),
-    redis.call('ZCARD', tag .. 'delayed:' .. queue),
-    redis.call('ZCARD', tag .. 'leases:' .. queue),
+    call('ZCARD', tag .. 'delayed:' .. queue),
+    call('ZCARD', tag .. 'leases:' .. queue),
     tonumber(counts[1] or '0') or 0,
     tonumber(counts[2] or '0') or 0,
     counts[3] == '1' and 1 or 0,
@@ -89,6 +89,14 @@ return answer
 /** Makes the store or looks at what is there. ARGV: tag, now, layout, partitions. Answers { layout, partitions } as they are stored. */
 export const OPEN = `
 local key = tag .. 'meta'
-if redis.call('EXISTS', key) == 0 then redis.call('HSET', key, 'layout', ARGV[3], 'partitions', ARGV[4]) end
-return { tonumber(redis.call('HGET', key, 'layout')) or -1, tonumber(redis.call('HGET', key, 'partitions')) or -1 }
+if call('EXISTS', key) == 0 then call('HSET', key, 'layout', ARGV[3], 'partitions', ARGV[4]) end
+return { tonumber(call('HGET', key, 'layout')) or -1, tonumber(call('HGET', key, 'partitions')) or -1 }
+`;
+
+/**
+ * A value beyond hash-max-listpack-value makes Redis keep the hash of held jobs as a table from the start. As a list, which it is up to 128
+ * fields, each claim and finish walks it: measured 2.7 us in place of 0.2 us a job. No id is this field.
+ */
+export const PREPARE = `
+return call('HSETNX', HELD, '\\255', string.rep('-', 65))
 `;

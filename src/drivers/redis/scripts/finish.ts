@@ -15,10 +15,10 @@ local function release(queue, priority, id, rec, h, delay, flags)
   if flags % 2 == 0 then h.attempts = h.attempts + 1 end
   local entry = entryOf(h.place, priority, id)
   h.available = delay > 0 and math.ceil(now + delay) or nowMs
-  redis.call('HSET', JOBS, id, withHead(h, rec))
+  call('HSET', JOBS, id, withHead(h, rec))
   if delay > 0 then
-    redis.call('ZADD', tag .. 'delayed:' .. queue, h.available, entry)
-    if redis.call('ZRANGE', tag .. 'delayed:' .. queue, 0, 0)[1] == entry then mark(queue) end
+    call('ZADD', tag .. 'delayed:' .. queue, h.available, entry)
+    if call('ZRANGE', tag .. 'delayed:' .. queue, 0, 0)[1] == entry then mark(queue) end
   else
     makeReady(queue, priority, entry)
     mark(queue)
@@ -34,7 +34,7 @@ end
 while pos <= #packed do
   local kind, id, token, delay, flags, failure
   kind, id, token, delay, flags, failure, pos = struct.unpack('>BI2c0ddBI4c0', packed, pos)
-  local rec = redis.call('HGET', JOBS, id)
+  local rec = call('HGET', JOBS, id)
   if not rec or not isHeld(id, token) then
     answers[#answers + 1] = '0'
   else

@@ -8,19 +8,20 @@
  * once: queue, priority and what only clients read. docs/backends/redis.md has the whole layout.
  */
 export const PRELUDE = `
+local call, sub, format, floor = redis.call, string.sub, string.format, math.floor
 local tag = ARGV[1]
 local now
 if ARGV[2] == '' then
-  local time = redis.call('TIME')
+  local time = call('TIME')
   now = time[1] * 1000 + time[2] / 1000
 else
   now = tonumber(ARGV[2])
 end
-local nowMs = math.floor(now)
+local nowMs = floor(now)
 local JOBS, HELD, INDEX = tag .. 'jobs', tag .. 'held', tag .. 'index:'
 
 local function newPlace()
-  return string.format('%013.0f', redis.call('INCR', tag .. 'place'))
+  return format('%013.0f', call('INCR', tag .. 'place'))
 end
 
 local function readHead(rec)
@@ -34,7 +35,7 @@ local function packHead(h)
 end
 
 local function withHead(h, rec)
-  return packHead(h) .. string.sub(rec, 48)
+  return packHead(h) .. sub(rec, 48)
 end
 
 -- queue, priority
@@ -44,67 +45,68 @@ local function kindOf(rec)
 end
 
 local function entryOf(place, priority, id)
-  return place .. ':' .. string.format('%.0f', priority) .. ':' .. id
+  if priority == 0 then return place .. ':0:' .. id end
+  return place .. ':' .. format('%.0f', priority) .. ':' .. id
 end
 
 local function bucketOf(place)
-  return string.format('%.0f', math.floor(tonumber(place) / 256))
+  return format('%.0f', floor(tonumber(place) / 256))
 end
 
 local function indexAdd(place, id)
   local bucket = bucketOf(place)
-  redis.call('SADD', INDEX .. bucket, id)
-  redis.call('ZADD', tag .. 'buckets', bucket, bucket)
+  call('SADD', INDEX .. bucket, id)
+  call('ZADD', tag .. 'buckets', bucket, bucket)
 end
 
 local function indexRemove(place, id)
   local bucket = bucketOf(place)
-  redis.call('SREM', INDEX .. bucket, id)
-  if redis.call('EXISTS', INDEX .. bucket) == 0 then redis.call('ZREM', tag .. 'buckets', bucket) end
+  call('SREM', INDEX .. bucket, id)
+  if call('EXISTS', INDEX .. bucket) == 0 then call('ZREM', tag .. 'buckets', bucket) end
 end
 
 -- One marker is enough: whoever takes it claims, and sets it again when jobs are left.
 local function mark(queue)
   local key = tag .. 'wake:' .. queue
-  if redis.call('EXISTS', key) == 0 then redis.call('RPUSH', key, 1) end
+  if call('EXISTS', key) == 0 then call('RPUSH', key, 1) end
 end
 
 -- Behind those that are ready in its priority.
 local function makeReady(queue, priority, entry)
   if priority == 0 then
-    redis.call('RPUSH', tag .. 'ready:' .. queue, entry)
+    call('RPUSH', tag .. 'ready:' .. queue, entry)
   else
-    redis.call('ZADD', tag .. 'prio:' .. queue, -priority, newPlace() .. ':' .. entry)
+    call('ZADD', tag .. 'prio:' .. queue, -priority, newPlace() .. ':' .. entry)
   end
 end
 
 local function hasReady(queue)
-  return redis.call('EXISTS', tag .. 'ready:' .. queue, tag .. 'prio:' .. queue) > 0
+  return call('EXISTS', tag .. 'ready:' .. queue, tag .. 'prio:' .. queue) > 0
 end
 
 local function isHeld(id, token)
-  local held = redis.call('HGET', HELD, id)
-  local wanted = string.format('%.0f:', token)
-  return held and string.sub(held, 1, #wanted) == wanted
+  local held = call('HGET', HELD, id)
+  local wanted = format('%.0f:', token)
+  return held and sub(held, 1, #wanted) == wanted
 end
 
 local function letGo(queue, id)
-  redis.call('HDEL', HELD, id)
-  redis.call('ZREM', tag .. 'leases:' .. queue, id)
+  call('HDEL', HELD, id)
+  call('ZREM', tag .. 'leases:' .. queue, id)
 end
 
 -- Everything that is kept of a job but its places in lines.
 local function forget(place, id)
-  redis.call('HDEL', JOBS, id)
-  redis.call('HDEL', tag .. 'bodies', id)
-  redis.call('HDEL', tag .. 'failures', id)
-  redis.call('HDEL', tag .. 'results', id)
+  call('HDEL', JOBS, id)
+  call('HDEL', tag .. 'bodies', id)
+  call('HDEL', tag .. 'failures', id)
+  call('HDEL', tag .. 'results', id)
   indexRemove(place, id)
 end
 
 local function setFailure(h, id, failure)
   if failure == '' then return end
-  redis.call('HSET', tag .. 'failures', id, failure)
+  call('HSET', tag .. 'failures', id, failure)
   if h.flags < 2 then h.flags = h.flags + 2 end
 end
 
@@ -113,10 +115,10 @@ local function rest(queue, id, rec, h)
   indexRemove(h.place, id)
   h.place, h.rest, h.finished = newPlace(), 1, nowMs
   indexAdd(h.place, id)
-  redis.call('ZADD', tag .. 'failed', tonumber(h.place), id)
-  redis.call('HINCRBY', tag .. 'queue:' .. queue, 'failed', 1)
+  call('ZADD', tag .. 'failed', tonumber(h.place), id)
+  call('HINCRBY', tag .. 'queue:' .. queue, 'failed', 1)
   local stored = withHead(h, rec)
-  redis.call('HSET', JOBS, id, stored)
+  call('HSET', JOBS, id, stored)
   return stored
 end
 
@@ -124,8 +126,8 @@ end
 local function appendJob(list, id, rec)
   list[#list + 1] = rec
   local flags = string.byte(rec, 47)
-  if flags % 2 == 1 then list[#list + 1] = redis.call('HGET', tag .. 'bodies', id) or '' end
-  if flags >= 2 then list[#list + 1] = redis.call('HGET', tag .. 'failures', id) or '' end
+  if flags % 2 == 1 then list[#list + 1] = call('HGET', tag .. 'bodies', id) or '' end
+  if flags >= 2 then list[#list + 1] = call('HGET', tag .. 'failures', id) or '' end
 end
 
 -- One loss more; at maxLosses to failed. The job is no longer held. Says whether it died.
@@ -133,7 +135,7 @@ local function lose(queue, priority, id, rec, h, died)
   h.losses = h.losses + 1
   if h.losses < h.maxLosses then
     h.available = nowMs
-    redis.call('HSET', JOBS, id, withHead(h, rec))
+    call('HSET', JOBS, id, withHead(h, rec))
     makeReady(queue, priority, entryOf(h.place, priority, id))
     return false
   end
@@ -147,12 +149,12 @@ end
 -- Delayed jobs whose time has come, in the order of their times.
 local function promoteDue(queue, max)
   local key = tag .. 'delayed:' .. queue
-  local due = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
+  local due = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
   if #due == 0 then return 0 end
-  redis.call('ZREM', key, unpack(due))
+  call('ZREM', key, unpack(due))
   for _, entry in ipairs(due) do
     local colon = string.find(entry, ':', 15, true)
-    makeReady(queue, tonumber(string.sub(entry, 15, colon - 1)), entry)
+    makeReady(queue, tonumber(sub(entry, 15, colon - 1)), entry)
   end
   return #due
 end
@@ -160,11 +162,11 @@ end
 -- Jobs whose lease ran out: back, or failed at their last loss.
 local function recoverExpired(queue, max, died)
   local key = tag .. 'leases:' .. queue
-  local expired = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
+  local expired = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
   local recovered = 0
   for _, id in ipairs(expired) do
     letGo(queue, id)
-    local rec = redis.call('HGET', JOBS, id)
+    local rec = call('HGET', JOBS, id)
     if rec then
       local h = readHead(rec)
       local _, priority = kindOf(rec)
@@ -177,8 +179,8 @@ end
 
 -- Milliseconds until something becomes due or runs out; -1: nothing will.
 local function nextDueIn(queue)
-  local delayed = redis.call('ZRANGE', tag .. 'delayed:' .. queue, 0, 0, 'WITHSCORES')
-  local leases = redis.call('ZRANGE', tag .. 'leases:' .. queue, 0, 0, 'WITHSCORES')
+  local delayed = call('ZRANGE', tag .. 'delayed:' .. queue, 0, 0, 'WITHSCORES')
+  local leases = call('ZRANGE', tag .. 'leases:' .. queue, 0, 0, 'WITHSCORES')
   local at = math.min(tonumber(delayed[2] or 'inf'), tonumber(leases[2] or 'inf'))
   if at == math.huge then return -1 end
   return math.max(0, math.ceil(at - now))

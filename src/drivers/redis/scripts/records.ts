@@ -2,9 +2,9 @@ const STATE = `
 local function stateOf(id, rec, h)
   if h.rest == 1 then return 'failed' end
   if h.rest == 2 then return 'completed' end
-  if redis.call('HEXISTS', HELD, id) == 1 then return 'reserved' end
+  if call('HEXISTS', HELD, id) == 1 then return 'reserved' end
   local queue, priority = kindOf(rec)
-  if redis.call('ZSCORE', tag .. 'delayed:' .. queue, entryOf(h.place, priority, id)) then return 'delayed' end
+  if call('ZSCORE', tag .. 'delayed:' .. queue, entryOf(h.place, priority, id)) then return 'delayed' end
   return 'pending'
 end
 `;
@@ -12,10 +12,10 @@ end
 /** ARGV: tag, now, id. Answers { state, when it was reserved, result, rec, what lies elsewhere ... }, or nothing. */
 export const GET: string = `${STATE}
 local id = ARGV[3]
-local rec = redis.call('HGET', JOBS, id)
+local rec = call('HGET', JOBS, id)
 if not rec then return {} end
-local held = redis.call('HGET', HELD, id)
-local result = redis.call('HGET', tag .. 'results', id)
+local held = call('HGET', HELD, id)
+local result = call('HGET', tag .. 'results', id)
 local answer = { stateOf(id, rec, readHead(rec)), held and string.match(held, ':(%d+)$') or '', result and '1' .. result or '' }
 appendJob(answer, id, rec)
 return answer
@@ -29,30 +29,30 @@ export const LIST: string = `${STATE}
 local source, after, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local ids, goOn = {}, ''
 if source == 'index' then
-  local bucket = redis.call('ZRANGEBYSCORE', tag .. 'buckets', after, '+inf', 'LIMIT', 0, 1)[1]
+  local bucket = call('ZRANGEBYSCORE', tag .. 'buckets', after, '+inf', 'LIMIT', 0, 1)[1]
   if bucket then
-    ids = redis.call('SMEMBERS', INDEX .. bucket)
-    goOn = string.format('%.0f', tonumber(bucket) + 1)
+    ids = call('SMEMBERS', INDEX .. bucket)
+    goOn = format('%.0f', tonumber(bucket) + 1)
   end
 elseif source == 'reserved' then
-  ids = redis.call('ZRANGE', tag .. 'leases:' .. ARGV[6], after, after + most - 1)
-  if #ids == most then goOn = string.format('%.0f', after + most) end
+  ids = call('ZRANGE', tag .. 'leases:' .. ARGV[6], after, after + most - 1)
+  if #ids == most then goOn = format('%.0f', after + most) end
 else
-  ids = redis.call('ZRANGEBYSCORE', tag .. source, '(' .. after, '+inf', 'LIMIT', 0, most)
-  if #ids == most then goOn = redis.call('ZSCORE', tag .. source, ids[#ids]) end
+  ids = call('ZRANGEBYSCORE', tag .. source, '(' .. after, '+inf', 'LIMIT', 0, most)
+  if #ids == most then goOn = call('ZSCORE', tag .. source, ids[#ids]) end
 end
 local answer = { goOn }
 if #ids == 0 then return answer end
 for _, id in ipairs(ids) do
-  local rec = redis.call('HGET', JOBS, id)
+  local rec = call('HGET', JOBS, id)
   if rec then
     local h = readHead(rec)
     local queueLength = struct.unpack('>I2', rec, 48)
     local metaLength = struct.unpack('>I4', rec, 58 + queueLength)
     answer[#answer + 1] = id
     answer[#answer + 1] = stateOf(id, rec, h)
-    answer[#answer + 1] = string.sub(rec, 1, 61 + queueLength + metaLength)
-    answer[#answer + 1] = h.flags >= 2 and redis.call('HGET', tag .. 'failures', id) or ''
+    answer[#answer + 1] = sub(rec, 1, 61 + queueLength + metaLength)
+    answer[#answer + 1] = h.flags >= 2 and call('HGET', tag .. 'failures', id) or ''
   end
 end
 return answer
@@ -65,15 +65,15 @@ local act, changed = ARGV[3], 0
 local function remove(id, rec, h)
   local queue, priority = kindOf(rec)
   if h.rest == 1 then
-    redis.call('ZREM', tag .. 'failed', id)
-    redis.call('HINCRBY', tag .. 'queue:' .. queue, 'failed', -1)
+    call('ZREM', tag .. 'failed', id)
+    call('HINCRBY', tag .. 'queue:' .. queue, 'failed', -1)
   elseif h.rest == 2 then
-    redis.call('ZREM', tag .. 'completed', id)
-  elseif redis.call('HEXISTS', HELD, id) == 1 then
+    call('ZREM', tag .. 'completed', id)
+  elseif call('HEXISTS', HELD, id) == 1 then
     return false
-  elseif redis.call('ZREM', tag .. 'delayed:' .. queue, entryOf(h.place, priority, id)) == 0 then
+  elseif call('ZREM', tag .. 'delayed:' .. queue, entryOf(h.place, priority, id)) == 0 then
     -- Its entry stays in the line, which would have to be walked; a claim passes over it.
-    redis.call('HINCRBY', tag .. 'queue:' .. queue, 'gone', 1)
+    call('HINCRBY', tag .. 'queue:' .. queue, 'gone', 1)
   end
   forget(h.place, id)
   return true
@@ -82,14 +82,14 @@ end
 local function retry(id, rec, h)
   if h.rest ~= 1 then return false end
   local queue, priority = kindOf(rec)
-  redis.call('ZREM', tag .. 'failed', id)
-  redis.call('HINCRBY', tag .. 'queue:' .. queue, 'failed', -1)
-  redis.call('HDEL', tag .. 'failures', id)
+  call('ZREM', tag .. 'failed', id)
+  call('HINCRBY', tag .. 'queue:' .. queue, 'failed', -1)
+  call('HDEL', tag .. 'failures', id)
   indexRemove(h.place, id)
   h.place, h.rest, h.finished, h.available = newPlace(), 0, 0, nowMs
   h.attempts, h.losses, h.exceptions, h.flags = 0, 0, 0, h.flags % 2
   indexAdd(h.place, id)
-  redis.call('HSET', JOBS, id, withHead(h, rec))
+  call('HSET', JOBS, id, withHead(h, rec))
   makeReady(queue, priority, entryOf(h.place, priority, id))
   mark(queue)
   return true
@@ -98,9 +98,9 @@ end
 local function promote(id, rec, h)
   local queue, priority = kindOf(rec)
   local entry = entryOf(h.place, priority, id)
-  if redis.call('ZREM', tag .. 'delayed:' .. queue, entry) == 0 then return false end
+  if call('ZREM', tag .. 'delayed:' .. queue, entry) == 0 then return false end
   h.available = nowMs
-  redis.call('HSET', JOBS, id, withHead(h, rec))
+  call('HSET', JOBS, id, withHead(h, rec))
   makeReady(queue, priority, entry)
   mark(queue)
   return true
@@ -109,7 +109,7 @@ end
 local acts = { remove = remove, retry = retry, promote = promote }
 for i = 4, #ARGV do
   local id = ARGV[i]
-  local rec = redis.call('HGET', JOBS, id)
+  local rec = call('HGET', JOBS, id)
   if rec and acts[act](id, rec, readHead(rec)) then changed = changed + 1 end
 end
 return changed

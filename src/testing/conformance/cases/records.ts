@@ -223,8 +223,9 @@ export const records: CaseGroup = {
           ["pending", 0, 0, 0, undefined],
         );
         const got = await stage.take(2);
-        assert.equal(got[1]?.job.id, failed, "behind those that are ready");
-        assert.equal(got[1]?.job.attempts, 1);
+        const retried = got.find(({ job }) => job.id === failed);
+        if (stage.capabilities.fifo) assert.equal(got[1], retried, "behind those that are ready");
+        assert.equal(retried?.job.attempts, 1);
       },
     },
     {
@@ -249,7 +250,9 @@ export const records: CaseGroup = {
         assert.ok(delayed !== undefined);
         assert.equal(await recordsOf(stage).promote([delayed, ...Object.values(others), "never pushed"]), 1);
         const got = await stage.take(2);
-        assert.equal(got[1]?.job.id, delayed);
+        const promoted = got.find(({ job }) => job.id === delayed);
+        assert.ok(promoted, "the promoted job comes");
+        if (stage.capabilities.fifo) assert.equal(got[1], promoted, "behind those that are ready");
         await stage.pass(stage.delayMs + stage.capabilities.delay.precisionMs + 1);
         await stage.nothing();
       },

@@ -1,0 +1,153 @@
+import { Redis } from "ioredis";
+import { afterAll, describe, expect, it } from "vitest";
+import { createJob, createQueue } from "jobferry";
+import { freePort } from "../../scripts/servers/free-port.ts";
+import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { openError, queueOn, rejection } from "./stage.ts";
+
+const SECRET = "s3cr3t-word";
+const LIBRARIES = ["ioredis", "redis"] as const;
+
+describe.runIf(await isServerAvailable("redis"))(
+  "what is wrong is told with a code, what was tried and what to do",
+  async () => {
+    const server = await startServer("redis", { password: "right" });
+    const open = await startServer("redis");
+    afterAll(() => Promise.all([server.remove(), open.remove()]));
+    const at = (login: string): string => server.url.replace("://", `://${login}@`);
+
+    describe.each(LIBRARIES)("with %s", (library) => {
+      it("a wrong password", async () => {
+        const error = await openError(at(`:${SECRET}`), { library });
+        expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        expect(error.message).not.toContain(SECRET);
+      });
+
+      it("no password", async () => {
+        expect(await openError(server.url, { library })).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+      });
+
+      it("nobody listens", async () => {
+        const port = await freePort();
+        const error = await openError(`redis://user:${SECRET}@127.0.0.1:${port}`, { library });
+        expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+        expect(error.message).toContain(`127.0.0.1:${port}`);
+        expect(error.message).toContain("ECONNREFUSED");
+        expect(error.message).not.toContain(SECRET);
+      });
+
+      it("TLS where the server speaks none", async () => {
+        const error = await openError(open.url.replace("redis:", "rediss:"), { library });
+        expect(error.code).toBe("UNAVAILABLE");
+        expect(error.message).toContain("TLS");
+      });
+
+      it("no TLS where the server wants it, and a certificate that is not trusted", async () => {
+        await using secure = await startServer("redis", { tls: true });
+        expect(await openError(secure.url.replace("rediss:", "redis:"), { library })).toMatchObject({
+          code: "UNAVAILABLE",
+        });
+        const untrusted = await openError(secure.url, { library });
+        expect(untrusted).toMatchObject({ code: "UNAVAILABLE" });
+        expect(untrusted.message).toContain("certificate");
+      });
+
+      it("a read-only replica", async () => {
+        await using replica = await startServer("redis", { readOnly: true });
+        expect(await openError(replica.url, { library })).toMatchObject({ code: "STORE_READ_ONLY" });
+      });
+    });
+
+    it("a user without the right to run scripts", async () => {
+      const admin = new Redis(open.url);
+      await admin.call("ACL", "SETUSER", "weak", "on", `>${SECRET}`, "~*", "+@all", "-evalsha", "-eval");
+      const error = await openError(open.url.replace("://", `://weak:${SECRET}@`));
+      expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+      expect(error.message).toContain("EVALSHA");
+      await admin.call("ACL", "DELUSER", "weak");
+      admin.disconnect();
+    });
+
+    it("a layout that is newer, or not ours", async () => {
+      const client = new Redis(open.url);
+      await client.hset("{newer}:meta", { layout: 99, partitions: 1 });
+      await client.set("{foreign}:meta", "x");
+      expect(await openError(open.url, { prefix: "newer" })).toMatchObject({ code: "STORE_NEWER" });
+      expect(await openError(open.url, { prefix: "foreign" })).toMatchObject({ code: "STORE_FOREIGN" });
+      client.disconnect();
+    });
+
+    it("another number of partitions than the store was made with", async () => {
+      await using made = queueOn(open.url, { prefix: "parted", partitions: 2 });
+      await made.open();
+      const error = await openError(open.url, { prefix: "parted" });
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(error.message).toContain("made with 2");
+    });
+
+    it("a policy that would throw jobs away", async () => {
+      await using careless = await startServer("redis", {
+        args: ["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"],
+      });
+      const error = await openError(careless.url);
+      expect(error).toMatchObject({ code: "UNSUPPORTED" });
+      expect(error.message).toContain("noeviction");
+    });
+
+    it("a policy that spares keys without expiry", async () => {
+      await using careful = await startServer("redis", {
+        args: ["--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru"],
+      });
+      await using queue = queueOn(careful.url);
+      await queue.open();
+    });
+
+    it("a server that is too old", async () => {
+      const client = new Redis(open.url, { lazyConnect: true });
+      const callBuffer = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      Object.assign(client, {
+        callBuffer: async (...args: unknown[]) =>
+          args[0] === "INFO" ? Buffer.from("redis_version:6.0.16\r\nrole:master\r\n") : callBuffer(...args),
+      });
+      const error = await openError(client);
+      expect(error).toMatchObject({ code: "UNSUPPORTED" });
+      expect(error.message).toContain("6.0.16");
+      client.disconnect();
+    });
+
+    it("a server that is full", async () => {
+      await using full = await startServer("redis", { maxMemory: "8mb" });
+      await using queue = queueOn(full.url, { pushTimeout: "1s" });
+      await queue.open();
+      const payload = "x".repeat(1_000_000);
+      const error = await rejection(
+        (async () => {
+          for (let i = 0; i < 20; i += 1) await queue.push(createJob(payload));
+        })(),
+      );
+      expect(error.retryable).toBe(true);
+      expect(["STORE_FULL", "UNAVAILABLE"]).toContain(error.code);
+      // What was confirmed is there, and a worker can still finish it.
+      const reserved = await queue.pop();
+      await reserved?.complete();
+      expect((await queue.getStats()).completedJobs).toBe(1);
+    });
+
+    it("a payload over the limit, before it is sent", async () => {
+      await using queue = queueOn(open.url);
+      expect(await rejection(queue.push(createJob("x".repeat(9_000_000))))).toMatchObject({
+        code: "PAYLOAD_TOO_LARGE",
+      });
+      expect((await queue.getStats()).totalJobs).toBe(0);
+    });
+
+    it("createQueue opens a URL, and wants one that can be read", async () => {
+      const queue = await createQueue(open.url);
+      await queue.close();
+      expect(await rejection(createQueue(`redis://:${SECRET}@host:0`))).toMatchObject({ code: "INVALID_ARGUMENT" });
+      const error = await rejection(createQueue(`redis+sentinel://:${SECRET}@host:1`));
+      expect(error.message).toContain("primary");
+      expect(error.message).not.toContain(SECRET);
+    });
+  },
+);

@@ -1,0 +1,151 @@
+import { Redis } from "ioredis";
+import { createClient } from "redis";
+import { afterAll, describe, expect, it } from "vitest";
+import { createJob, Worker } from "jobferry";
+import { startTcpProxy } from "../faults/tcp-proxy.ts";
+import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { queueOn, rejection, Traffic, until, wait } from "./stage.ts";
+
+describe.runIf(await isServerAvailable("redis"))("a server that is lost", async () => {
+  const shared = await startServer("redis");
+  afterAll(() => shared.remove());
+
+  it("scripts that it forgot are sent again", async () => {
+    await using queue = queueOn(shared.url);
+    await queue.push(createJob(1));
+    const client = new Redis(shared.url);
+    await client.script("FLUSH");
+    await queue.push(createJob(2));
+    await client.script("FLUSH");
+    const reserved = await queue.popBatch(2);
+    expect(reserved.map(({ payload }) => payload)).toEqual([1, 2]);
+    await client.script("FLUSH");
+    for (const job of reserved) await job.complete();
+    expect((await queue.getStats()).completedJobs).toBe(2);
+    client.disconnect();
+  });
+
+  describe.each(["ioredis", "redis"] as const)("with %s", (library) => {
+    it("workers go on within 5 s of its return, and nothing confirmed is lost", async () => {
+      await using server = await startServer("redis", { durable: true });
+      await using queue = queueOn(server.url, { library, pushTimeout: "30s" });
+      const traffic = new Traffic(queue);
+      await traffic.start();
+      await until(() => traffic.done > 50, 10_000);
+      await server.kill();
+      await wait(2_000);
+      await server.restart();
+      const before = traffic.done;
+      expect(await until(() => traffic.done > before + 20, 5_000)).toBeLessThan(5_000);
+      await traffic.stopPushing();
+      expect(await traffic.missing(10_000)).toEqual([]);
+      await traffic.stop();
+    });
+
+    it("a push fails with UNAVAILABLE after pushTimeout, and close does not hang", async () => {
+      await using server = await startServer("redis");
+      const queue = queueOn(server.url, { library, pushTimeout: "1s", commandTimeout: "500ms" });
+      await queue.push(createJob(1));
+      await server.kill();
+      const start = performance.now();
+      expect(await rejection(queue.push(createJob(2)))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+      expect(performance.now() - start).toBeLessThan(2_500);
+      await queue.close();
+      expect(performance.now() - start).toBeLessThan(8_000);
+    });
+
+    it("a connection that is only half there is given up, and a new one is made", async () => {
+      const proxy = await startTcpProxy({ host: shared.host, port: shared.port });
+      await using queue = queueOn(`redis://127.0.0.1:${proxy.port}`, {
+        library,
+        pushTimeout: "1500ms",
+        commandTimeout: "500ms",
+      });
+      await queue.push(createJob(1));
+      proxy.halfOpen();
+      expect(await rejection(queue.push(createJob(2)))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+      await proxy.pass();
+      proxy.cut("reset");
+      await until(async () => (await queue.push(createJob(3)).catch(() => undefined)) !== undefined, 5_000);
+      await queue.close();
+      await proxy.close();
+    });
+  });
+});
+
+describe.runIf(await isServerAvailable("redis"))("a client that was handed in", async () => {
+  const server = await startServer("redis");
+  afterAll(() => server.remove());
+
+  it("of ioredis is left open, and its listeners are taken off", async () => {
+    const client = new Redis(server.url);
+    const listeners = client.listenerCount("error");
+    const queue = queueOn(client);
+    const worker = new Worker(queue, "default", async () => undefined);
+    await worker.start();
+    await queue.push(createJob(1));
+    await until(async () => (await queue.getStats()).completedJobs === 1, 5_000);
+    await worker.stop();
+    await queue.close();
+    expect(await client.ping()).toBe("PONG");
+    expect(client.listenerCount("error")).toBe(listeners);
+    // The duplicate that waited is gone.
+    await until(
+      async () =>
+        String(await client.call("CLIENT", "LIST"))
+          .trim()
+          .split("\n").length === 1,
+      2_000,
+    );
+    client.disconnect();
+  });
+
+  it("of node-redis is left open", async () => {
+    const client = createClient({ url: server.url });
+    await client.connect();
+    const queue = queueOn(client);
+    await queue.push(createJob(1));
+    expect((await queue.pop({ wait: "1s" }))?.payload).toBe(1);
+    await queue.close();
+    expect(await client.ping()).toBe("PONG");
+    client.destroy();
+  });
+
+  it("with a keyPrefix is refused", async () => {
+    const client = new Redis(server.url, { keyPrefix: "mine:", lazyConnect: true });
+    expect(await rejection(queueOn(client).open())).toMatchObject({ code: "INVALID_ARGUMENT" });
+    client.disconnect();
+  });
+});
+
+describe.runIf(await isServerAvailable("redis"))("waiting", async () => {
+  const server = await startServer("redis");
+  afterAll(() => server.remove());
+
+  it("blocks on a connection of its own, and hears of a queue that is asked for later", async () => {
+    await using queue = queueOn(server.url);
+    const first = queue.pop({ queue: "one", wait: "20s" });
+    await wait(200);
+    const second = queue.pop({ queue: "two", wait: "20s" });
+    await wait(200);
+    const start = performance.now();
+    await queue.push(createJob("for two", { queue: "two" }));
+    expect((await second)?.payload).toBe("for two");
+    await queue.push(createJob("for one", { queue: "one" }));
+    expect((await first)?.payload).toBe("for one");
+    // Far below the poll of a second: it was woken.
+    expect(performance.now() - start).toBeLessThan(700);
+  });
+
+  it("one push wakes one of two processes, and none is left asleep beside jobs", async () => {
+    await using one = queueOn(server.url, { prefix: "woken" });
+    await using two = queueOn(server.url, { prefix: "woken" });
+    const waiting = [one, two].map((queue) => queue.pop({ wait: "20s" }));
+    await wait(300);
+    const start = performance.now();
+    await one.pushBatch([createJob(1), createJob(2)]);
+    const got = await Promise.all(waiting);
+    expect(new Set(got.map((job) => job?.payload))).toEqual(new Set([1, 2]));
+    expect(performance.now() - start).toBeLessThan(700);
+  });
+});
