@@ -37,6 +37,7 @@ export default defineConfig({
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
       project("postgres", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
+      project("faults"),
       project("servers", { pool: "forks", testTimeout: 60_000, hookTimeout: 120_000 }),
       builtProject("package"),
       builtProject("examples"),

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Capabilities, Driver } from "../src/contract/index.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
 import { capabilitiesOf, postgresDriver } from "../src/drivers/postgres/index.ts";
+import { redisCapabilities } from "../src/drivers/redis/index.ts";
 import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
@@ -106,6 +107,8 @@ async function table(): Promise<string> {
     await declared(memoryDriver()),
     await declared(sqliteDriver({ path: join(folder, "jobs.db") })),
     await postgres(),
+    // The conformance suite proves that `open()` tells just this.
+    ["redis, with appendonly", redisCapabilities("serverCrash", 1)],
   ];
   rmSync(folder, { recursive: true, force: true });
   const names = columns.map(([name]) => name);

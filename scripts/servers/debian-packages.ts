@@ -20,7 +20,7 @@ export function debianPackages(...packages: readonly string[]): Installer {
   };
 }
 
-function isDebianRoot(): boolean {
+export function isDebianRoot(): boolean {
   return process.getuid?.() === 0 && existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get");
 }
 

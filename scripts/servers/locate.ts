@@ -1,5 +1,7 @@
 /** Where a server's programs come from: what is on this machine, the cache of the user, an installation, Docker. */
+import { join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
+import { exclusively } from "./lock-file.ts";
 
 /** Paths by the name of the program. */
 export type Located = Readonly<Record<string, string>>;
@@ -7,7 +9,7 @@ export type Located = Readonly<Record<string, string>>;
 export interface Installer {
   /** Whether it can work on this machine and for this user. */
   readonly isPossible: () => boolean;
-  /** May be called by several processes at the same time. */
+  /** By one process at a time. */
   readonly install: (cache: string) => Promise<void>;
 }
 
@@ -31,12 +33,11 @@ export async function locate(kind: string, { find, installers, words }: Needs): 
   const reasons: string[] = [];
   for (const { isPossible, install } of installers) {
     if (!isPossible() || process.env["JOBFERRY_INSTALL"] === "never") continue;
-    try {
-      await install(cache);
-    } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
-    }
-    const installed = find(cache);
+    const installed = await exclusively(join(cache, "lock"), async () => {
+      // Another process may have done it meanwhile.
+      if (!find(cache)) await install(cache).catch((error: Error) => reasons.push(error.message));
+      return find(cache);
+    });
     if (installed) return installed;
   }
   throw new ServerUnavailable([`${kind} is not on this machine. ${words}`, ...reasons].join("\n"));

@@ -38,7 +38,7 @@ async function start(options: ServerOptions, located: Located): Promise<RunningS
   const url = `redis+cluster://${ports.map((port) => `${HOST}:${port}`).join(",")}`;
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
   const description = { kind: "redis-cluster", version: await redisVersion(command), url, endpoints };
-  return runningServer(description, nodes, () => waitUntilWhole(nodes, ask));
+  return runningServer(description, nodes, { waitUntilReady: () => waitUntilWhole(nodes, ask) });
 }
 
 function clusterArguments({ durable = false, password }: ServerOptions): readonly string[] {

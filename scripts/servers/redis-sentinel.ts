@@ -46,7 +46,7 @@ async function start(options: RedisSentinelOptions, located: Located): Promise<R
   const nodes = [primary, replica, ...sentinels];
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
   const version = await redisVersion(command);
-  return runningServer({ kind: "redis-sentinel", version, url, endpoints }, nodes, waitUntilReady);
+  return runningServer({ kind: "redis-sentinel", version, url, endpoints }, nodes, { waitUntilReady });
 }
 
 type Watch = Readonly<{ command: string; primaryPort: number; password: string | undefined; downAfter: number }>;

@@ -1,11 +1,14 @@
 /** All kinds of servers: one file and one line each. */
 import { postgres } from "./postgres.ts";
+import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
 import { redis } from "./redis.ts";
 
 export const serverKinds = {
   postgres,
+  rabbitmq,
+  "rabbitmq-4": rabbitmq4,
   redis,
   "redis-cluster": redisCluster,
   "redis-sentinel": redisSentinel,

@@ -5,20 +5,26 @@ import type { ServerProcess } from "./server-process.ts";
 type Description = Omit<ServerAddress, "host" | "port" | "endpoints"> &
   Partial<Pick<ServerAddress, "port" | "endpoints">>;
 
-/**
- * One server out of its processes, the first of which gives the port. `waitUntilReady`: for what has to hold beyond each of them, after a
- * restart too.
- */
+type Further = Readonly<{
+  /** For what has to hold beyond each of the processes, after a restart too. */
+  waitUntilReady?: () => Promise<void>;
+  /** Processes that run until it is removed, whatever happens to it. */
+  companions?: readonly ServerProcess[];
+}>;
+
+/** One server out of its processes, the first of which gives the port. */
 export function runningServer(
   description: Description,
   processes: readonly ServerProcess[],
-  waitUntilReady: () => Promise<void> = async () => {},
+  { waitUntilReady, companions = [] }: Further = {},
 ): RunningServer {
   const { ca, ...rest } = description;
   const all = (act: (node: ServerProcess) => Promise<void>) => async (): Promise<void> => {
     await Promise.all(processes.map(act));
   };
-  const remove = all((node) => node.remove());
+  const remove = async (): Promise<void> => {
+    await Promise.all([...processes, ...companions].map((node) => node.remove()));
+  };
   return {
     host: HOST,
     port: processes[0]?.port ?? 0,
@@ -32,7 +38,7 @@ export function runningServer(
     resume: all((node) => node.resume()),
     restart: async () => {
       await all((node) => node.restart())();
-      await waitUntilReady();
+      await waitUntilReady?.();
     },
     remove,
     [Symbol.asyncDispose]: remove,

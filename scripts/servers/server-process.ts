@@ -19,8 +19,8 @@ export type ProcessPlan = Readonly<{
   /** See `serverFolder`. */
   folder: string;
   launch: Omit<Launch, "log">;
-  /** Whether it serves now. May reject: that means no. */
-  isReady: () => Promise<boolean>;
+  /** Whether it serves now; `output` is what it has written so far. May reject: that means no. */
+  isReady: (output: string) => Promise<boolean>;
   /** Ends it in good order. */
   stopSignal: NodeJS.Signals;
   /** Most milliseconds until it is ready. Default: 30 seconds. */
@@ -94,14 +94,14 @@ export class ServerProcess implements ServerNode {
     closeSync(openSync(this.log, "w"));
     this.#running = await (await guardian()).spawn({ ...launch, log: this.log });
     const deadline = Date.now() + readyWait;
-    while (!(await this.#plan.isReady().catch(() => false))) {
+    while (!(await this.#isReady())) {
       const ended = this.#running.end;
       if (ended === undefined && Date.now() < deadline) {
         await delay(POLL);
         continue;
       }
       const what = ended === undefined ? `was not ready after ${readyWait} ms` : `ended before it was ready (${ended})`;
-      const tail = this.#logTail();
+      const tail = this.#output().slice(-LOG_TAIL);
       await this.kill();
       throw new Error(`${name} ${what}. The end of its output:\n${tail}`);
     }
@@ -129,11 +129,19 @@ export class ServerProcess implements ServerNode {
     await this.kill();
   }
 
+  async #isReady(): Promise<boolean> {
+    try {
+      return await this.#plan.isReady(this.#output());
+    } catch {
+      return false;
+    }
+  }
+
   #alive(): Guarded | undefined {
     return this.#running?.end === undefined ? this.#running : undefined;
   }
 
-  #logTail(): string {
-    return readFileSync(this.log, "utf8").slice(-LOG_TAIL);
+  #output(): string {
+    return readFileSync(this.log, "utf8");
   }
 }

@@ -3,10 +3,12 @@ import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql"];
+const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
 
 /**
- * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`).
+ * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`),
+ * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -25,8 +27,11 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
       // Whoever asks by URL pushes in no transaction of theirs.
       return (postgresQueue(url, options) as unknown as Queue).open();
     }
-    default:
-      throw unknownScheme(scheme);
+    default: {
+      if (!REDIS.includes(scheme.toLowerCase())) throw unknownScheme(scheme);
+      const { redisQueue } = await import("./redis.ts");
+      return redisQueue(url, options).open();
+    }
   }
 }
 
@@ -35,5 +40,8 @@ function unknownScheme(scheme: string): JobferryError {
   const meant = nearest(scheme, SCHEMES);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
-  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH, postgres://.`);
+  return new JobferryError(
+    "INVALID_ARGUMENT",
+    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://HOST.`,
+  );
 }

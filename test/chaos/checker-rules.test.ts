@@ -3,7 +3,9 @@ import { expect, test } from "vitest";
 import { type Bounds, check, type Contents, type Remains } from "./checker.ts";
 import type { Entry, Line, Pushing } from "./log.ts";
 
-const BOUNDS: Bounds = { perClaim: 10, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000 };
+const BOUNDS: Bounds = {
+  ...{ perClaim: 10, workers: 1, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000, resumeMs: 500 },
+};
 const LEASE_MS = 1_000;
 
 const pushing: Pushing = {
@@ -193,6 +195,46 @@ test("unbounded: a healthy process loses a lease, a batch is stored in part, a j
     ...second.map(([at, entry, from = "w2"]): Timed => [at + 5_000, entry, from]),
   );
   expect(found(late, completed(1))[0]).toMatch(/^unbounded: ms until taken back: 5091,/);
+});
+
+test("an outage of the store excuses the leases that it met, and work must go on soon after it", () => {
+  const away = (from: number, until: number): readonly Timed[] => [
+    [from, { type: "away", why: "killed" }, "c"],
+    [until, { type: "back", why: "killed" }, "c"],
+  ];
+  const second = (at: number): readonly Timed[] => [
+    [at, start(2, at - 1, { attempts: 2, losses: 1 }), "w2"],
+    [at + 1, ran, "w2"],
+    [at + 2, finishing(2), "w2"],
+    [at + 3, ok(2), "w2"],
+  ];
+  const first: Timed = [10, start(1, 9)];
+  expect(found(log(...PUSHED, first, ...away(900, 1_000), ...second(1_100)), completed(1))).toEqual([]);
+  expect(found(log(...PUSHED, ...away(3, 5), first, ...second(1_100)), completed(1))).toEqual([
+    "unbounded: leases lost by healthy processes: 1, at most 0 can be explained",
+  ]);
+  expect(found(log(...PUSHED, first, ...away(100, 200), ...second(1_100)), completed(1))).toEqual([
+    "unbounded: ms until work went on: 900, at most 500 can be explained",
+  ]);
+});
+
+test("claims whose answers an outage swallowed are explained, as many as the workers can have under way", () => {
+  const outage: readonly Timed[] = [
+    [2, { type: "away", why: "answers dropped" }, "c"],
+    [4, { type: "back", why: "answers dropped" }, "c"],
+  ];
+  const late = (losses: number): readonly Timed[] => [
+    [10, start(9, 9, { attempts: losses + 1, losses })],
+    [11, run],
+    [12, finishing(9, "fail")],
+    [13, ok(9, "fail")],
+  ];
+  const kept = left({ losses: 1, code: "HANDLER_FAILED", attempts: 3 });
+  const many: Pushing = { ...pushing, fate: "HANDLER_FAILED", maxLosses: 50 };
+  const lines = (losses: number, ...more: readonly Timed[]): readonly Line[] =>
+    log([0, many, "p1"], [1, pushed, "p1"], ...more, ...late(losses));
+  expect(found(lines(1, ...outage), kept)).toEqual([]);
+  expect(found(lines(1), kept)).toEqual(["unbounded: leases that no log saw: 1, at most 0 can be explained"]);
 });
 
 function killed0(): Timed {

@@ -3,7 +3,8 @@ import { rmSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import type { Kind } from "./checker.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
-import { every, type Outcome, runScenario, type Scenario, type Stage } from "./scenario.ts";
+import { type Outcome, runScenario, type Scenario, type Stage } from "./scenario.ts";
+import { every } from "./store.ts";
 import { WRONG_NAMES, type WrongName } from "./wrong-drivers.ts";
 
 type Plan = Readonly<{ finds: Kind }> & Partial<Scenario>;

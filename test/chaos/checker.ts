@@ -27,12 +27,16 @@ export type Contents = Readonly<{
 export type Bounds = Readonly<{
   /** Most jobs that one claim can take: a kill between claim and log hides at most these. */
   perClaim: number;
+  /** Whose claims under way an outage of the store can hide. */
+  workers: number;
   /** Leases that ran out in processes that nobody killed or stopped. */
   healthyLosses: number;
   /** Pushes of at most so many jobs of one queue are stored all or none. */
   atomicBatch: number;
   /** From the end of a lease to the next one on that job, the wait behind others included. */
   takeBackMs: number;
+  /** From the return of the store to the first lease or confirmed end of anybody. */
+  resumeMs: number;
 }>;
 
 export type Apart = Readonly<{ what: string; count: number; bound: number }>;
@@ -203,22 +207,44 @@ function ranOut(lease: LeaseHistory): boolean {
 
 function countApart(history: History, contents: Contents, bounds: Bounds): readonly Apart[] {
   const deaths = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
+  const hidden = deaths + history.outages.length * bounds.workers;
   return [
     { what: "leases lost by healthy processes", count: healthyLosses(history), bound: bounds.healthyLosses },
-    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: deaths * bounds.perClaim },
+    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: hidden * bounds.perClaim },
     { what: "ms until taken back", count: slowestTakeBack(history), bound: bounds.takeBackMs },
+    { what: "ms until work went on", count: slowestResume(history), bound: bounds.resumeMs },
     { what: "batches stored in part", count: tornBatches(history, contents, bounds.atomicBatch), bound: 0 },
   ];
 }
 
-function healthyLosses({ jobs, faults }: History): number {
+/** How long after each return of the store anybody got a lease or had an end confirmed, if anybody did before the next outage. */
+function slowestResume({ jobs, outages }: History): number {
+  if (outages.length === 0) return 0;
+  const signs = [...jobs.values()].flatMap(({ leases }) =>
+    leases.flatMap(({ start, answers }) => [
+      start.at,
+      ...answers.flatMap((one) => (one.type === "finish" ? one.at : [])),
+    ]),
+  );
+  signs.sort((a, b) => a - b);
+  const waits = outages.map(({ until }, i) => {
+    const next = signs.find((at) => at >= until) ?? until;
+    return next < (outages[i + 1]?.from ?? Infinity) ? next - until : 0;
+  });
+  return Math.round(Math.max(...waits));
+}
+
+function healthyLosses({ jobs, faults, outages }: History): number {
   const excused = (name: string, until: number): boolean =>
     faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
+  const disturbed = (from: number, until: number): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from);
   let count = 0;
   for (const { leases } of jobs.values()) {
     for (const [i, lease] of leases.entries()) {
       const next = leases[i + 1];
-      if (next !== undefined && ranOut(lease) && !excused(lease.start.from, next.start.at)) count += 1;
+      if (next === undefined || !ranOut(lease) || excused(lease.start.from, next.start.at)) continue;
+      if (!disturbed(lease.start.claimedAt, next.start.at)) count += 1;
     }
   }
   return count;
@@ -265,7 +291,7 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
 }
 
 function countAll(
-  { jobs, faults, errors, offsets }: History,
+  { jobs, faults, outages, errors, offsets }: History,
   { jobs: remains }: Contents,
 ): Readonly<Record<string, number>> {
   const all = [...jobs.values()];
@@ -290,9 +316,16 @@ function countAll(
     stops: faults.filter(({ fault }) => fault === "stop").length,
     "ended in good order": faults.filter(({ fault }) => fault === "end").length,
     "clock steps": offsets.length - 1,
+    ...outagesByKind(outages),
     ...poisons(faults),
     ...Object.fromEntries([...errors].map(([code, count]) => [`error ${code}`, count])),
   };
+}
+
+function outagesByKind(outages: History["outages"]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { why } of outages) counts[`store: ${why}`] = (counts[`store: ${why}`] ?? 0) + 1;
+  return counts;
 }
 
 function poisons(faults: History["faults"]): Readonly<Record<string, number>> {

@@ -53,7 +53,7 @@ function loggerInto(log: LogWriter): Logger {
 
 export async function openQueue(settings: Settings, log: LogWriter): Promise<Queue> {
   const clock = clockFor(settings);
-  const right = driverFor(settings.url);
+  const right = await driverFor(settings.url);
   const driver = isWrongDriver(settings.wrong) ? wrongDriver(settings.wrong, right, settings.url) : right;
   const queue = new Queue(loggingDriver(driver, log, clock), { clock, logger: loggerInto(log) });
   return queue.open();

@@ -27,6 +27,9 @@ export type JobHistory = {
 /** Of the store's wall clock: in force from some moment between `from` and `until` of the one before on. */
 export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>;
 
+/** The store, or the way to it, was disturbed between the two. */
+export type Outage = Readonly<{ why: string; from: number; until: number }>;
+
 type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
 
 export type History = Readonly<{
@@ -34,6 +37,7 @@ export type History = Readonly<{
   offsets: readonly Offset[];
   /** From when on whose leases may end without blame. */
   faults: readonly Fault[];
+  outages: readonly Outage[];
   errors: ReadonlyMap<string, number>;
 }>;
 
@@ -43,11 +47,12 @@ export function historyOf(lines: readonly Line[]): History {
   const errors = new Map<string, number>();
   for (const line of lines) {
     if (line.type === "fault") faults.push(line);
+    else if (line.type === "away" || line.type === "back") continue;
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
     else addToJobs(jobs, line);
   }
   for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
-  return { jobs, faults, errors, offsets: offsetsOf(lines) };
+  return { jobs, faults, errors, outages: outagesOf(lines), offsets: offsetsOf(lines) };
 }
 
 function addToJobs(jobs: Map<string, JobHistory>, line: Line): void {
@@ -104,6 +109,16 @@ function leaseOf(job: JobHistory, { token, from }: Readonly<{ token: Token; from
 function compareTokens(a: Logged<Start>, b: Logged<Start>): number {
   const numbers = typeof a.token === "number" && typeof b.token === "number" && a.token !== b.token;
   return numbers ? Number(a.token) - Number(b.token) : a.at - b.at;
+}
+
+/** One after the other: the conductor makes the next when the one before is over. */
+function outagesOf(lines: readonly Line[]): readonly Outage[] {
+  const backs = lines.filter(({ type }) => type === "back").map(({ at }) => at);
+  return lines.flatMap((line) =>
+    line.type === "away"
+      ? [{ why: line.why, from: line.at, until: backs.find((at) => at >= line.at) ?? Infinity }]
+      : [],
+  );
 }
 
 function offsetsOf(lines: readonly Line[]): readonly Offset[] {

@@ -51,8 +51,11 @@ export type Entry =
   | Finish
   | Refused
   | Extended
-  /** `kill`, `stop` and `poison` excuse the leases that their target held. `step`: `offsetMs` is the wall clock's new offset. */
+  /** `kill`, `stop` and `poison` excuse the leases that their target held. */
   | Readonly<{ type: "fault"; fault: "kill" | "stop" | "continue" | "poison" | "end"; target: string; why?: string }>
+  /** The store, or the way to it, is disturbed until `back`: that excuses the leases of everybody. `why`: what was done to it. */
+  | Readonly<{ type: "away" | "back"; why: string }>
+  /** `offsetMs` is the wall clock's new offset. */
   | Readonly<{ type: "stepping" | "stepped"; offsetMs: number }>
   | Readonly<{ type: "error"; code: string; message: string }>;
 

@@ -2,10 +2,10 @@
 import { parseDuration } from "../../src/runtime/index.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
-import { type Name, NAMES, scenario } from "./scenarios.ts";
+import { type Name, NAMES, scenario, scenariosFor } from "./scenarios.ts";
 
 const [, , scheme = "sqlite", duration = "10m", ...asked] = process.argv;
-const names = asked.length === 0 ? NAMES : asked.map(checkName);
+const names = asked.length === 0 ? scenariosFor(scheme) : asked.map(checkName);
 // One after the other, so that the numbers of each are its own.
 const seconds = parseDuration(duration as "10m", "duration", { min: 1_000 }) / 1_000 / names.length;
 const outcomes: Outcome[] = [];

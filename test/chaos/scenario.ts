@@ -11,7 +11,8 @@ import { Fleet } from "./fleet.ts";
 import { fingerprint, type Mix } from "./job-plan.ts";
 import { LogWriter, readLogs } from "./log.ts";
 import { createSharedClock, setSharedClock } from "./shared-clock.ts";
-import { driverFor, urlFor } from "./targets.ts";
+import { loggedFaults, NO_SERVER, type Store, type StoreFaults } from "./store.ts";
+import { driverFor, openStore } from "./targets.ts";
 
 export type Scenario = Readonly<{
   name: string;
@@ -46,6 +47,8 @@ export type Stage = Readonly<{
   leaseMs: number;
   signal: AbortSignal;
   setWallClock: (offsetMs: number) => void;
+  /** @throws where the store has no server. */
+  store: StoreFaults;
 }>;
 
 /** `problems`: what went wrong beside the store's promises: a process that did not end, a drain that did not. */
@@ -56,22 +59,26 @@ const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
 /** Generous, because a job that comes back stands behind those that are ready: it finds jobs that nobody looks for. */
 const TAKE_BACK_MS = 15_000;
+/** The guides' promise: workers go on by themselves within 5 s of the server's return. */
+const RESUME_MS = 5_000;
 
 /** The folder with logs and store is removed unless something was found. */
 export async function runScenario(scenario: Scenario, scheme: string): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-chaos-"));
   const log = new LogWriter(folder, "conductor");
-  const url = urlFor(scheme, folder);
+  const store = await openStore(scheme, folder);
   const clockFile = scenario.clockSteps === true ? join(folder, "wall-clock") : undefined;
   if (clockFile !== undefined) createSharedClock(clockFile);
-  const queue = await new Queue(driverFor(url), { clock: clockFor({ clockFile }), logger: silentLogger }).open();
-  const { workers, producers } = fleets(scenario, { url, folder, clockFile, wrong: scenario.wrong }, log);
+  const queue = await new Queue(await driverFor(store.directUrl), {
+    ...{ clock: clockFor({ clockFile }), logger: silentLogger },
+  }).open();
+  const { workers, producers } = fleets(scenario, { url: store.url, folder, clockFile, wrong: scenario.wrong }, log);
   const problems: string[] = [];
   let contents: Contents;
   try {
     await Promise.all([workers.start(), producers.start()]);
-    await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, clockFile, log);
+    await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, store, clockFile, log);
     if (!(await drained(queue, scenario.drainSeconds ?? DRAIN_SECONDS)))
       problems.push("jobs were left after the drain");
   } finally {
@@ -79,12 +86,15 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
     contents = await contentsOf(queue);
     await queue.close();
     log.close();
+    await store.close();
   }
   const { batch } = queue.capabilities;
   const bounds: Bounds = {
     perClaim: 2 * scenario.concurrency,
+    workers: scenario.workers,
     healthyLosses: scenario.healthyLosses,
     takeBackMs: TAKE_BACK_MS,
+    resumeMs: RESUME_MS,
     atomicBatch: batch.atomic,
   };
   const finding = check(readLogs(folder), contents, bounds);
@@ -112,6 +122,7 @@ function fleets(scenario: Scenario, settings: Place, log: LogWriter): Pick<Stage
 async function act(
   { seconds, faults, most }: Scenario,
   stage: Pick<Stage, "workers" | "producers" | "leaseMs">,
+  store: Store,
   clockFile: string | undefined,
   log: LogWriter,
 ): Promise<void> {
@@ -122,26 +133,23 @@ async function act(
     highest = Math.max(highest, offsetMs);
     if (clockFile !== undefined) setSharedClock(clockFile, offsetMs, log);
   };
+  const broken: StoreFaults = store.faults === undefined ? NO_SERVER : loggedFaults(store.faults, log);
   const pushing = most === undefined ? pause(seconds * 1_000).then(() => producers.stop()) : producers.finished();
-  await Promise.all([faults({ ...stage, signal, setWallClock }), pushing]);
+  await Promise.all([faults({ ...stage, signal, setWallClock, store: broken }), pushing]);
   // Jobs that were delayed while the clock was ahead are due when it is there again.
   if (clockFile !== undefined) setWallClock(highest);
-}
-
-/** Calls `fault` every `ms` until the signal fires. */
-export async function every(ms: number, signal: AbortSignal, fault: () => unknown): Promise<void> {
-  for (;;) {
-    await pause(ms, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    await fault();
-  }
 }
 
 async function drained(queue: Queue, seconds: number): Promise<boolean> {
   const end = performance.now() + seconds * 1_000;
   let emptyLooks = 0;
   while (performance.now() < end) {
-    const { pendingJobs, delayedJobs, reservedJobs } = await queue.getStats();
+    const stats = await queue.getStats().catch(() => undefined); // the server may only just be back
+    if (stats === undefined) {
+      await pause(LOOK_MS);
+      continue;
+    }
+    const { pendingJobs, delayedJobs, reservedJobs } = stats;
     emptyLooks = pendingJobs + delayedJobs + reservedJobs === 0 ? emptyLooks + 1 : 0;
     if (emptyLooks === 2) return true;
     await pause(LOOK_MS);

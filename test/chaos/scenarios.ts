@@ -1,6 +1,7 @@
 /** What is done to the processes; the same on every backend. */
 import { EVERYDAY, WELL_BEHAVED } from "./job-plan.ts";
-import { every, type Scenario, type Stage } from "./scenario.ts";
+import type { Scenario, Stage } from "./scenario.ts";
+import { every, type StoreFaults, type Way } from "./store.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -16,6 +17,9 @@ const everyday = {
   pauseMs: 200,
   healthyLosses: 0,
 } as const;
+
+/** What everybody may lose while the store is away. */
+const disturbed = { ...everyday, workers: 3, maxLosses: 20, drainSeconds: 90 } as const;
 
 export type Name = keyof typeof BUILDERS;
 
@@ -91,7 +95,67 @@ const BUILDERS = {
     workers: 2,
     faults: ({ workers, signal }) => every(400, signal, () => workers.retire()),
   }),
+
+  // Those below need a server.
+
+  /** SIGKILL of the server, and a new start on the same data, during push, run and acknowledgement. */
+  killedServer: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGKILL and restart of the server",
+    seconds,
+    faults: ({ store, signal }) => every(2_500, signal, () => store.killServer()),
+  }),
+
+  /** SIGSTOP of the server for longer than the leases. */
+  frozenServer: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGSTOP of the server past the leases",
+    seconds,
+    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => store.freezeServer(leaseMs * 1.5)),
+  }),
+
+  /** Connections are reset. */
+  cutConnections: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "connections reset every 700 ms",
+    seconds,
+    faults: ({ store, signal }) => every(700, signal, () => wayOf(store).cut()),
+  }),
+
+  /** Connections that look open and carry nothing, for longer than the leases. */
+  halfOpenConnections: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "half-open connections",
+    seconds,
+    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => wayOf(store).halfOpen(leaseMs * 1.5)),
+  }),
+
+  /** The effect happened, the answer is lost. */
+  droppedAnswers: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "answers dropped after the effect",
+    seconds,
+    faults: ({ store, signal }) => every(1_200, signal, () => wayOf(store).dropAnswers(300)),
+  }),
+
+  /** 100 ms more in each direction, and workers that are killed meanwhile. */
+  slowConnections: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "slow connections and killed workers",
+    seconds,
+    faults: async ({ store, workers, signal }) => {
+      await Promise.all([
+        every(1_000, signal, () => wayOf(store).slow(100, 2_000)),
+        every(1_500, signal, () => workers.kill()),
+      ]);
+    },
+  }),
 } as const;
+
+function wayOf({ way }: StoreFaults): Way {
+  if (way === undefined) throw new Error("Nothing can be put between the processes and this store.");
+  return way;
+}
 
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
   const offsets = [HOUR_MS, 0, -HOUR_MS, 0];
@@ -103,6 +167,19 @@ async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
 }
 
 export const NAMES: readonly Name[] = Object.keys(BUILDERS) as Name[];
+
+const ON_PROCESSES: readonly Name[] = [
+  ...(["killedWorkers", "killedProducers", "frozenWorkers", "clockSteps", "poison", "restarts"] as const),
+];
+/** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
+const ON_GROUPS_OF_SERVERS: readonly Name[] = ["killedServer", "frozenServer"];
+const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
+
+/** All that such a store can be made to go through. */
+export function scenariosFor(scheme: string): readonly Name[] {
+  if (scheme === "sqlite") return ON_PROCESSES;
+  return GROUPS.includes(scheme) ? [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS] : NAMES;
+}
 
 export function scenario(name: Name, seconds: number): Scenario {
   return BUILDERS[name](seconds);

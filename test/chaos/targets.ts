@@ -1,9 +1,10 @@
-/** The stores that chaos can run on: one line a backend. */
+/** The stores that chaos can run on: one case a backend. */
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import type { Store } from "./store.ts";
 
-/** `sqlite:PATH`. */
-export function driverFor(url: string): Driver {
+/** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
+export async function driverFor(url: string): Promise<Driver> {
   const colon = url.indexOf(":");
   const rest = url.slice(colon + 1);
   switch (url.slice(0, colon)) {
@@ -14,7 +15,14 @@ export function driverFor(url: string): Driver {
   }
 }
 
-/** Where a run's jobs lie, in a folder of its own. */
-export function urlFor(scheme: string, folder: string): string {
-  return scheme === "sqlite" ? `sqlite:${folder}/jobs.db` : `${scheme}:`;
+/** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */
+export async function openStore(scheme: string, folder: string): Promise<Store> {
+  switch (scheme) {
+    case "sqlite": {
+      const url = `sqlite:${folder}/jobs.db`;
+      return { url, directUrl: url, faults: undefined, close: async () => undefined };
+    }
+    default:
+      throw new Error(`No chaos target "${scheme}". Known: sqlite.`);
+  }
 }

@@ -139,6 +139,14 @@ export class Surroundings {
     await this.pass(ends === "connection" ? grainMs + 1 : this.shortLeaseMs + grainMs + 1);
   }
 
+  async #realInput(watched: Promise<void>, part = 1): Promise<void> {
+    const { realInputMs = 0 } = this.target;
+    if (realInputMs <= 0) return;
+    const limit = new AbortController();
+    await Promise.race([watched, sleep(systemClock, realInputMs * part, limit.signal)]);
+    limit.abort();
+  }
+
   /** The promise's result, while time passes as far as needed; an AssertionError when it does not settle `withinMs` later. */
   async settles<T>(promise: Promise<T>, withinMs: number, what: string): Promise<T> {
     let settled = false;
@@ -149,8 +157,12 @@ export class Surroundings {
     const { clock } = this.target;
     if (clock !== undefined) {
       await clock.advance(0);
+      if (!settled) await this.#realInput(watched);
       const step = Math.max(1, Math.ceil(withinMs / 40));
-      for (let passed = 0; !settled && passed < withinMs; passed += step) await clock.advance(step);
+      for (let passed = 0; !settled && passed < withinMs; passed += step) {
+        await clock.advance(step);
+        if (!settled) await this.#realInput(watched, 0.1);
+      }
     }
     if (!settled) {
       // Real time even on a virtual clock: the driver may wait for real input and output.

@@ -19,6 +19,8 @@ export type ConformanceTarget = Readonly<{
   clock?: VirtualClock;
   /** Whether the store's time is `clock`, wall clock included, so that the suite may step it. Default: false. */
   stepsWallClock?: boolean;
+  /** For a driver on a virtual clock whose calls are answered by something real, such as a server: how long an answer may take before virtual time passes. Default: 0. */
+  realInputMs?: number;
   /** How long a call may take in real time, beyond what it was told to wait, before it counts as hung. Default: 10,000. */
   hungAfterMs?: number;
   /** Lets the next call of this kind reach the store and loses its answer. Without it the cases of unknown outcomes do not run. */

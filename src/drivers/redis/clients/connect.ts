@@ -1,0 +1,105 @@
+import { JobferryError } from "../../../errors/index.ts";
+import type { Address, Node } from "../address.ts";
+import type { Settings } from "../options.ts";
+import { isIoredis } from "./client-types.ts";
+import type { IoredisClient, NodeRedisClient } from "./client-types.ts";
+import type { RedisConnection } from "./connection.ts";
+import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
+import { NODE_REDIS_SETTINGS, NodeRedisConnection, reconnectAfter } from "./node-redis.ts";
+
+/** The first releases of ioredis 5 have no export named Redis. */
+type Ioredis = Readonly<{
+  default: new (options: object) => IoredisClient;
+  Cluster: new (nodes: readonly Node[], options: object) => IoredisClient;
+}>;
+type NodeRedis = Readonly<
+  Record<"createClient" | "createCluster" | "createSentinel", (options: object) => NodeRedisClient>
+>;
+
+/** A connection, not opened yet. The library is loaded only when a URL was given. @throws CLIENT_MISSING */
+export async function connectionFor(settings: Settings): Promise<RedisConnection> {
+  const { target, library, clientOptions, connectMs } = settings;
+  if ("client" in target) {
+    const { client } = target;
+    return isIoredis(client) ? new IoredisConnection(client, false) : new NodeRedisConnection(client, false);
+  }
+  const { address } = target;
+  const ioredis = library === "redis" ? undefined : await load<Ioredis>(() => import("ioredis"));
+  if (ioredis !== undefined)
+    return new IoredisConnection(ioredisClient(ioredis, address, clientOptions, connectMs), true);
+  const redis = library === "ioredis" ? undefined : await load<NodeRedis>(() => import("redis"));
+  if (redis !== undefined)
+    return new NodeRedisConnection(nodeRedisClient(redis, address, clientOptions, connectMs), true);
+  throw new JobferryError(
+    "CLIENT_MISSING",
+    `A Redis queue by URL needs a client library. Run: npm install ${library ?? "ioredis"}`,
+  );
+}
+
+async function load<T>(importIt: () => Promise<unknown>): Promise<T | undefined> {
+  try {
+    return (await importIt()) as T;
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
+    if (isMissing) return undefined;
+    throw error;
+  }
+}
+
+function defined<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function ioredisClient(
+  { default: Redis, Cluster }: Ioredis,
+  address: Address,
+  own: object,
+  connectMs: number,
+): IoredisClient {
+  const { kind, nodes, primary, username, password, database, tls } = address;
+  const login = defined({ username, password, tls: tls ? {} : undefined });
+  const common = { ...IOREDIS_SETTINGS, connectTimeout: connectMs, ...login };
+  if (kind === "cluster") {
+    const { lazyConnect: _, enableOfflineQueue: __, retryStrategy: ___, ...redisOptions } = common;
+    return new Cluster(nodes, { ...IOREDIS_CLUSTER_SETTINGS, redisOptions: { ...redisOptions, ...own } });
+  }
+  if (kind === "single") return new Redis({ ...common, ...nodes[0], db: database, ...own });
+  const sentinel = {
+    sentinels: nodes,
+    name: primary,
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+  };
+  return new Redis({
+    ...common,
+    ...sentinel,
+    db: database,
+    sentinelRetryStrategy: IOREDIS_SETTINGS.retryStrategy,
+    ...own,
+  });
+}
+
+function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connectMs: number): NodeRedisClient {
+  const { kind, nodes, primary, username, password, database, tls } = address;
+  const { socket: ownSocket, ...ownOptions } = own as Readonly<{ socket?: object }>;
+  const tlsSocket = tls ? { tls: true } : {};
+  const socket = { ...tlsSocket, connectTimeout: connectMs, reconnectStrategy: reconnectAfter, ...ownSocket };
+  const common = { ...NODE_REDIS_SETTINGS, ...defined({ username, password }) };
+  switch (kind) {
+    case "single":
+      return redis.createClient({ ...common, database, socket: { ...nodes[0], ...socket }, ...ownOptions });
+    case "cluster":
+      return redis.createCluster({
+        rootNodes: nodes.map((node) => ({ socket: { ...node, ...tlsSocket } })),
+        defaults: { ...common, socket },
+        ...ownOptions,
+      });
+    case "sentinel":
+      return redis.createSentinel({
+        name: primary,
+        sentinelRootNodes: nodes,
+        nodeClientOptions: { ...common, database, socket },
+        sentinelClientOptions: { socket: { ...tlsSocket, connectTimeout: connectMs } },
+        ...ownOptions,
+      });
+  }
+}

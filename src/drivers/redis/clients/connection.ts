@@ -1,0 +1,19 @@
+/** What a script's argument or a key can be. Text is sent as UTF-8. */
+export type Argument = string | Uint8Array;
+
+/** One way to the server, over either client library. Replies come as bytes, numbers, null and arrays of these. */
+export interface RedisConnection {
+  /** `key`: one that the command touches, by which a cluster client finds the node. */
+  send(args: readonly Argument[], key: string): Promise<unknown>;
+  /** Another connection with the same settings, opened. It is ours to close. */
+  duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection>;
+  /** Rises when the connection was lost: what was sent before may have been sent again by the client. */
+  readonly losses: number;
+  /** The newest error that the client told, for messages. */
+  readonly lastError: unknown;
+  readonly kind: "single" | "sentinel" | "cluster";
+  /** Waits until commands can be sent. Rejects with why they cannot. */
+  ready(): Promise<void>;
+  /** Ends the connection at once where it is ours; where it is the user's, only lets go of it. */
+  close(): void;
+}

@@ -1,0 +1,58 @@
+import { JobferryError } from "../../errors/index.ts";
+import type { RedisConnection } from "./clients/connection.ts";
+import type { RedisStore } from "./store.ts";
+
+/**
+ * Pushes that wait until the server has written them to its disk, or to replicas: WAITAOF and WAIT wait for the newest write of their own
+ * connection and hold up everything behind them on it, so these pushes have one of their own.
+ */
+export class Durable {
+  readonly connection: RedisConnection;
+  readonly #store: RedisStore;
+  readonly #fsync: boolean;
+  readonly #replicas: number;
+  readonly #waitMs: number;
+
+  constructor(
+    store: RedisStore,
+    connection: RedisConnection,
+    wanted: Readonly<{ fsync: boolean; replicas: number; waitMs: number }>,
+  ) {
+    this.#store = store;
+    this.connection = connection;
+    this.#fsync = wanted.fsync;
+    this.#replicas = wanted.replicas;
+    this.#waitMs = wanted.waitMs;
+  }
+
+  /** @throws UNAVAILABLE (retryable) when it was not confirmed in time: the push may be stored or not. */
+  async push(run: () => Promise<unknown>): Promise<unknown> {
+    const { connection } = this;
+    const { losses } = connection;
+    const reply = await run();
+    const replicas = String(this.#replicas);
+    // The server gives up before we do, so that a late answer leaves nothing behind.
+    const timeout = String(Math.max(1, Math.floor(this.#waitMs * 0.8)));
+    const command = this.#fsync ? ["WAITAOF", "1", replicas, timeout] : ["WAIT", replicas, timeout];
+    const confirmed = await this.#store.send(command, "", connection);
+    // A new connection has written nothing, so it waits for nothing.
+    if (connection.losses !== losses || !this.#isEnough(confirmed)) throw this.#unconfirmed();
+    return reply;
+  }
+
+  #isEnough(confirmed: unknown): boolean {
+    if (!this.#fsync) return Number(confirmed) >= this.#replicas;
+    const [local, replicas] = confirmed as readonly [number, number];
+    return local >= 1 && replicas >= this.#replicas;
+  }
+
+  #unconfirmed(): JobferryError {
+    const wanted =
+      this.#replicas === 0 ? "its disk" : `${this.#fsync ? "its disk and " : ""}${this.#replicas} replicas`;
+    return new JobferryError(
+      "UNAVAILABLE",
+      `${this.#store.shown} did not confirm in time that a push has reached ${wanted}.`,
+      { retryable: true },
+    );
+  }
+}

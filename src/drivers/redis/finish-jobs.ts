@@ -1,0 +1,151 @@
+import type {
+  ExtendItem,
+  ExtendResult,
+  FinishItem,
+  FinishResult,
+  Reservation,
+  StoredJob,
+} from "../../contract/index.ts";
+import { RecordReader } from "./job-record.ts";
+import { idField, partitionOfId } from "./keys.ts";
+import type { Partition } from "./keys.ts";
+import { MAX_BATCH_BYTES, MAX_ITEMS } from "./limits.ts";
+import { Packing } from "./packing.ts";
+import { scripts } from "./script.ts";
+import type { RedisStore } from "./store.ts";
+
+/** Whether finished jobs are kept at all; how many is decided by `maintain`. */
+export type Kept = Readonly<{ completed: boolean; failed: boolean }>;
+export type Finished = Readonly<{ results: readonly FinishResult[]; died: readonly StoredJob[] }>;
+
+const NO_BYTES = new Uint8Array(0);
+const OK_CODE = 0x31;
+const RELEASE = 1;
+const FAIL = 2;
+
+type Ending = Exclude<FinishItem, { outcome: "done" }>;
+type Done = Extract<FinishItem, { outcome: "done" }>;
+
+/** Items of one call. */
+type Part<I> = Readonly<{ partition: Partition; items: readonly I[]; indexes: readonly number[] }>;
+
+/** Completions, which most items are, go to a script of their own that needs the same few commands for any number of them. */
+export async function finishJobs(store: RedisStore, items: readonly FinishItem[], kept: Kept): Promise<Finished> {
+  const results: FinishResult[] = [];
+  const died: StoredJob[] = [];
+  const { losses } = store.connection;
+  const answer = (indexes: readonly number[], answers: Buffer): void => {
+    // A command that a client sent again after a reconnect may find its own first try.
+    const refused = store.connection.losses === losses ? "lost" : "unknown";
+    for (const [k, i] of indexes.entries()) results[i] = answers[k] === OK_CODE ? "ok" : refused;
+  };
+  const done = partsOf(store, items, results, (item): item is Done => item.outcome === "done");
+  const others = partsOf(store, items, results, (item): item is Ending => item.outcome !== "done");
+  await Promise.all([
+    ...done.map(async (part) => answer(part.indexes, await sendDone(store, part, kept.completed))),
+    ...others.map(async (part) => {
+      const args = [kept.failed ? "1" : "0", packEndings(part.items)];
+      const [answers, ...parts] = (await store.call(scripts.finish, part.partition, args)) as readonly Buffer[];
+      answer(part.indexes, answers ?? Buffer.alloc(0));
+      const dead = new RecordReader(parts, 0);
+      while (dead.more) died.push(dead.job("failed").job);
+    }),
+  ]);
+  return { results, died };
+}
+
+/** A token of another backend ends nothing. */
+function isOurs({ token }: Reservation): boolean {
+  return typeof token === "number" && Number.isSafeInteger(token);
+}
+
+function partsOf<T extends Readonly<{ reservation: Reservation }>, I extends T>(
+  store: RedisStore,
+  items: readonly T[],
+  results: unknown[],
+  wanted: (item: T) => item is I,
+): readonly Part<I>[] {
+  const parts: { partition: Partition; items: I[]; indexes: number[]; bytes: number }[] = [];
+  const open = new Map<number, (typeof parts)[number]>();
+  for (const [i, item] of items.entries()) {
+    if (!wanted(item)) continue;
+    if (!isOurs(item.reservation)) {
+      results[i] = "lost";
+      continue;
+    }
+    const number = partitionOfId(item.reservation.job.id, store.partitions.length);
+    let part = open.get(number);
+    if (part === undefined || part.items.length >= MAX_ITEMS || part.bytes > MAX_BATCH_BYTES) {
+      part = { partition: store.partitions[number] as Partition, items: [], indexes: [], bytes: 0 };
+      open.set(number, part);
+      parts.push(part);
+    }
+    part.items.push(item);
+    part.indexes.push(i);
+    part.bytes += bytesOf(item);
+  }
+  return parts;
+}
+
+function bytesOf(item: object): number {
+  return "result" in item && item.result instanceof Uint8Array ? item.result.length : 0;
+}
+
+async function sendDone(store: RedisStore, { partition, items }: Part<Done>, keep: boolean): Promise<Buffer> {
+  const queues: string[] = [];
+  const packing = new Packing(items.length * 64);
+  for (const { reservation, result } of items) {
+    packing
+      .short(indexIn(queues, reservation.job.queue))
+      .text(idField(reservation.job.id))
+      .double(reservation.token as number)
+      // Missing where someone took a reservation apart and put it together again.
+      .text("place" in reservation ? String(reservation.place) : "")
+      .blob(keep && result !== undefined ? result : NO_BYTES);
+  }
+  return (await store.call(scripts.done, partition, [keep ? "1" : "0", packing.done(), ...queues])) as Buffer;
+}
+
+function packEndings(items: readonly Ending[]): Uint8Array {
+  const packing = new Packing(items.length * 64);
+  for (const item of items) {
+    const { reservation, failure, threw = false } = item;
+    const isRelease = item.outcome === "release";
+    const flags =
+      (isRelease && item.refund === true ? 1 : 0) + (threw ? 2 : 0) + (isRelease && item.loss === true ? 4 : 0);
+    packing
+      .byte(isRelease ? RELEASE : FAIL)
+      .text(idField(reservation.job.id))
+      .double(reservation.token as number)
+      .double(isRelease ? item.delayMs : 0)
+      .byte(flags)
+      .blob(failure === undefined ? NO_BYTES : JSON.stringify(failure));
+  }
+  return packing.done();
+}
+
+export async function extendLeases(store: RedisStore, items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
+  const results: ExtendResult[] = [];
+  const parts = partsOf(store, items, results, (item): item is ExtendItem => item !== undefined);
+  await Promise.all(
+    parts.map(async ({ partition, items: some, indexes }) => {
+      const queues: string[] = [];
+      const packing = new Packing(some.length * 64);
+      for (const { reservation, leaseMs } of some) {
+        packing
+          .short(indexIn(queues, reservation.job.queue))
+          .text(idField(reservation.job.id))
+          .double(reservation.token as number)
+          .double(leaseMs);
+      }
+      const answers = (await store.call(scripts.extend, partition, [packing.done(), ...queues])) as Buffer;
+      for (const [k, i] of indexes.entries()) results[i] = answers[k] === OK_CODE ? "ok" : "lost";
+    }),
+  );
+  return results;
+}
+
+function indexIn(queues: string[], queue: string): number {
+  const index = queues.indexOf(queue);
+  return index < 0 ? queues.push(queue) - 1 : index;
+}

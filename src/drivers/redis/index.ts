@@ -1,0 +1,4 @@
+export { redisCapabilities } from "./capabilities.ts";
+export type { IoredisClient, NodeRedisClient, RedisClient } from "./clients/client-types.ts";
+export { redisDriver } from "./driver.ts";
+export type { RedisDriverOptions } from "./options.ts";

@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import type {
+  Capabilities,
+  DriverContext,
+  Durability,
+  ReserveRequest,
+  ReserveResult,
+  StoredJob,
+} from "../../contract/index.ts";
+import { isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { settledWithin, systemClock } from "../../runtime/index.ts";
+import { redisCapabilities } from "./capabilities.ts";
+import { claimJobs, giveBack } from "./claim-jobs.ts";
+import { connectionFor } from "./clients/connect.ts";
+import type { RedisConnection } from "./clients/connection.ts";
+import { Durable } from "./durable.ts";
+import { classify } from "./errors.ts";
+import { partitionsOf, rootOf } from "./keys.ts";
+import type { Settings } from "./options.ts";
+import { scripts } from "./script.ts";
+import { checkServer, LAYOUT_VERSION } from "./server-check.ts";
+import type { Server } from "./server-check.ts";
+import { RedisStore, within } from "./store.ts";
+import { WaitingReserves } from "./waiting-reserves.ts";
+import { WakeUps } from "./wake-ups.ts";
+
+const CLOSE_MS = 2_000;
+
+export function shownAddress({ target }: Settings): string {
+  return "address" in target ? target.address.shown : "the client's server";
+}
+
+/** An open store with everything that waits on it. */
+export class OpenStore {
+  readonly store: RedisStore;
+  readonly capabilities: Capabilities;
+  readonly durable: Durable | undefined;
+  readonly waiting: WaitingReserves;
+  readonly #wakeUps: readonly WakeUps[];
+  /** Failed by the store in a finish and not reported yet. */
+  #died: StoredJob[] = [];
+  readonly #claiming = new Set<Promise<unknown>>();
+
+  private constructor(store: RedisStore, capabilities: Capabilities, durable: Durable | undefined) {
+    this.store = store;
+    this.capabilities = capabilities;
+    this.durable = durable;
+    this.waiting = new WaitingReserves(store.context.clock, {
+      claim: (request, isOver) => this.claim(request, isOver),
+      giveBack: (result) => giveBack(store, result),
+      listen: (queues) => this.#wakeUps.forEach((one) => one.start(queues)),
+    });
+    const name = randomUUID();
+    const listeners = {
+      queues: () => this.waiting.queues(),
+      wake: (queue: string) => this.waiting.wake(queue),
+    };
+    this.#wakeUps = store.partitions.map((partition) => new WakeUps(store, partition, name, listeners));
+  }
+
+  /** @throws what `checkServer` does, STORE_NEWER, STORE_FOREIGN, UNAVAILABLE, ACCESS_DENIED, CLIENT_MISSING. */
+  static async open(settings: Settings, context: DriverContext): Promise<OpenStore> {
+    const shown = shownAddress(settings);
+    const connection = await connectionFor(settings);
+    try {
+      return await within(openOn(connection, settings, context), settings.connectMs, () =>
+        notOpened(connection, settings),
+      );
+    } catch (error) {
+      connection.close();
+      if (isJobferryError(error)) throw error;
+      const { code, retryable, message } = classify(error, shown);
+      throw new JobferryError(code, message ?? `Opening ${shown} failed.`, { retryable, cause: error });
+    }
+  }
+
+  static make(store: RedisStore, capabilities: Capabilities, durable: Durable | undefined): OpenStore {
+    return new OpenStore(store, capabilities, durable);
+  }
+
+  claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
+    const claiming = this.#claim(request, isOver);
+    this.#claiming.add(claiming);
+    const settled = (): void => void this.#claiming.delete(claiming);
+    claiming.then(settled, settled);
+    return claiming;
+  }
+
+  async #claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
+    const result = await claimJobs(this.store, request, isOver);
+    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
+  }
+
+  addDied(jobs: readonly StoredJob[]): void {
+    this.#died.push(...jobs);
+  }
+
+  takeDied(): readonly StoredJob[] {
+    return this.#died.splice(0);
+  }
+
+  async close(): Promise<void> {
+    this.waiting.close();
+    for (const one of this.#wakeUps) one.close();
+    // Their answers may bring jobs, which who asked still gets.
+    await settledWithin(systemClock, Promise.allSettled(this.#claiming), CLOSE_MS);
+    this.durable?.connection.close();
+    this.store.connection.close();
+  }
+}
+
+async function openOn(connection: RedisConnection, settings: Settings, context: DriverContext): Promise<OpenStore> {
+  await connection.ready();
+  const { prefix, partitions: count, commandMs } = settings;
+  const root = rootOf(prefix);
+  const server = await checkServer(connection, root.route);
+  const partitions = partitionsOf(prefix, count);
+  const store = new RedisStore({ connection, partitions, context, shown: shownAddress(settings), commandMs });
+  const layout = await store.call(scripts.open, root, [String(LAYOUT_VERSION), String(count)]);
+  checkLayout(layout as readonly [number, number], settings);
+  const durability = durabilityOf(server, settings, connection.kind);
+  const wanted = { fsync: durability.fsync, replicas: settings.replicas, waitMs: commandMs };
+  const needsWait = durability.fsync || settings.replicas > 0;
+  const durable = needsWait ? new Durable(store, await connection.duplicate("durable"), wanted) : undefined;
+  return OpenStore.make(store, redisCapabilities(durability.level, count), durable);
+}
+
+function notOpened(connection: RedisConnection, settings: Settings): Error {
+  const { lastError } = connection;
+  const shown = shownAddress(settings);
+  const { code, retryable, message } =
+    lastError === undefined
+      ? {
+          code: "UNAVAILABLE" as const,
+          retryable: true,
+          message: `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`,
+        }
+      : classify(lastError, shown);
+  return new JobferryError(code, message ?? `${shown} could not be opened.`, { retryable, cause: lastError });
+}
+
+function checkLayout([layout, partitions]: readonly [number, number], settings: Settings): void {
+  if (layout > LAYOUT_VERSION) {
+    throw new JobferryError(
+      "STORE_NEWER",
+      `The store under the prefix ${JSON.stringify(settings.prefix)} has layout ${layout}; this version of Jobferry reads ${LAYOUT_VERSION}. Upgrade Jobferry here.`,
+    );
+  }
+  if (layout !== LAYOUT_VERSION || partitions < 1) {
+    throw new JobferryError(
+      "STORE_FOREIGN",
+      `The keys under the prefix ${JSON.stringify(settings.prefix)} are not Jobferry's. Choose another prefix.`,
+    );
+  }
+  if (partitions === settings.partitions) return;
+  throw new JobferryError(
+    "INVALID_ARGUMENT",
+    `partitions is ${settings.partitions}, but this store was made with ${partitions}. Ask for ${partitions}, or use another prefix and move the jobs.`,
+  );
+}
+
+/** @throws UNSUPPORTED when more is asked for than the server gives. */
+function durabilityOf(
+  server: Server,
+  { durability, replicas }: Settings,
+  kind: RedisConnection["kind"],
+): Readonly<{ level: Durability; fsync: boolean }> {
+  if (replicas > 0 && kind === "cluster") {
+    throw new UnsupportedError(
+      "replicas",
+      "On a cluster a push cannot wait for replicas. Set min-replicas-to-write on the servers.",
+    );
+  }
+  if (durability !== "power" || server.durability === "power") return { level: server.durability, fsync: false };
+  if (server.waitsForDisk && kind !== "cluster") return { level: "power", fsync: true };
+  const how =
+    kind === "cluster"
+      ? "Set appendfsync to always on its nodes."
+      : "Set appendonly to yes, and appendfsync to always where the server is older than Redis 7.2.";
+  throw new UnsupportedError("durability", `durability "power" was asked for, which this server cannot give. ${how}`);
+}

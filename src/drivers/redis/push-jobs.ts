@@ -1,0 +1,140 @@
+import type { PushItem, PushResult } from "../../contract/index.ts";
+import { JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import type { Durable } from "./durable.ts";
+import { isUnanswered } from "./errors.ts";
+import { isLarge, packBody } from "./job-record.ts";
+import { idField, partitionOfId } from "./keys.ts";
+import type { Partition } from "./keys.ts";
+import { MAX_BATCH_BYTES, MAX_ID_BYTES, MAX_ITEMS, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
+import { Packing } from "./packing.ts";
+import { scripts } from "./script.ts";
+import type { RedisStore } from "./store.ts";
+
+const STORED: PushResult = { status: "stored" };
+const EXISTS: PushResult = { status: "exists" };
+const UNKNOWN: PushResult = { status: "unknown" };
+const NO_BYTES = new Uint8Array(0);
+const EXISTS_CODE = 0x65;
+
+/** Indexes of jobs that go in one call. */
+type Part = Readonly<{ partition: Partition; indexes: readonly number[] }>;
+
+export async function pushJobs(
+  store: RedisStore,
+  durable: Durable | undefined,
+  jobs: readonly PushItem[],
+): Promise<readonly PushResult[]> {
+  const results: PushResult[] = [];
+  const now = store.context.clock.now();
+  const good: number[] = [];
+  for (const [i, job] of jobs.entries()) {
+    const error = fault(job, now);
+    if (error === undefined) good.push(i);
+    else results[i] = { status: "refused", error };
+  }
+  // In parallel: they are pipelined on one connection, or go to different nodes.
+  await Promise.all(
+    partsOf(store, jobs, good).map(async ({ partition, indexes }) => {
+      const answers = await pushPart(
+        store,
+        durable,
+        partition,
+        indexes.map((i) => jobs[i] as PushItem),
+      );
+      for (const [k, i] of indexes.entries()) results[i] = answers[k] ?? UNKNOWN;
+    }),
+  );
+  return results;
+}
+
+function partsOf(store: RedisStore, jobs: readonly PushItem[], good: readonly number[]): readonly Part[] {
+  const parts: { partition: Partition; indexes: number[]; bytes: number }[] = [];
+  const open = new Map<number, (typeof parts)[number]>();
+  for (const i of good) {
+    const job = jobs[i] as PushItem;
+    const number = partitionOfId(job.id, store.partitions.length);
+    const bytes = job.payload.length + job.envelope.length;
+    let part = open.get(number);
+    if (part === undefined || part.indexes.length >= MAX_ITEMS || part.bytes + bytes > MAX_BATCH_BYTES) {
+      part = { partition: store.partitions[number] as Partition, indexes: [], bytes: 0 };
+      open.set(number, part);
+      parts.push(part);
+    }
+    part.indexes.push(i);
+    part.bytes += bytes;
+  }
+  return parts;
+}
+
+async function pushPart(
+  store: RedisStore,
+  durable: Durable | undefined,
+  partition: Partition,
+  jobs: readonly PushItem[],
+): Promise<readonly PushResult[]> {
+  try {
+    const args = packed(jobs, durable !== undefined);
+    const reply =
+      durable === undefined
+        ? await store.call(scripts.push, partition, args)
+        : await durable.push(() => store.call(scripts.push, partition, args, { connection: durable.connection }));
+    const answers = reply as Buffer;
+    return jobs.map((_, k) => (answers[k] === EXISTS_CODE ? EXISTS : STORED));
+  } catch (error) {
+    if (isUnanswered(error)) return jobs.map(() => UNKNOWN);
+    return jobs.map((): PushResult => ({ status: "failed", error }));
+  }
+}
+
+function packed(jobs: readonly PushItem[], durable: boolean): readonly (string | Uint8Array)[] {
+  const queues: string[] = [];
+  const packing = new Packing(jobs.length * 256);
+  let lastQueue: string | undefined;
+  let queue = 0;
+  for (const job of jobs) {
+    if (job.queue !== lastQueue) {
+      lastQueue = job.queue;
+      queue = queues.indexOf(job.queue);
+      if (queue < 0) queue = queues.push(job.queue) - 1;
+    }
+    const large = isLarge(job);
+    packing
+      .short(queue)
+      .text(idField(job.id))
+      .double(job.priority === 0 ? 0 : job.priority)
+      .double(job.delayMs)
+      .double(job.runAt === undefined ? -1 : Math.max(0, job.runAt))
+      .int(Math.min(job.maxLosses, 0xffff_ffff))
+      .nested((body) => packBody(body, job, large ? NO_BYTES : job.payload))
+      .blob(large ? job.payload : NO_BYTES);
+  }
+  return [durable ? "1" : "0", packing.done(), ...queues];
+}
+
+function fault(job: PushItem, now: number): JobferryError | undefined {
+  if (job.payload.length > MAX_PAYLOAD_BYTES) {
+    return new JobferryError(
+      "PAYLOAD_TOO_LARGE",
+      `The payload of job ${JSON.stringify(job.id)} has ${job.payload.length} bytes; Redis queues take at most ${MAX_PAYLOAD_BYTES}. Store it elsewhere and push where it lies.`,
+    );
+  }
+  if (!(Math.abs(job.priority) <= MAX_PRIORITY)) {
+    return new UnsupportedError(
+      "priority",
+      `priority is ${job.priority}; Redis queues take integers from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`,
+    );
+  }
+  if (!(job.runAt === undefined ? job.delayMs <= MAX_DURATION_MS : job.runAt - now <= MAX_DURATION_MS)) {
+    return new UnsupportedError(
+      "delay",
+      `The delay of job ${JSON.stringify(job.id)} is longer than 100 years (${MAX_DURATION_MS} ms).`,
+    );
+  }
+  if (job.id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(job.id) > MAX_ID_BYTES)
+    return new JobferryError(
+      "INVALID_ARGUMENT",
+      `An id has more than ${MAX_ID_BYTES} bytes, the limit of Redis queues.`,
+    );
+  return undefined;
+}

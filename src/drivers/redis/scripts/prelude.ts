@@ -1,0 +1,192 @@
+/**
+ * What every script starts with. All keys begin with the hash tag of one partition, so a script touches one slot; KEYS[1] only routes it.
+ * `now` is the server's TIME (writes are replicated as effects, so a replica need not read the same clock). A clock that is not the system's
+ * is a test's: then its time comes as ARGV[2].
+ *
+ * A job lies in the hash `jobs` as head and body. The head changes: place, availableAt, finishedAt, attempts, losses, exceptions, maxLosses,
+ * rest (0 not at rest, 1 failed, 2 completed), flags (1 payload lies in `bodies`, 2 a failure lies in `failures`). The body is written
+ * once: queue, priority and what only clients read. docs/backends/redis.md has the whole layout.
+ */
+export const PRELUDE = `
+local tag = ARGV[1]
+local now
+if ARGV[2] == '' then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + time[2] / 1000
+else
+  now = tonumber(ARGV[2])
+end
+local nowMs = math.floor(now)
+local JOBS, HELD, INDEX = tag .. 'jobs', tag .. 'held', tag .. 'index:'
+
+local function newPlace()
+  return string.format('%013.0f', redis.call('INCR', tag .. 'place'))
+end
+
+local function readHead(rec)
+  local place, available, finished, attempts, losses, exceptions, maxLosses, rest, flags = struct.unpack('>c13ddI4I4I4I4BB', rec)
+  return { place = place, available = available, finished = finished, attempts = attempts, losses = losses,
+    exceptions = exceptions, maxLosses = maxLosses, rest = rest, flags = flags }
+end
+
+local function packHead(h)
+  return struct.pack('>c13ddI4I4I4I4BB', h.place, h.available, h.finished, h.attempts, h.losses, h.exceptions, h.maxLosses, h.rest, h.flags)
+end
+
+local function withHead(h, rec)
+  return packHead(h) .. string.sub(rec, 48)
+end
+
+-- queue, priority
+local function kindOf(rec)
+  local queue, priority = struct.unpack('>I2c0d', rec, 48)
+  return queue, priority
+end
+
+local function entryOf(place, priority, id)
+  return place .. ':' .. string.format('%.0f', priority) .. ':' .. id
+end
+
+local function bucketOf(place)
+  return string.format('%.0f', math.floor(tonumber(place) / 256))
+end
+
+local function indexAdd(place, id)
+  local bucket = bucketOf(place)
+  redis.call('SADD', INDEX .. bucket, id)
+  redis.call('ZADD', tag .. 'buckets', bucket, bucket)
+end
+
+local function indexRemove(place, id)
+  local bucket = bucketOf(place)
+  redis.call('SREM', INDEX .. bucket, id)
+  if redis.call('EXISTS', INDEX .. bucket) == 0 then redis.call('ZREM', tag .. 'buckets', bucket) end
+end
+
+-- One marker is enough: whoever takes it claims, and sets it again when jobs are left.
+local function mark(queue)
+  local key = tag .. 'wake:' .. queue
+  if redis.call('EXISTS', key) == 0 then redis.call('RPUSH', key, 1) end
+end
+
+-- Behind those that are ready in its priority.
+local function makeReady(queue, priority, entry)
+  if priority == 0 then
+    redis.call('RPUSH', tag .. 'ready:' .. queue, entry)
+  else
+    redis.call('ZADD', tag .. 'prio:' .. queue, -priority, newPlace() .. ':' .. entry)
+  end
+end
+
+local function hasReady(queue)
+  return redis.call('EXISTS', tag .. 'ready:' .. queue, tag .. 'prio:' .. queue) > 0
+end
+
+local function isHeld(id, token)
+  local held = redis.call('HGET', HELD, id)
+  local wanted = string.format('%.0f:', token)
+  return held and string.sub(held, 1, #wanted) == wanted
+end
+
+local function letGo(queue, id)
+  redis.call('HDEL', HELD, id)
+  redis.call('ZREM', tag .. 'leases:' .. queue, id)
+end
+
+-- Everything that is kept of a job but its places in lines.
+local function forget(place, id)
+  redis.call('HDEL', JOBS, id)
+  redis.call('HDEL', tag .. 'bodies', id)
+  redis.call('HDEL', tag .. 'failures', id)
+  redis.call('HDEL', tag .. 'results', id)
+  indexRemove(place, id)
+end
+
+local function setFailure(h, id, failure)
+  if failure == '' then return end
+  redis.call('HSET', tag .. 'failures', id, failure)
+  if h.flags < 2 then h.flags = h.flags + 2 end
+end
+
+-- To failed, at a new place: failed jobs stand in the order in which they came to rest.
+local function rest(queue, id, rec, h)
+  indexRemove(h.place, id)
+  h.place, h.rest, h.finished = newPlace(), 1, nowMs
+  indexAdd(h.place, id)
+  redis.call('ZADD', tag .. 'failed', tonumber(h.place), id)
+  redis.call('HINCRBY', tag .. 'queue:' .. queue, 'failed', 1)
+  local stored = withHead(h, rec)
+  redis.call('HSET', JOBS, id, stored)
+  return stored
+end
+
+-- rec, then what its flags say lies elsewhere.
+local function appendJob(list, id, rec)
+  list[#list + 1] = rec
+  local flags = string.byte(rec, 47)
+  if flags % 2 == 1 then list[#list + 1] = redis.call('HGET', tag .. 'bodies', id) or '' end
+  if flags >= 2 then list[#list + 1] = redis.call('HGET', tag .. 'failures', id) or '' end
+end
+
+-- One loss more; at maxLosses to failed. The job is no longer held. Says whether it died.
+local function lose(queue, priority, id, rec, h, died)
+  h.losses = h.losses + 1
+  if h.losses < h.maxLosses then
+    h.available = nowMs
+    redis.call('HSET', JOBS, id, withHead(h, rec))
+    makeReady(queue, priority, entryOf(h.place, priority, id))
+    return false
+  end
+  local times = h.losses == 1 and 'once' or h.losses .. ' times'
+  setFailure(h, id, '{"code":"LEASE_EXPIRED","name":"JobferryError","message":"The lease ran out ' .. times
+    .. ' before the job was finished: its worker died, or held it longer than its lease."}')
+  appendJob(died, id, rest(queue, id, rec, h))
+  return true
+end
+
+-- Delayed jobs whose time has come, in the order of their times.
+local function promoteDue(queue, max)
+  local key = tag .. 'delayed:' .. queue
+  local due = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
+  if #due == 0 then return 0 end
+  redis.call('ZREM', key, unpack(due))
+  for _, entry in ipairs(due) do
+    local colon = string.find(entry, ':', 15, true)
+    makeReady(queue, tonumber(string.sub(entry, 15, colon - 1)), entry)
+  end
+  return #due
+end
+
+-- Jobs whose lease ran out: back, or failed at their last loss.
+local function recoverExpired(queue, max, died)
+  local key = tag .. 'leases:' .. queue
+  local expired = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, max)
+  local recovered = 0
+  for _, id in ipairs(expired) do
+    letGo(queue, id)
+    local rec = redis.call('HGET', JOBS, id)
+    if rec then
+      local h = readHead(rec)
+      local _, priority = kindOf(rec)
+      h.attempts = h.attempts + 1
+      if not lose(queue, priority, id, rec, h, died) then recovered = recovered + 1 end
+    end
+  end
+  return recovered, #expired
+end
+
+-- Milliseconds until something becomes due or runs out; -1: nothing will.
+local function nextDueIn(queue)
+  local delayed = redis.call('ZRANGE', tag .. 'delayed:' .. queue, 0, 0, 'WITHSCORES')
+  local leases = redis.call('ZRANGE', tag .. 'leases:' .. queue, 0, 0, 'WITHSCORES')
+  local at = math.min(tonumber(delayed[2] or 'inf'), tonumber(leases[2] or 'inf'))
+  if at == math.huge then return -1 end
+  return math.max(0, math.ceil(at - now))
+end
+
+local function sooner(a, b)
+  if a < 0 then return b end
+  if b < 0 then return a end
+  return math.min(a, b)
+end
+`;

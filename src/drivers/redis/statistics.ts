@@ -1,0 +1,85 @@
+import type { StoredStats } from "../../contract/index.ts";
+import type { Partition } from "./keys.ts";
+import { MAX_ITEMS, portions, QUEUES_A_CALL } from "./limits.ts";
+import { queuesOf } from "./maintenance.ts";
+import { scripts } from "./script.ts";
+import type { RedisStore } from "./store.ts";
+
+type Row = readonly [
+  pending: number,
+  delayed: number,
+  reserved: number,
+  failed: number,
+  completed: number,
+  paused: number,
+  oldest: number,
+  line: number,
+  prio: number,
+];
+
+/** Of one queue, or of all together: then `paused` says whether every queue is. */
+export async function readStats(store: RedisStore, queue: string | undefined): Promise<StoredStats> {
+  const rows: Row[] = [];
+  for (const partition of store.partitions) {
+    const queues = queue === undefined ? await queuesOf(store, partition) : [queue];
+    for (const some of portions(queues, QUEUES_A_CALL)) rows.push(...(await rowsOf(store, partition, some)));
+  }
+  const sum = (column: 0 | 1 | 2 | 3 | 4): number => rows.reduce((total, row) => total + row[column], 0);
+  const oldest = Math.min(...rows.map((row) => row[6]).filter((time) => time >= 0));
+  return {
+    pending: sum(0),
+    delayed: sum(1),
+    reserved: sum(2),
+    failed: sum(3),
+    completed: sum(4),
+    oldestPendingAt: Number.isFinite(oldest) ? oldest : undefined,
+    paused: rows.length > 0 && rows.every((row) => row[5] === 1),
+  };
+}
+
+async function rowsOf(store: RedisStore, partition: Partition, queues: readonly string[]): Promise<readonly Row[]> {
+  return (await store.call(scripts.stats, partition, queues)) as readonly Row[];
+}
+
+export async function listQueues(store: RedisStore): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const partition of store.partitions) for (const name of await queuesOf(store, partition)) names.add(name);
+  return [...names];
+}
+
+/** Removes what waits, in portions. No more than there was at first: a producer that never stops would keep this from ending. */
+export async function clearQueues(
+  store: RedisStore,
+  queue: string | undefined,
+): Promise<Readonly<{ removed: number }>> {
+  let removed = 0;
+  for (const partition of store.partitions) {
+    for (const name of queue === undefined ? await queuesOf(store, partition) : [queue]) {
+      const [row] = await rowsOf(store, partition, [name]);
+      if (row === undefined) continue;
+      removed += await clearLine(store, partition, "ready", name, row[7]);
+      removed += await clearLine(store, partition, "prio", name, row[8]);
+      removed += await clearLine(store, partition, "delayed", name, row[1]);
+    }
+  }
+  return { removed };
+}
+
+async function clearLine(
+  store: RedisStore,
+  partition: Partition,
+  line: "ready" | "prio" | "delayed",
+  queue: string,
+  length: number,
+): Promise<number> {
+  let [left, removed] = [length, 0];
+  while (left > 0) {
+    const most = Math.min(left, MAX_ITEMS);
+    const reply = await store.call(scripts.clear, partition, [line, String(most), queue]);
+    const [taken, gone] = reply as readonly [number, number];
+    removed += gone;
+    left -= taken;
+    if (taken < most) break;
+  }
+  return removed;
+}

@@ -1,0 +1,103 @@
+import type { DriverContext } from "../../contract/index.ts";
+import { systemClock } from "../../runtime/index.ts";
+import type { Argument, RedisConnection } from "./clients/connection.ts";
+import { isConnectionError, isNoScript, noAnswer } from "./errors.ts";
+import type { Partition } from "./keys.ts";
+import type { Script } from "./script.ts";
+
+export type CallOptions = Readonly<{
+  /** Default: the connection for everything that neither blocks nor waits for a disk. */
+  connection?: RedisConnection;
+  /** Told what came after the time for it was over. */
+  late?: (reply: unknown) => void;
+}>;
+
+/** Whoever waits for the network waits in real time, also where the jobs' time is a test's. */
+export function within<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  tooLate: () => Error,
+  late?: (value: T) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    const timer = systemClock.timer(milliseconds, () => {
+      over = true;
+      reject(tooLate());
+    });
+    promise.then(
+      (value) => {
+        if (over) return late?.(value);
+        timer.cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        timer.cancel();
+        reject(error as Error);
+      },
+    );
+  });
+}
+
+/** Sends scripts over one connection, each call within its time. */
+export class RedisStore {
+  readonly connection: RedisConnection;
+  readonly partitions: readonly Partition[];
+  readonly context: DriverContext;
+  /** The address without secrets. */
+  readonly shown: string;
+  readonly #commandMs: number;
+  /** A clock other than the system's is a test's: then the store's time is that one. */
+  readonly #isTimeGiven: boolean;
+
+  constructor(
+    parts: Readonly<{
+      connection: RedisConnection;
+      partitions: readonly Partition[];
+      context: DriverContext;
+      shown: string;
+      commandMs: number;
+    }>,
+  ) {
+    this.connection = parts.connection;
+    this.partitions = parts.partitions;
+    this.context = parts.context;
+    this.shown = parts.shown;
+    this.#commandMs = parts.commandMs;
+    this.#isTimeGiven = parts.context.clock !== systemClock;
+  }
+
+  call(script: Script, partition: Partition, args: readonly Argument[], options: CallOptions = {}): Promise<unknown> {
+    const { connection = this.connection, late } = options;
+    const now = this.#isTimeGiven ? String(this.context.clock.now()) : "";
+    const rest = ["1", partition.route, partition.tag, now, ...args];
+    return this.#bounded(this.#run(connection, script, partition, rest), late);
+  }
+
+  /** A plain command. */
+  send(args: readonly Argument[], key: string, connection: RedisConnection = this.connection): Promise<unknown> {
+    return this.#bounded(connection.send(args, key));
+  }
+
+  async #run(
+    connection: RedisConnection,
+    script: Script,
+    { route }: Partition,
+    rest: readonly Argument[],
+  ): Promise<unknown> {
+    try {
+      return await connection.send(["EVALSHA", script.sha, ...rest], route);
+    } catch (error) {
+      if (isNoScript(error)) return connection.send(["EVAL", script.text, ...rest], route);
+      // That nothing can be sent says less than why there is no connection.
+      const { lastError } = connection;
+      if (isConnectionError(error) && /writeable|offline/.test(String(error)) && lastError !== undefined)
+        throw lastError;
+      throw error;
+    }
+  }
+
+  #bounded<T>(promise: Promise<T>, late?: (value: T) => void): Promise<T> {
+    return within(promise, this.#commandMs, () => noAnswer(this.shown, this.#commandMs), late);
+  }
+}

@@ -1,0 +1,92 @@
+/** A store on a server of the run's own, with a proxy before it where clients have one address. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { ServerName } from "../../scripts/servers/registry.ts";
+import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
+import { startServer } from "../../scripts/servers/start-server.ts";
+import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
+import type { Store, StoreFaults, Way } from "./store.ts";
+
+export type ServerStoreOptions = Readonly<{
+  server: ServerName;
+  options: ServerOptions & Readonly<Record<string, unknown>>;
+  /** How long a killed node stays away before it is started again: long enough for a group to choose another. */
+  downMs: number;
+  /** Whether all clients go to `url`, so that a proxy can stand there. */
+  proxied: boolean;
+  /** What is added to the server's URL, for example the name of a database. */
+  suffix?: string;
+}>;
+
+export async function serverStore({
+  server,
+  options,
+  downMs,
+  proxied,
+  suffix = "",
+}: ServerStoreOptions): Promise<Store> {
+  const running = await startServer(server, { ...options, durable: true });
+  const proxy = proxied ? await startTcpProxy({ host: running.host, port: running.port }) : undefined;
+  const directUrl = `${running.url}${suffix}`;
+  return {
+    url: proxy === undefined ? directUrl : directUrl.replace(`:${running.port}`, `:${proxy.port}`),
+    directUrl,
+    faults: faultsOf(running, downMs, proxy),
+    async close() {
+      await proxy?.close();
+      await running.remove();
+    },
+  };
+}
+
+function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undefined): StoreFaults {
+  let next = 0;
+  const victim = (): ServerNode => {
+    const node = server.nodes[next % server.nodes.length];
+    next += 1;
+    if (node === undefined) throw new Error(`The server ${server.kind} has no process.`);
+    return node;
+  };
+  return {
+    async killServer() {
+      const node = victim();
+      await node.kill();
+      await pause(downMs);
+      await node.restart();
+    },
+    async freezeServer(ms) {
+      const node = victim();
+      await node.pause();
+      await pause(ms);
+      await node.resume();
+    },
+    way: proxy && wayThrough(proxy),
+  };
+}
+
+function wayThrough(proxy: TcpProxy): Way {
+  /** Connections that lost bytes can carry nothing any more. */
+  const over = async (): Promise<void> => {
+    await proxy.pass();
+    proxy.cut("reset");
+  };
+  return {
+    async cut() {
+      proxy.cut("reset");
+    },
+    async halfOpen(ms) {
+      proxy.halfOpen();
+      await pause(ms);
+      await over();
+    },
+    async dropAnswers(ms) {
+      proxy.dropResponses();
+      await pause(ms);
+      await over();
+    },
+    async slow(latency, ms) {
+      proxy.slow({ latency });
+      await pause(ms);
+      await proxy.pass();
+    },
+  };
+}
