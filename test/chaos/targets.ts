@@ -1,6 +1,7 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { serverStore } from "./server-store.ts";
 import type { Store } from "./store.ts";
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
@@ -10,6 +11,10 @@ export async function driverFor(url: string): Promise<Driver> {
   switch (url.slice(0, colon)) {
     case "sqlite":
       return sqliteDriver({ path: rest });
+    case "postgres": {
+      const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
+      return postgresDriver({ url }) as Driver;
+    }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
@@ -22,7 +27,9 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
       const url = `sqlite:${folder}/jobs.db`;
       return { url, directUrl: url, faults: undefined, close: async () => undefined };
     }
+    case "postgres":
+      return serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
     default:
-      throw new Error(`No chaos target "${scheme}". Known: sqlite.`);
+      throw new Error(`No chaos target "${scheme}". Known: sqlite, postgres.`);
   }
 }
