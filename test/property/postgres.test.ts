@@ -38,7 +38,8 @@ function onVirtualTime(driver: Driver, database: Database, clock: VirtualClock):
   }
   const { records } = driver;
   if (records === undefined) return;
-  const { retry, promote } = records;
+  const retry = records.retry.bind(records);
+  const promote = records.promote.bind(records);
   Object.assign(records, {
     retry: async (ids: readonly string[]) => (await setTime(), retry(ids)),
     promote: async (ids: readonly string[]) => (await setTime(), promote(ids)),

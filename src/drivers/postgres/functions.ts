@@ -37,9 +37,9 @@ export function functions(s: string): string {
 
 const clock = (s: string): string => `
 -- The server's clock, epoch milliseconds. Nothing else reads it.
-CREATE FUNCTION ${s}.clock_ms() RETURNS double precision LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION ${s}.clock_ms() RETURNS double precision LANGUAGE sql VOLATILE AS $jobferry$
   SELECT extract(epoch FROM clock_timestamp())::double precision * 1000
-$$;
+$jobferry$;
 `;
 
 const insert = (s: string): string => `
@@ -52,7 +52,7 @@ const insert = (s: string): string => `
         AS u (queue, id, name, priority, max_losses, created, delay, run_at, tags, envelope, payload)) u`;
 
 const pushing = (s: string): string => `
-CREATE FUNCTION ${s}.queue_ids(p_names text[]) RETURNS integer[] ${PLANS} AS $$
+CREATE FUNCTION ${s}.queue_ids(p_names text[]) RETURNS integer[] ${PLANS} AS $jobferry$
 DECLARE
   v_ids integer[] := '{}';
   v_name text;
@@ -67,12 +67,12 @@ BEGIN
     v_ids := v_ids || v_id;
   END LOOP;
   RETURN v_ids;
-END $$;
+END $jobferry$;
 
 -- Stores new jobs; p_queue counts in p_queues from 1. NULL when all are new, else the ids of those that are, as JSON.
 CREATE FUNCTION ${s}.push(p_queues text[], p_queue integer[], p_ids text[], p_names text[], p_priorities integer[], p_max_losses integer[],
   p_created double precision[], p_delays double precision[], p_run_at double precision[], p_tags text[], p_envelopes bytea[], p_payloads bytea[])
-RETURNS text ${PLANS} AS $$
+RETURNS text ${PLANS} AS $jobferry$
 DECLARE
   v_now double precision := ${s}.clock_ms();
   v_queues integer[] := ${s}.queue_ids(p_queues);
@@ -88,12 +88,12 @@ BEGIN
     ON CONFLICT (id) DO NOTHING RETURNING jobs.id)
   SELECT coalesce(json_agg(stored.id), '[]')::text INTO v_stored FROM stored;
   RETURN v_stored;
-END $$;
+END $jobferry$;
 `;
 
 const upkeep = (s: string): string => `
 -- Delayed jobs whose time has come stand behind those that are ready, in the order of their times.
-CREATE FUNCTION ${s}.promote_due(p_queue integer, p_now double precision, p_max integer) RETURNS integer ${PLANS} AS $$
+CREATE FUNCTION ${s}.promote_due(p_queue integer, p_now double precision, p_max integer) RETURNS integer ${PLANS} AS $jobferry$
 DECLARE
   v_count integer := 0;
 BEGIN
@@ -107,16 +107,16 @@ BEGIN
   UPDATE ${s}.jobs j SET state = ${PENDING}, seq = placed.seq FROM placed WHERE j.ctid = placed.tid;
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count;
-END $$;
+END $jobferry$;
 
-CREATE FUNCTION ${s}.lease_expired(p_losses integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION ${s}.lease_expired(p_losses integer) RETURNS text LANGUAGE sql IMMUTABLE AS $jobferry$
   SELECT json_build_object('code', 'LEASE_EXPIRED', 'name', 'JobferryError', 'message', 'The lease ran out '
     || CASE WHEN p_losses = 1 THEN 'once' ELSE p_losses || ' times' END
     || ' before the job was finished: its worker died, or held it longer than its lease.')::text
-$$;
+$jobferry$;
 
 -- Leases that ran out: back to pending, or to failed when that was the last loss. died: their new places.
-CREATE FUNCTION ${s}.recover_lost(p_queue integer, p_now double precision, p_max integer, OUT recovered integer, OUT died bigint[]) ${PLANS} AS $$
+CREATE FUNCTION ${s}.recover_lost(p_queue integer, p_now double precision, p_max integer, OUT recovered integer, OUT died bigint[]) ${PLANS} AS $jobferry$
 DECLARE
   v_ms bigint := floor(p_now)::bigint;
 BEGIN
@@ -138,18 +138,18 @@ BEGIN
       failure = CASE WHEN p.last THEN ${s}.lease_expired(j.losses + 1) ELSE j.failure END
     FROM placed p WHERE j.ctid = p.tid RETURNING j.seq, p.last)
   SELECT count(*) FILTER (WHERE NOT c.last)::integer, array_agg(c.seq) FILTER (WHERE c.last) INTO recovered, died FROM changed c;
-END $$;
+END $jobferry$;
 
-CREATE FUNCTION ${s}.next_due(p_queue integer) RETURNS bigint ${PLANS} AS $$
+CREATE FUNCTION ${s}.next_due(p_queue integer) RETURNS bigint ${PLANS} AS $jobferry$
 BEGIN
   RETURN least(
     (SELECT min(j.available_at) FROM ${s}.jobs j WHERE j.queue = p_queue AND j.state = ${DELAYED}),
     (SELECT min(j.lease_end) FROM ${s}.jobs j WHERE j.queue = p_queue AND j.state = ${RESERVED}));
-END $$;
+END $jobferry$;
 
 -- Promotes and takes back, at most p_max of each. Rows of kind ${FAILED} are jobs that died; the last one has the number of promoted jobs in
 -- attempts, of recovered ones in losses, and in failure after how many milliseconds something is due next.
-CREATE FUNCTION ${s}.maintain(p_max integer) RETURNS TABLE (${ROW}) ${PLANS} AS $$
+CREATE FUNCTION ${s}.maintain(p_max integer) RETURNS TABLE (${ROW}) ${PLANS} AS $jobferry$
 #variable_conflict use_column
 DECLARE
   v_now double precision := ${s}.clock_ms();
@@ -175,13 +175,13 @@ BEGIN
     v_next := least(v_next, ${s}.next_due(v_queue.id));
   END LOOP;
   RETURN QUERY SELECT ${infoRow("v_next - floor(v_now)", "v_promoted", "v_recovered")};
-END $$;
+END $jobferry$;
 `;
 
 const claiming = (s: string): string => `
 -- Takes up to p_max jobs, the queues in their order (nth, from 1). Rows of kind ${RESERVED} are reserved, of kind ${FAILED} died meanwhile; the last one
 -- has in failure after how many milliseconds something is due next on these queues.
-CREATE FUNCTION ${s}.claim(p_queues text[], p_max integer, p_free integer, p_lease double precision) RETURNS TABLE (${ROW}) ${PLANS} AS $$
+CREATE FUNCTION ${s}.claim(p_queues text[], p_max integer, p_free integer, p_lease double precision) RETURNS TABLE (${ROW}) ${PLANS} AS $jobferry$
 #variable_conflict use_column
 DECLARE
   v_now double precision := ${s}.clock_ms();
@@ -237,7 +237,7 @@ BEGIN
     v_next := least(v_next, ${s}.next_due(v_queue.id));
   END LOOP;
   RETURN QUERY SELECT ${infoRow("v_next - floor(v_now)")};
-END $$;
+END $jobferry$;
 `;
 
 const finishing = (s: string): string => `
@@ -245,7 +245,7 @@ const finishing = (s: string): string => `
 -- 8 threw, 16 refund, 32 loss. NULL when every token held and no job died; else [token, new state] of each that held, as JSON.
 CREATE FUNCTION ${s}.finish(p_done bigint[], p_drop bigint[], p_tokens bigint[], p_kinds integer[], p_delays double precision[],
   p_failures text[], p_results bytea[])
-RETURNS text ${PLANS} AS $$
+RETURNS text ${PLANS} AS $jobferry$
 DECLARE
   v_now double precision := ${s}.clock_ms();
   v_ms bigint := floor(v_now)::bigint;
@@ -289,10 +289,10 @@ BEGIN
     RETURN NULL;
   END IF;
   RETURN coalesce((SELECT json_agg(json_build_array(u.token, u.state)) FROM unnest(v_all, v_states) AS u (token, state)), '[]')::text;
-END $$;
+END $jobferry$;
 
 -- NULL when every token held, else those that did, as JSON.
-CREATE FUNCTION ${s}.extend(p_tokens bigint[], p_leases double precision[]) RETURNS text ${PLANS} AS $$
+CREATE FUNCTION ${s}.extend(p_tokens bigint[], p_leases double precision[]) RETURNS text ${PLANS} AS $jobferry$
 DECLARE
   v_now double precision := ${s}.clock_ms();
   v_held bigint[];
@@ -302,12 +302,12 @@ BEGIN
     WHERE j.seq = u.token AND j.state = ${RESERVED} RETURNING j.seq)
   SELECT array_agg(c.seq) INTO v_held FROM changed c;
   RETURN CASE WHEN cardinality(v_held) = cardinality(p_tokens) THEN NULL ELSE coalesce(to_json(v_held), '[]')::text END;
-END $$;
+END $jobferry$;
 `;
 
 const clearing = (s: string): string => `
 -- Removes the next portion of what waits, up to a place; of every queue when p_queue is NULL.
-CREATE FUNCTION ${s}.clear_portion(p_queue text, p_up_to bigint, p_max integer) RETURNS integer ${PLANS} AS $$
+CREATE FUNCTION ${s}.clear_portion(p_queue text, p_up_to bigint, p_max integer) RETURNS integer ${PLANS} AS $jobferry$
 DECLARE
   v_queue integer;
   v_removed integer := 0;
@@ -329,14 +329,14 @@ BEGIN
     EXIT WHEN v_removed >= p_max;
   END LOOP;
   RETURN v_removed;
-END $$;
+END $jobferry$;
 `;
 
 const reading = (s: string): string => `
 -- The next jobs in the order of their places, from p_after on, without what is long. p_queue 0: of every queue. p_pending, p_others: which to look at.
 CREATE FUNCTION ${s}.list_after(p_after bigint, p_limit integer, p_queue integer, p_pending boolean, p_others boolean)
 RETURNS TABLE (seq bigint, id text, state integer, queue integer, name text, tags text, failure text, created_at bigint, finished_at bigint)
-STABLE ${PLANS} AS $$
+STABLE ${PLANS} AS $jobferry$
 #variable_conflict use_column
 DECLARE
   v_queue integer;
@@ -362,12 +362,12 @@ BEGIN
         WHERE j.state = ${PENDING} AND j.queue = v_queue AND j.priority = v_priority AND j.seq > p_after ORDER BY j.seq LIMIT p_limit;
     END LOOP;
   END LOOP;
-END $$;
+END $jobferry$;
 
 -- Of one moment: STABLE gives every statement in it the snapshot of the caller. p_queue NULL: of all queues together.
 CREATE FUNCTION ${s}.stats(p_queue text)
 RETURNS TABLE (pending bigint, delayed bigint, reserved bigint, failed bigint, completed bigint, oldest bigint, paused boolean)
-STABLE ${PLANS} AS $$
+STABLE ${PLANS} AS $jobferry$
 #variable_conflict use_column
 DECLARE
   v_queues integer[] := coalesce((SELECT array_agg(q.id) FROM ${s}.queues q WHERE p_queue IS NULL OR q.name = p_queue), '{}');
@@ -393,21 +393,21 @@ BEGIN
     (SELECT coalesce(sum(c.completed), 0)::bigint FROM ${s}.counters c WHERE c.queue = ANY (v_queues)),
     v_oldest,
     coalesce((SELECT bool_and(q.paused) FROM ${s}.queues q WHERE q.id = ANY (v_queues)), false);
-END $$;
+END $jobferry$;
 `;
 
 const records = (s: string): string => `
-CREATE FUNCTION ${s}.remove(p_ids text[]) RETURNS integer ${PLANS} AS $$
+CREATE FUNCTION ${s}.remove(p_ids text[]) RETURNS integer ${PLANS} AS $jobferry$
 DECLARE
   v_count integer;
 BEGIN
   DELETE FROM ${s}.jobs j WHERE j.id = ANY (p_ids) AND j.state <> ${RESERVED};
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count;
-END $$;
+END $jobferry$;
 
 -- Failed jobs (or delayed ones, p_state) to pending, in the order of their ids in the call. The queue of each.
-CREATE FUNCTION ${s}.revive(p_ids text[], p_state integer) RETURNS SETOF text ${PLANS} AS $$
+CREATE FUNCTION ${s}.revive(p_ids text[], p_state integer) RETURNS SETOF text ${PLANS} AS $jobferry$
 DECLARE
   v_ms bigint := floor(${s}.clock_ms())::bigint;
 BEGIN
@@ -420,10 +420,10 @@ BEGIN
         reserved_at = NULL, finished_at = NULL
       FROM placed p WHERE j.id = p.id AND j.state = p_state RETURNING j.queue)
     SELECT q.name FROM changed c JOIN ${s}.queues q ON q.id = c.queue;
-END $$;
+END $jobferry$;
 
 -- Finished jobs beyond the retention, oldest first: their order is that of their places.
-CREATE FUNCTION ${s}.prune(p_state integer, p_count bigint, p_before double precision, p_max integer) RETURNS integer ${PLANS} AS $$
+CREATE FUNCTION ${s}.prune(p_state integer, p_count bigint, p_before double precision, p_max integer) RETURNS integer ${PLANS} AS $jobferry$
 DECLARE
   v_up_to bigint;
   v_count integer;
@@ -435,5 +435,5 @@ BEGIN
   DELETE FROM ${s}.jobs j USING oldest o WHERE j.ctid = o.tid AND (o.seq <= v_up_to OR o.finished_at < p_before);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   RETURN v_count;
-END $$;
+END $jobferry$;
 `;

@@ -113,7 +113,7 @@ function checkSchema(schema: unknown): string {
     schema !== "" &&
     !schema.includes("\0") &&
     schema.isWellFormed() &&
-    !/^pg_/i.test(schema) &&
+    !/^pg_|\$jobferry\$/i.test(schema) &&
     Buffer.byteLength(schema) <= MAX_SCHEMA_BYTES;
   if (valid) return schema;
   throw invalidArgument("schema", schema, `a name of 1 to ${MAX_SCHEMA_BYTES} bytes that does not begin with "pg_"`);
