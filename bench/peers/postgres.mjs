@@ -3,6 +3,8 @@ import pg from "pg";
 import { PgBoss } from "pg-boss";
 
 const url = () => process.env.JOBFERRY_BENCH_URL;
+/** Jobs that a worker holds ahead of its slots. */
+const AHEAD = 500;
 let made = 0;
 /** Each open gets tables of its own, and what went before is gone. */
 const freshSchema = (name) => `${name}_${process.pid}_${(made += 1)}`;
@@ -13,7 +15,7 @@ async function dropping(pool, schema) {
 
 const silent = { debug() {}, info() {}, warn: console.error, error: console.error };
 
-/** Jobferry with its defaults: synchronous commits, up to 200 jobs fetched ahead. */
+/** Jobferry with as many jobs fetched ahead as graphile-worker locks ahead. */
 export const postgres = {
   name: "jobferry",
   async open() {
@@ -21,7 +23,7 @@ export const postgres = {
     const { adapter } = await import("./jobferry.mjs");
     const schema = freshSchema("jobferry");
     const queue = await postgresQueue(url(), { schema }).open();
-    const parts = adapter(queue);
+    const parts = adapter(queue, { prefetch: AHEAD });
     return {
       ...parts,
       async close() {
@@ -60,7 +62,7 @@ export const graphile = {
           worker: {
             schema,
             concurrentJobs: concurrency,
-            localQueue: { size: 500 },
+            localQueue: { size: AHEAD },
             completeJobBatchDelay: 0,
             failJobBatchDelay: 0,
           },

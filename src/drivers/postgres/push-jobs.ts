@@ -20,15 +20,15 @@ export function pushColumns(jobs: readonly PushItem[]): readonly Column[] {
   });
   return [
     { type: "text", values: queues.map(storedText) },
-    { type: "int4", values: places },
+    { type: "int4", values: once(places) },
     { type: "text", values: jobs.map(({ id }) => storedText(id)) },
-    { type: "text", values: jobs.map(({ name }) => storedText(name)) },
-    { type: "int4", values: jobs.map(({ priority }) => priority) },
-    { type: "int4", values: jobs.map(({ maxLosses }) => Math.min(maxLosses, MAX_INTEGER)) },
-    { type: "float8", values: jobs.map(({ createdAt }) => createdAt) },
-    { type: "float8", values: jobs.map(({ delayMs }) => delayMs) },
-    { type: "float8", values: jobs.map(({ runAt }) => runAt ?? null) },
-    { type: "text", values: jobs.map(({ tags }) => storedTags(tags)) },
+    { type: "text", values: once(jobs.map(({ name }) => storedText(name))) },
+    { type: "int4", values: once(jobs.map(({ priority }) => priority)) },
+    { type: "int4", values: once(jobs.map(({ maxLosses }) => Math.min(maxLosses, MAX_INTEGER))) },
+    { type: "float8", values: once(jobs.map(({ createdAt }) => createdAt)) },
+    { type: "float8", values: once(jobs.map(({ delayMs }) => delayMs)) },
+    { type: "float8", values: orNone(jobs.map(({ runAt }) => runAt ?? null)) },
+    { type: "text", values: orNone(jobs.map(({ tags }) => storedTags(tags))) },
     { type: "bytea", values: jobs.map(({ envelope }) => envelope) },
     { type: "bytea", values: jobs.map(({ payload }) => payload) },
   ];
@@ -48,6 +48,17 @@ export function sift(
       return faults.map((error) => (error === undefined ? (left.shift() ?? UNKNOWN) : { status: "refused", error }));
     },
   };
+}
+
+/** What is the same for the whole batch is sent once; the function takes it for all. */
+function once<T extends string | number>(values: readonly T[]): readonly T[] {
+  const [first] = values;
+  return values.every((value) => value === first) ? values.slice(0, 1) : values;
+}
+
+/** NULL for all need not be sent. */
+function orNone<T>(values: readonly (T | null)[]): readonly (T | null)[] {
+  return values.every((value) => value === null) ? [] : values;
 }
 
 /** `answer`: what the function gave. Of one id that came twice in a batch the first is the stored one. */
