@@ -2,6 +2,7 @@
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { serverStore } from "./server-store.ts";
+import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
@@ -27,9 +28,26 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
       const url = `sqlite:${folder}/jobs.db`;
       return { url, directUrl: url, faults: undefined, close: async () => undefined };
     }
-    case "postgres":
-      return serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
+    case "postgres": {
+      const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
+      return { ...store, size: () => postgresSize(store.directUrl) };
+    }
     default:
       throw new Error(`No chaos target "${scheme}". Known: sqlite, postgres.`);
+  }
+}
+
+async function postgresSize(url: string): Promise<Size> {
+  const { default: pg } = await import("pg");
+  const client = new pg.Client(url);
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await client.query<Readonly<Record<keyof Size, string>>>(
+      "SELECT sum(pg_table_size(oid)) AS tables, sum(pg_indexes_size(oid)) AS indexes FROM pg_class WHERE relnamespace = 'jobferry'::regnamespace AND relkind = 'r'",
+    );
+    return { tables: Number(rows[0]?.tables), indexes: Number(rows[0]?.indexes) };
+  } finally {
+    await client.end();
   }
 }
