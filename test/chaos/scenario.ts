@@ -78,7 +78,7 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
   const problems: string[] = [];
   let contents: Contents;
   const acting = new AbortController();
-  const sizes = watchSize(store, acting.signal);
+  const sizes = watchSize(store.size, acting.signal);
   try {
     await Promise.all([workers.start(), producers.start()]);
     await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, store, clockFile, log);

@@ -150,6 +150,15 @@ const BUILDERS = {
       ]);
     },
   }),
+
+  /** A steady load, so long that a store which only grows shows it. */
+  soak: (seconds: number): Scenario => ({
+    ...everyday,
+    name: "steady load",
+    seconds,
+    burst: 60,
+    faults: ({ workers, signal }) => every(20_000, signal, () => workers.kill()),
+  }),
 } as const;
 
 function wayOf({ way }: StoreFaults): Way {

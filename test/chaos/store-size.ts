@@ -1,6 +1,5 @@
 /** What a store takes on its server's disk, minute by minute. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Store } from "./store.ts";
 
 export type Size = Readonly<{ tables: number; indexes: number }>;
 
@@ -12,7 +11,10 @@ const MOST_GROWTH = 1.2;
 const megabytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1);
 
 /** Prints the size every minute until the signal fires. Resolves to what is wrong: a store that still grows after ten minutes. */
-export async function watchSize({ size }: Store, signal: AbortSignal): Promise<readonly string[]> {
+export async function watchSize(
+  size: (() => Promise<Size>) | undefined,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   if (size === undefined) return [];
   const samples: number[] = [];
   for (let minute = 1; ; minute += 1) {
