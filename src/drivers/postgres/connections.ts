@@ -26,7 +26,9 @@ export class Connections {
   readonly #connectMs: number;
   readonly #callMs: number;
   readonly #watched = new WeakSet<PostgresClient>();
-  readonly #closing = new AbortController();
+  /** Calls that wait for a connection. */
+  readonly #waiting = new Set<(error: Error) => void>();
+  #closed = false;
   /** false once a proxy showed that a prepared statement may not be where the next call is. */
   #prepares = true;
 
@@ -108,24 +110,22 @@ export class Connections {
 
   /** A connection of one's own, to be released. Bounded also where the pool is the caller's and has no limit. */
   connect(): Promise<PostgresClient> {
+    if (this.#closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       let late = false;
-      const { signal } = this.#closing;
       const giveUp = (error: Error): void => {
         end();
         late = true;
         reject(error);
       };
-      const onClose = (): void => giveUp(closedError());
-      const timer = this.#clock.timer(this.#connectMs + 100, () =>
-        giveUp(new Error("timeout exceeded when trying to connect")),
-      );
       const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener("abort", onClose);
+        timer?.cancel();
+        this.#waiting.delete(giveUp);
       };
-      if (signal.aborted) return onClose();
-      signal.addEventListener("abort", onClose, { once: true });
+      const timer = this.#owned
+        ? undefined
+        : this.#clock.timer(this.#connectMs, () => giveUp(new Error("timeout exceeded when trying to connect")));
+      this.#waiting.add(giveUp);
       this.#pool.connect().then(
         (client) => {
           end();
@@ -146,7 +146,8 @@ export class Connections {
 
   /** Who waits for a connection gets CLOSED; who has one keeps it until its call ends. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closed = true;
+    for (const giveUp of this.#waiting) giveUp(closedError());
     if (this.#owned) await this.#pool.end();
     this.#pool.removeListener("error", ignore);
   }

@@ -56,7 +56,7 @@ const insert = (s: string): string => `
         AS u (queue, id, name, priority, max_losses, created, delay, run_at, tags, envelope, payload)) u`;
 
 const pushing = (s: string): string => `
-CREATE FUNCTION ${s}.queue_ids(p_names text[]) RETURNS integer[] ${PLANS} AS $jobferry$
+CREATE FUNCTION ${s}.queue_ids(p_names text[]) RETURNS integer[] LANGUAGE plpgsql AS $jobferry$
 DECLARE
   v_ids integer[] := '{}';
   v_name text;
@@ -76,12 +76,21 @@ END $jobferry$;
 -- Stores new jobs; p_queue counts in p_queues from 1. What has one element holds for all, what has none is NULL. NULL when all are new, else the ids of those that are, as JSON.
 CREATE FUNCTION ${s}.push(p_queues text[], p_queue integer[], p_ids text[], p_names text[], p_priorities integer[], p_max_losses integer[],
   p_created double precision[], p_delays double precision[], p_run_at double precision[], p_tags text[], p_envelopes bytea[], p_payloads bytea[])
-RETURNS text ${PLANS} AS $jobferry$
+RETURNS text LANGUAGE plpgsql AS $jobferry$
 DECLARE
   v_now double precision := ${s}.clock_ms();
   v_queues integer[] := ${s}.queue_ids(p_queues);
+  v_due double precision;
   v_stored text;
 BEGIN
+  IF cardinality(p_ids) = 1 THEN
+    v_due := coalesce(p_run_at[1], v_now + p_delays[1]);
+    INSERT INTO ${s}.jobs (available_at, created_at, queue, priority, max_losses, state, id, name, tags, envelope, payload)
+    VALUES (CASE WHEN v_due > v_now THEN ceil(v_due) ELSE floor(v_now) END::bigint, p_created[1]::bigint, v_queues[1], p_priorities[1],
+      p_max_losses[1], CASE WHEN v_due > v_now THEN ${DELAYED} ELSE ${PENDING} END, p_ids[1], p_names[1], p_tags[1], p_envelopes[1], p_payloads[1])
+    ON CONFLICT (id) DO NOTHING;
+    RETURN CASE WHEN FOUND THEN NULL ELSE '[]' END;
+  END IF;
   -- By far most batches hold new ids only, and ON CONFLICT costs each row a look and a speculative insert.
   BEGIN${insert(s)};
     RETURN NULL;
