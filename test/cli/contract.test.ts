@@ -125,6 +125,16 @@ describe("output", () => {
   });
 });
 
+test("a time that is none is shown as it was written", async () => {
+  const sandbox = new Sandbox();
+  const one = await sandbox.run(["push", "x", "--delay", "2030-13-45", "--json"]);
+  expect(errorOf(one)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(String(errorOf(one)["message"])).toMatch(/^delay is "2030-13-45".*2030-01-31T08:00:00Z/);
+  const line = JSON.stringify({ payload: 1, retryUntil: "2030-02-31T25:00:00Z" });
+  const many = await sandbox.run(["push", "--file", "-", "--json"], line);
+  expect(String(errorOf(many)["message"])).toMatch(/^Line 1: retryUntil is "2030-02-31T25:00:00Z"/);
+});
+
 test("a reader that closes the pipe early is no error", async () => {
   const sandbox = new Sandbox();
   await sandbox.data(["push", "--file", "-"], '{"payload":1}\n'.repeat(900));

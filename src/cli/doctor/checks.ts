@@ -70,7 +70,7 @@ function checkOldest(queues: readonly NamedStats[], now: number, maxAgeMs: numbe
 }
 
 function checkFailed(queues: readonly NamedStats[]): Check {
-  const failed = queues.reduce((sum, { stats }) => sum + (stats.failedJobs || 0), 0);
+  const failed = queues.reduce((sum, { stats }) => sum + (stats.failedJobs ?? 0), 0);
   if (failed === 0) return { name: "failed jobs", status: "ok", message: "none" };
   const fix = "See them with jobferry failed, then retry or forget them.";
   return { name: "failed jobs", status: "warning", message: jobCount(failed), fix };

@@ -127,7 +127,7 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
 
 function inlineExecutor(work: Work | URL): InlineExecutor {
   if (!(work instanceof URL)) return new InlineExecutor(work);
-  throw invalidArgument("work", work.href, 'handlers, or await loadWork(url), with isolation "inline"');
+  throw invalidArgument("work", work, 'handlers, or await loadWork(url), with isolation "inline"');
 }
 
 function childExecutor(module: unknown, settings: PoolSettings, engine: Engine): ChildExecutor {
