@@ -36,6 +36,7 @@ export default defineConfig({
       project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
+      project("postgres", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
       project("faults"),
       // Fail-overs and reconnects have deadlines: not beside each other.
       project("redis", { pool: "forks", fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 }),

@@ -17,6 +17,11 @@ const redisPeers = async () => {
   return [redis, bullmq, beeQueue, rawLoop];
 };
 
+const postgresPeers = async () => {
+  const { graphile, pgBoss, postgres, rawLoop } = await import("./peers/postgres.mjs");
+  return [postgres, graphile, pgBoss, rawLoop];
+};
+
 const ours = (name) => name.startsWith("jobferry");
 const processCases = (count) =>
   Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
@@ -99,6 +104,43 @@ export const plan = {
       { case: "bulk", peer: "jobferry", than: "bullmq", want: 5 },
       { case: "backlog.1k", peer: "jobferry", overCase: "backlog.1M", below: 1.2, unit: "x" },
       { case: "delayed.1k", peer: "jobferry", overCase: "delayed.1M", below: 1.2, unit: "x" },
+    ],
+  },
+  postgres: {
+    peers: postgresPeers,
+    server: "postgres",
+    repeats: 3,
+    cases: {
+      single: { run: "single", count: 2_000 },
+      bulk: { run: "bulk", count: 50_000 },
+      "process.c1": {
+        run: "process",
+        count: 20_000,
+        concurrency: 1,
+        counts: { "pg-boss fetch loop": 500, "raw SQL loop": 1_000 },
+      },
+      "process.c10": {
+        run: "process",
+        count: 30_000,
+        concurrency: 10,
+        counts: { "pg-boss fetch loop": 3_000, "raw SQL loop": 8_000 },
+      },
+      "process.c100": { run: "process", count: 40_000, concurrency: 100, counts: { "pg-boss fetch loop": 10_000 } },
+      latency: {
+        run: "latency",
+        count: 300,
+        unit: "ms",
+        only: (name) => name === "jobferry" || name.startsWith("graphile"),
+      },
+      "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
+      "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
+    },
+    targets: [
+      { case: "process.c10", peer: "jobferry", than: "graphile-worker tuned", want: 1.3 },
+      { case: "process.c100", peer: "jobferry", than: "graphile-worker tuned", want: 1.3 },
+      { case: "single", peer: "jobferry", than: "graphile-worker tuned", want: 2.5 },
+      { case: "bulk", peer: "jobferry", than: "graphile-worker tuned", want: 2 },
+      { case: "backlog.1M", peer: "jobferry", overCase: "backlog.1k", want: 0.9 },
     ],
   },
 };

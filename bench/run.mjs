@@ -28,17 +28,19 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-async function measure(backend, caseName, peer) {
-  const child = promisify(execFile)(process.execPath, [
-    "--expose-gc",
-    "--max-old-space-size=8192",
-    `${folder}child.mjs`,
-    backend,
-    caseName,
-    peer,
-  ]);
+async function measure(backend, caseName, peer, url) {
+  const child = promisify(execFile)(
+    process.execPath,
+    ["--expose-gc", "--max-old-space-size=8192", `${folder}child.mjs`, backend, caseName, peer],
+    { env: { ...process.env, ...(url === undefined ? {} : { JOBFERRY_BENCH_URL: url }) } },
+  );
   const { stdout } = await child;
   return JSON.parse(stdout);
+}
+
+async function openServer(kind) {
+  const { startServer } = await import("../scripts/servers/start-server.ts");
+  return startServer(kind, { durable: true });
 }
 
 function shown(value, unit) {
@@ -80,12 +82,14 @@ for (const backend of backends) {
   const { peers, cases, targets } = plan[backend];
   const names = (await peers()).map(({ name }) => name);
   const results = {};
-  process.stdout.write(`\n${backend}\n`);
+  // Its own, with everything written through to the disk.
+  const server = plan[backend].server === undefined ? undefined : await openServer(plan[backend].server);
+  process.stdout.write(`\n${backend}${server === undefined ? "" : ` ${server.version}`}\n`);
   for (const [caseName, settings] of Object.entries(cases)) {
     if (flags.case !== undefined && flags.case !== caseName) continue;
     results[caseName] = {};
     for (const peer of names.filter((name) => settings.only?.(name) ?? true)) {
-      const result = await measure(backend, caseName, peer);
+      const result = await measure(backend, caseName, peer, server?.url);
       results[caseName][peer] = result;
       const range = `${shown(result.min, settings.unit)} – ${shown(result.max, settings.unit)}`;
       const cpu = result.cpuPerJobUs === undefined ? "" : `${result.cpuPerJobUs.toFixed(1)} µs CPU/job`;
@@ -95,6 +99,7 @@ for (const backend of backends) {
       );
     }
   }
+  await server?.remove();
   report.results[backend] = results;
   for (const each of targets) {
     const outcome = target(backend, results, each);

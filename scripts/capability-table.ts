@@ -1,11 +1,14 @@
 // docs/capabilities.md, generated from what each driver's open() declares. The conformance suite proves the cells.
 //   node scripts/capability-table.ts           writes it
 //   node scripts/capability-table.ts --check   fails when the committed one differs
+// A driver that needs a server says what it declares on one with default settings; a test in its folder keeps that equal to what open() finds.
+// With JOBFERRY_POSTGRES_URL the server itself is asked.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, Driver } from "../src/contract/index.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
+import { capabilitiesOf, postgresDriver } from "../src/drivers/postgres/index.ts";
 import { redisCapabilities } from "../src/drivers/redis/index.ts";
 import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
@@ -82,24 +85,39 @@ function linesOf<K extends keyof Rows>(capability: K, columns: readonly Required
 
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
-async function declared(driver: Driver): Promise<Capabilities> {
+type Column = readonly [name: string, capabilities: Capabilities];
+
+async function declared(driver: Driver): Promise<Column> {
   const forever = { count: Infinity, ageMs: Infinity };
   const retention = { completed: forever, failed: forever };
   const capabilities = await driver.open({ clock: systemClock, logger: silentLogger, retention });
   await driver.close();
-  return capabilities;
+  return [driver.name, capabilities];
+}
+
+async function postgres(): Promise<Column> {
+  const url = process.env["JOBFERRY_POSTGRES_URL"];
+  if (url !== undefined) return declared(postgresDriver({ url }) as Driver);
+  return ["postgres", capabilitiesOf({ durability: "power", notify: true, pollMs: 1_000 })];
 }
 
 async function table(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "jobferry-capabilities-"));
-  const drivers = [memoryDriver(), sqliteDriver({ path: join(folder, "jobs.db") })];
-  const columns: Capabilities[] = [];
-  for (const driver of drivers) columns.push(await declared(driver));
-  // No server is needed for the table: the conformance suite proves that `open()` tells just this.
-  columns.push(redisCapabilities("serverCrash", 1));
+  const columns: readonly Column[] = [
+    await declared(memoryDriver()),
+    await declared(sqliteDriver({ path: join(folder, "jobs.db") })),
+    await postgres(),
+    // The conformance suite proves that `open()` tells just this.
+    ["redis, with appendonly", redisCapabilities("serverCrash", 1)],
+  ];
   rmSync(folder, { recursive: true, force: true });
-  const names = [...drivers.map(({ name }) => name), "redis, with appendonly"];
-  const body = (Object.keys(rows) as (keyof Rows)[]).flatMap((capability) => linesOf(capability, columns));
+  const names = columns.map(([name]) => name);
+  const body = (Object.keys(rows) as (keyof Rows)[]).flatMap((capability) =>
+    linesOf(
+      capability,
+      columns.map(([, capabilities]) => capabilities),
+    ),
+  );
   return [
     "# Capabilities",
     "",

@@ -1,7 +1,7 @@
 import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/index.js";
 
-/** Jobferry on any backend: the same calls, the same worker. */
-export function adapter(queue) {
+/** Jobferry on any backend: the same calls, the same worker. `workerOptions`: what a peer is tuned to as well. */
+export function adapter(queue, workerOptions = {}) {
   return {
     queue,
     push: (payload, priority) =>
@@ -16,6 +16,7 @@ export function adapter(queue) {
     /** Resolves when every job is completed and the store has confirmed it. */
     async process({ concurrency, handler }) {
       const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
+        ...workerOptions,
         concurrency,
         stopWhenEmpty: true,
       });
@@ -23,7 +24,11 @@ export function adapter(queue) {
     },
     /** The first `count` of a larger backlog. */
     async processSome({ concurrency, handler, count }) {
-      const worker = new Worker(queue, "default", async (job) => handler(job.payload), { concurrency, maxJobs: count });
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
+        ...workerOptions,
+        concurrency,
+        maxJobs: count,
+      });
       await worker.run();
     },
     async idleWorker(handler) {

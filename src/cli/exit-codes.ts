@@ -17,6 +17,7 @@ export const EXIT = {
 } as const;
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {
+  ACCESS_DENIED: EXIT.backend,
   BATCH_INCOMPLETE: EXIT.partial,
   CLIENT_MISSING: EXIT.usage,
   INPUT_INVALID: EXIT.usage,
@@ -29,6 +30,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   STORE_FOREIGN: EXIT.backend,
   STORE_FULL: EXIT.backend,
   STORE_NEWER: EXIT.backend,
+  STORE_OUTDATED: EXIT.backend,
   STORE_READ_ONLY: EXIT.backend,
   TIMEOUT: EXIT.backend,
   UNAVAILABLE: EXIT.backend,

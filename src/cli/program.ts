@@ -11,6 +11,7 @@ import { addFailed } from "./commands/failed.ts";
 import { addFlush } from "./commands/flush.ts";
 import { addForget } from "./commands/forget.ts";
 import { addJobs } from "./commands/jobs.ts";
+import { addMigrate } from "./commands/migrate.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPush } from "./commands/push.ts";
 import { addResume } from "./commands/resume.ts";
@@ -26,7 +27,7 @@ const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand
   ["Jobs:", [addPush, addWork, addJobs]],
   ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
   ["Queues:", [addStats, addPause, addResume, addClear]],
-  ["Tools:", [addTop, addDoctor, addBench, addCompletion]],
+  ["Tools:", [addTop, addMigrate, addDoctor, addBench, addCompletion]],
 ];
 
 const EXAMPLES = `

@@ -27,6 +27,7 @@ export type ErrorCode =
   | "STORE_FOREIGN"
   | "STORE_FULL"
   | "STORE_NEWER"
+  | "STORE_OUTDATED"
   | "STORE_READ_ONLY"
   | "TIMEOUT"
   | "UNAVAILABLE"

@@ -4,10 +4,11 @@ import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", ...REDIS];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
 
 /**
- * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`),
+ * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -19,6 +20,12 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
     case "sqlite": {
       const { sqliteQueue } = await import("./sqlite.ts");
       return opened(sqliteQueue(rest, options));
+    }
+    case "postgres":
+    case "postgresql": {
+      const { postgresQueue } = await import("./postgres.ts");
+      // Whoever asks by URL pushes in no transaction of theirs.
+      return (postgresQueue(url, options) as unknown as Queue).open();
     }
     default: {
       if (!REDIS.includes(scheme.toLowerCase())) throw unknownScheme(scheme);
@@ -43,5 +50,8 @@ function unknownScheme(scheme: string): JobferryError {
   const meant = nearest(scheme, SCHEMES);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
-  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH, redis://HOST.`);
+  return new JobferryError(
+    "INVALID_ARGUMENT",
+    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://HOST.`,
+  );
 }

@@ -2,12 +2,12 @@
 import { parseDuration } from "../../src/runtime/index.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
-import { type Name, NAMES, scenario, scenariosFor } from "./scenarios.ts";
+import { type Name, NAMES, scenario, scenariosFor, secondsOf } from "./scenarios.ts";
 
 const [, , scheme = "sqlite", duration = "10m", ...asked] = process.argv;
 const names = asked.length === 0 ? scenariosFor(scheme) : asked.map(checkName);
 // One after the other, so that the numbers of each are its own.
-const seconds = parseDuration(duration as "10m", "duration", { min: 1_000 }) / 1_000 / names.length;
+const total = parseDuration(duration as "10m", "duration", { min: 1_000 }) / 1_000;
 const outcomes: Outcome[] = [];
 
 function checkName(name: string): Name {
@@ -18,6 +18,7 @@ function checkName(name: string): Name {
 }
 
 for (const name of names) {
+  const seconds = secondsOf(name, names, total);
   const planned = scenario(name, seconds);
   console.error(`${planned.name}: ${Math.round(seconds)} s and the drain ...`);
   const started = performance.now();

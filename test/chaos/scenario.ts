@@ -11,6 +11,7 @@ import { Fleet } from "./fleet.ts";
 import { fingerprint, type Mix } from "./job-plan.ts";
 import { LogWriter, readLogs } from "./log.ts";
 import { createSharedClock, setSharedClock } from "./shared-clock.ts";
+import { watchSize } from "./store-size.ts";
 import { loggedFaults, NO_SERVER, type Store, type StoreFaults } from "./store.ts";
 import { driverFor, openStore } from "./targets.ts";
 
@@ -89,12 +90,16 @@ export async function runScenario(scenario: Scenario, scheme: string): Promise<O
   );
   const problems: string[] = [];
   let contents: Contents;
+  const acting = new AbortController();
+  const sizes = watchSize(store.size, acting.signal);
   try {
     await Promise.all([workers.start(), producers.start()]);
     await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, store, clockFile, log);
     if (!(await drained(queue, scenario.drainSeconds ?? DRAIN_SECONDS)))
       problems.push("jobs were left after the drain");
   } finally {
+    acting.abort();
+    problems.push(...(await sizes));
     await Promise.all([workers.stop(), producers.stop()]);
     contents = await contentsOf(queue);
     await queue.close();

@@ -150,6 +150,15 @@ const BUILDERS = {
       ]);
     },
   }),
+
+  /** A steady load, so long that a store which only grows shows it. */
+  soak: (seconds: number): Scenario => ({
+    ...everyday,
+    name: "steady load",
+    seconds,
+    burst: 60,
+    faults: ({ workers, signal }) => every(20_000, signal, () => workers.kill()),
+  }),
 } as const;
 
 function wayOf({ way }: StoreFaults): Way {
@@ -178,7 +187,14 @@ const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
   if (scheme === "sqlite") return ON_PROCESSES;
-  return GROUPS.includes(scheme) ? [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS] : NAMES;
+  if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
+  return scheme === "postgres" ? NAMES : NAMES.filter((name) => name !== "soak");
+}
+
+/** How a run's time is shared out: half of it is the soak's. */
+export function secondsOf(name: Name, names: readonly Name[], total: number): number {
+  if (!names.includes("soak") || names.length === 1) return total / names.length;
+  return name === "soak" ? total / 2 : total / 2 / (names.length - 1);
 }
 
 export function scenario(name: Name, seconds: number): Scenario {

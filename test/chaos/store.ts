@@ -1,6 +1,7 @@
 /** The store that a chaos run breaks: its server, and the way to it. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { LogWriter } from "./log.ts";
+import type { Size } from "./store-size.ts";
 
 /** What can be done to a store on a server. Each resolves when the store answers again. */
 export type StoreFaults = Readonly<{
@@ -30,6 +31,8 @@ export type Store = Readonly<{
   /** The same store past all faults of the way. */
   directUrl: string;
   faults: StoreFaults | undefined;
+  /** Where it is known. */
+  size?: () => Promise<Size>;
   close(): Promise<void>;
 }>;
 

@@ -1,7 +1,9 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { systemClock } from "../../src/runtime/index.ts";
 import { serverStore } from "./server-store.ts";
+import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
@@ -15,11 +17,22 @@ export async function driverFor(url: string): Promise<Driver> {
     case "redis+sentinel":
     case "redis+cluster": {
       const { redisDriver } = await import("../../src/drivers/redis/index.ts");
-      return redisDriver({ url });
+      return onServersTime(redisDriver({ url }));
+    }
+    case "postgres": {
+      const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
+      return postgresDriver({ url }) as Driver;
     }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
+}
+
+/** Redis takes the time of a test's clock for the server's. Here the processes' clocks are wrong on purpose, and the server's decides. */
+function onServersTime(driver: Driver): Driver {
+  const open = driver.open.bind(driver);
+  driver.open = (context) => open({ ...context, clock: systemClock });
+  return driver;
 }
 
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */
@@ -34,7 +47,26 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
     case "redis-sentinel":
     case "redis-cluster":
       return serverStore({ server: scheme, options: {}, downMs: 3_000, proxied: false });
+    case "postgres": {
+      const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
+      return { ...store, size: () => postgresSize(store.directUrl) };
+    }
     default:
-      throw new Error(`No chaos target "${scheme}". Known: sqlite, redis, redis-sentinel, redis-cluster.`);
+      throw new Error(`No chaos target "${scheme}". Known: sqlite, postgres, redis, redis-sentinel, redis-cluster.`);
+  }
+}
+
+async function postgresSize(url: string): Promise<Size> {
+  const { default: pg } = await import("pg");
+  const client = new pg.Client(url);
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    const { rows } = await client.query<Readonly<Record<keyof Size, string>>>(
+      "SELECT sum(pg_table_size(oid)) AS tables, sum(pg_indexes_size(oid)) AS indexes FROM pg_class WHERE relnamespace = 'jobferry'::regnamespace AND relkind = 'r'",
+    );
+    return { tables: Number(rows[0]?.tables), indexes: Number(rows[0]?.indexes) };
+  } finally {
+    await client.end();
   }
 }

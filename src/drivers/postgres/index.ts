@@ -1,0 +1,13 @@
+export type {
+  KyselyTransaction,
+  PgTransaction,
+  PostgresClient,
+  PostgresJsTransaction,
+  PostgresPool,
+  PostgresTransaction,
+} from "./client.ts";
+export { postgresDriver } from "./driver.ts";
+export { migratePostgres } from "./migrate-store.ts";
+export { capabilitiesOf } from "./open-store.ts";
+export { POSTGRES_OPTIONS } from "./options.ts";
+export type { PostgresDriverOptions } from "./options.ts";

@@ -1,0 +1,71 @@
+import type { Statement } from "./connections.ts";
+import { quoted } from "./text.ts";
+
+export type Statements = Readonly<
+  Record<
+    | "push"
+    | "claim"
+    | "finish"
+    | "extend"
+    | "maintain"
+    | "prune"
+    | "clear"
+    | "lastPlace"
+    | "queues"
+    | "setPaused"
+    | "stats"
+    | "list"
+    | "jobs"
+    | "remove"
+    | "revive"
+    | "notify"
+    | "dead",
+    Statement
+  >
+>;
+
+/** All but columns of the payload's size are in the order of `JobRow`. */
+const JOB_COLUMNS = `j.state, q.name, j.seq, j.id, j.name, j.priority, j.tags, j.attempts, j.losses, j.exceptions, j.created_at, j.available_at,
+  j.reserved_at, j.finished_at, j.failure, j.envelope, j.payload, j.result`;
+
+export const PUSH_TYPES: readonly string[] = [
+  "text",
+  "integer",
+  "text",
+  "text",
+  "integer",
+  "integer",
+  "double precision",
+  "double precision",
+  "double precision",
+  "text",
+  "bytea",
+  "bytea",
+];
+
+/** One round trip each. Their names must differ between schemas: a connection may serve several queues. */
+export function statementsFor(schema: string): Statements {
+  const s = quoted(schema);
+  const texts: Readonly<Record<keyof Statements, string>> = {
+    push: `SELECT ${s}.push(${PUSH_TYPES.map((type, i) => `$${i + 1}::${type}[]`).join(", ")})`,
+    claim: `SELECT * FROM ${s}.claim($1::text[], $2::integer, $3::integer, $4::double precision)`,
+    finish: `SELECT ${s}.finish($1::bigint[], $2::bigint[], $3::bigint[], $4::integer[], $5::double precision[], $6::text[], $7::bytea[])`,
+    extend: `SELECT ${s}.extend($1::bigint[], $2::double precision[])`,
+    maintain: `SELECT * FROM ${s}.maintain($1::integer)`,
+    prune: `SELECT ${s}.prune($1::integer, $2::bigint, ${s}.clock_ms() - $3::double precision, $4::integer)`,
+    clear: `SELECT ${s}.clear_portion($1::text, $2::bigint, $3::integer)`,
+    lastPlace: `SELECT last_value FROM ${s}.places`,
+    queues: `SELECT q.id, q.name FROM ${s}.queues q ORDER BY q.id`,
+    setPaused: `INSERT INTO ${s}.queues (name, paused) VALUES ($1::text, $2::boolean) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused`,
+    stats: `SELECT * FROM ${s}.stats($1::text)`,
+    list: `SELECT l.* FROM ${s}.list_after($1::bigint, $2::integer, $3::integer, $4::boolean, $5::boolean) l ORDER BY l.seq LIMIT $2::integer`,
+    jobs: `SELECT ${JOB_COLUMNS} FROM ${s}.jobs j JOIN ${s}.queues q ON q.id = j.queue WHERE j.id = ANY ($1::text[])`,
+    remove: `SELECT ${s}.remove($1::text[])`,
+    revive: `SELECT ${s}.revive($1::text[], $2::integer)`,
+    notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,
+    dead: `SELECT pg_stat_get_dead_tuples('${s.replaceAll("'", "''")}.jobs'::regclass)`,
+  };
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, { name: `jobferry_${name}_${schema}`.slice(0, 63), text }]),
+  ) as Statements;
+}

@@ -1,0 +1,65 @@
+import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
+import {
+  migratePostgres as migrateStore,
+  POSTGRES_OPTIONS,
+  postgresDriver,
+  type PostgresDriverOptions,
+  type PostgresTransaction,
+} from "../drivers/postgres/index.ts";
+import { invalidArgument } from "../errors/index.ts";
+import { checkOptions } from "../runtime/index.ts";
+
+export type {
+  KyselyTransaction,
+  PgTransaction,
+  PostgresClient,
+  PostgresJsTransaction,
+  PostgresPool,
+  PostgresTransaction,
+} from "../drivers/postgres/index.ts";
+
+/** `durability` is the least that a resolved push must survive; what the server gives is found when the queue opens. */
+export type PostgresQueueOptions = QueueOptions & PostgresDriverOptions;
+
+const PUBLIC_OPTIONS = [...QUEUE_OPTIONS, ...POSTGRES_OPTIONS];
+
+/**
+ * A durable queue in a schema of a PostgreSQL server (12 or newer), for any number of processes.
+ * @param target a URL, or options with `url`, `connection` or `client` (a Pool of `pg`).
+ */
+export function postgresQueue(
+  target: string | PostgresQueueOptions,
+  options: PostgresQueueOptions = {},
+): Queue<PostgresTransaction> {
+  const given = together(target, options);
+  checkOptions("postgresQueue", given, PUBLIC_OPTIONS);
+  const driver = postgresDriver(pick(given, POSTGRES_OPTIONS) as PostgresDriverOptions);
+  return new Queue<PostgresTransaction>(driver, pick(given, QUEUE_OPTIONS) as QueueOptions);
+}
+
+export type PostgresMigration = Readonly<{
+  /** What was run, or would be; empty when the layout is up to date. */
+  sql: string;
+}>;
+
+/** Makes or updates the schema. Safe when several processes do it at once. `dryRun` changes nothing and tells the SQL. */
+export function migratePostgres(
+  target: string | PostgresDriverOptions,
+  options: Readonly<{ dryRun?: boolean; schema?: string }> = {},
+): Promise<PostgresMigration> {
+  checkOptions("migratePostgres", options, ["dryRun", "schema"]);
+  const { dryRun = false, schema } = options;
+  const given = together(target, schema === undefined ? {} : { schema });
+  return migrateStore(given, dryRun);
+}
+
+function together<O extends PostgresDriverOptions>(target: string | O, options: O): O {
+  if (typeof target === "string") return { ...options, url: target };
+  if (typeof target !== "object" || target === null)
+    throw invalidArgument("target", target, "a URL or an object with options");
+  return { ...target, ...options };
+}
+
+function pick(options: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+}

@@ -1,0 +1,228 @@
+import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
+import oldest from "pg-oldest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import type { Logger } from "../../src/contract/index.ts";
+import { createJob, type Queue, Worker } from "../../src/entry/index.ts";
+import {
+  type PgTransaction,
+  postgresQueue,
+  type PostgresQueueOptions,
+  type PostgresTransaction,
+} from "../../src/entry/postgres.ts";
+import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
+import { makeDatabase } from "./database.ts";
+import { pgbouncer, startPoolingProxy } from "./pooling-proxy.ts";
+import { startWire } from "./wire.ts";
+
+const quiet: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+const open: Queue<PostgresTransaction>[] = [];
+let schemas = 0;
+
+async function openQueue(options: PostgresQueueOptions): Promise<Queue<PostgresTransaction>> {
+  const queue = postgresQueue({ logger: quiet, ...options });
+  open.push(queue);
+  return queue.open();
+}
+
+const newSchema = (): string => `connections_${(schemas += 1)}`;
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((queue) => queue.close()));
+});
+
+const until = async (condition: () => boolean, ms: number): Promise<number> => {
+  const started = performance.now();
+  while (!condition() && performance.now() - started < ms) await pause(5);
+  expect(condition()).toBe(true);
+  return performance.now() - started;
+};
+
+describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goes and comes back", () => {
+  test("workers go on within 5 s, pushes meanwhile fail in the stated time, nothing is lost", async () => {
+    await using server = await startServer("postgres", { durable: true });
+    const queue = await openQueue({ url: server.url, pushTimeout: "1500ms" });
+    const ran = new Set<unknown>();
+    const worker = new Worker(queue, "default", (job) => void ran.add(job.payload), { concurrency: 4 });
+    worker.on("error", () => undefined);
+    await worker.start();
+    await queue.push(createJob("before"));
+    await until(() => ran.has("before"), 5_000);
+    await server.kill();
+    const started = performance.now();
+    await expect(queue.push(createJob("lost?"))).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(performance.now() - started).toBeLessThan(3_000);
+    await pause(4_000);
+    await server.restart();
+    const back = performance.now();
+    const other = await openQueue({ url: server.url });
+    await other.push(createJob("after"));
+    await until(() => ran.has("after"), 5_000 - (performance.now() - back));
+    await worker.stop();
+  });
+
+  test("a server that hangs: pushes and consumers get an answer all the same", async () => {
+    await using server = await startServer("postgres");
+    const queue = await openQueue({ url: server.url, pushTimeout: "1s", callTimeout: "1s" });
+    await server.pause();
+    const started = performance.now();
+    await expect(queue.push(createJob(1))).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(performance.now() - started).toBeLessThan(3_000);
+    await expect(queue.pop({ wait: "100ms" })).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    await server.resume();
+    await queue.push(createJob(2));
+    expect(await queue.size()).toBeGreaterThanOrEqual(1);
+  });
+});
+
+const server = await sharedServer("postgres");
+describe.runIf(server !== undefined)("postgres: connections", async () => {
+  if (server === undefined) return;
+  const database = await makeDatabase(server, "connections");
+  const { url } = database;
+  afterAll(() => database.drop());
+
+  const killListeners = (): Promise<unknown> =>
+    database.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+    );
+  const listeners = async (): Promise<number> =>
+    Number(
+      (
+        await database.query(
+          "SELECT count(*) AS n FROM pg_stat_activity WHERE (query LIKE 'LISTEN%' OR query = 'SELECT 1') AND datname = current_database()",
+        )
+      )[0]?.["n"],
+    );
+
+  test("a consumer is woken across processes long before it would look by itself", async () => {
+    const schema = newSchema();
+    const consumer = await openQueue({ url, schema, pollInterval: "30s" });
+    const producer = await openQueue({ url, schema });
+    const waiting = consumer.pop({ wait: "20s" });
+    await pause(500);
+    const started = performance.now();
+    await producer.push(createJob("x"));
+    expect((await waiting)?.payload).toBe("x");
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test("a consumer whose LISTEN was lost is found by polling, and listens again", async () => {
+    const schema = newSchema();
+    const consumer = await openQueue({ url, schema, pollInterval: "500ms" });
+    const producer = await openQueue({ url, schema });
+    const waiting = consumer.pop({ wait: "20s" });
+    await pause(300);
+    await killListeners();
+    const started = performance.now();
+    await producer.push(createJob("found"));
+    expect((await waiting)?.payload).toBe("found");
+    expect(performance.now() - started).toBeLessThan(1_500);
+    const again = consumer.pop({ wait: "20s" });
+    for (let tries = 0; tries < 100 && (await listeners()) === 0; tries += 1) await pause(50);
+    expect(await listeners()).toBe(1);
+    await producer.push(createJob("heard"));
+    expect((await again)?.payload).toBe("heard");
+  });
+
+  test("many pushes of a moment send few notifications, outside of their transactions", async () => {
+    const schema = newSchema();
+    const listener = new pg.Client(url);
+    await listener.connect();
+    const producer = await openQueue({ url, schema });
+    const heard: string[] = [];
+    const { rows } = await listener.query(
+      "SELECT 'jobferry_' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 16) AS channel",
+      [schema],
+    );
+    listener.on("notification", ({ payload = "" }) => heard.push(payload));
+    await listener.query(`LISTEN "${(rows as { channel: string }[])[0]?.channel}"`);
+    for (let i = 0; i < 100; i += 1) await producer.push(createJob(i));
+    await pause(200);
+    await listener.query("SELECT 1");
+    expect(heard.length).toBeGreaterThan(0);
+    expect(heard.length).toBeLessThan(60);
+    await listener.end();
+  });
+
+  test("without notify consumers poll, and say so", async () => {
+    const schema = newSchema();
+    const consumer = await openQueue({ url, schema, notify: false });
+    const producer = await openQueue({ url, schema, notify: false });
+    expect(consumer.capabilities.wakeup).toEqual({ kind: "poll", pollMs: 200 });
+    const waiting = consumer.pop({ wait: "10s" });
+    await pause(100);
+    const started = performance.now();
+    await producer.push(createJob("polled"));
+    expect((await waiting)?.payload).toBe("polled");
+    expect(performance.now() - started).toBeLessThan(450);
+  });
+
+  test.each([
+    ["newest", () => new pg.Pool({ connectionString: url })],
+    ["oldest", () => new oldest.Pool({ connectionString: url })],
+  ])("a pool of the %s pg that was handed in stays open, and its lost connections end nothing", async (_, make) => {
+    const pool = make();
+    const queue = await openQueue({ client: pool, schema: newSchema() });
+    await queue.push(createJob({ a: Uint8Array.of(1) }.a));
+    await database.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()",
+    );
+    await pause(50);
+    const job = await queue.pop({ wait: "5s" });
+    expect(job?.payload).toEqual(Uint8Array.of(1));
+    await job?.complete();
+    await queue.close();
+    pool.on("error", () => undefined);
+    const client: PgTransaction & { release(): void } = await pool.connect();
+    expect((await client.query("SELECT 1 AS one", [])).rows).toEqual([{ one: 1 }]);
+    client.release();
+    await pool.end();
+  });
+
+  test("a connection that is cut without a word: the call ends after callTimeout and the next one goes", async () => {
+    const wire = await startWire(server.host, server.port);
+    const queue = await openQueue({ url: database.urlBy(wire.port), schema: newSchema(), callTimeout: "500ms" });
+    await queue.push(createJob(1));
+    wire.silence(true);
+    setTimeout(() => wire.silence(false), 800);
+    await queue.push(createJob(2));
+    expect(await queue.size()).toBe(2);
+    await queue.close();
+    await wire.close();
+  });
+
+  test("pool options are passed on", async () => {
+    await openQueue({ connection: { connectionString: url, max: 2, application_name: "my-app" }, schema: newSchema() });
+    const [row] = await database.query("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'my-app'");
+    expect(Number(row?.["n"])).toBeGreaterThan(0);
+  });
+
+  test.runIf(pgbouncer !== undefined)("behind PgBouncer in transaction mode everything works, by polling", async () => {
+    const proxy = await startPoolingProxy(server.host, server.port);
+    const schema = newSchema();
+    const throughProxy = database.urlBy(proxy.port);
+    try {
+      const warned: string[] = [];
+      const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
+      const queue = await openQueue({ url: throughProxy, schema, logger });
+      const other = await openQueue({ url: throughProxy, schema, notify: false });
+      const ran = new Set<number>();
+      const worker = new Worker(queue, "default", (job) => void ran.add(job.payload as number), { concurrency: 8 });
+      await worker.start();
+      await pause(2_500);
+      await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          other.pushBatch(Array.from({ length: 20 }, (__, k) => createJob(i * 20 + k))),
+        ),
+      );
+      await until(() => ran.size === 400, 10_000);
+      expect(warned.filter((message) => message.includes("notifications do not arrive"))).toHaveLength(1);
+      await worker.stop();
+      expect(await queue.getStats()).toMatchObject({ completedJobs: 400, pendingJobs: 0, reservedJobs: 0 });
+    } finally {
+      await Promise.all(open.splice(0).map((queue) => queue.close()));
+      await proxy.close();
+    }
+  });
+});

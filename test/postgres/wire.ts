@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+/**
+ * Between a driver and its server. `steal(word)` lets the next call through whose bytes hold the word, and cuts the connection when its answer
+ * comes: the driver never sees it. `cut` ends all connections at once, as the death of the process does.
+ */
+export type Wire = Readonly<{
+  port: number;
+  steal(word: string): void;
+  cut(): void;
+  /** Bytes are taken and go nowhere, new connections included, until `false`. */
+  silence(on: boolean): void;
+  close(): Promise<void>;
+}>;
+
+export async function startWire(host: string, port: number): Promise<Wire> {
+  const sockets = new Set<Socket>();
+  let wanted: string | undefined;
+  let silent = false;
+  const server = createServer((client) => {
+    const upstream = connect({ host, port, noDelay: true });
+    client.setNoDelay(true);
+    let stealing = false;
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on("data", (chunk: Buffer) => {
+      if (silent) return;
+      if (wanted !== undefined && chunk.includes(wanted)) {
+        wanted = undefined;
+        stealing = true;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on("data", (chunk: Buffer) => {
+      if (silent) return;
+      if (!stealing) client.write(chunk);
+      // Ready for the next query, in its transaction's state: what was asked for is done.
+      else if (chunk.at(-6) === 0x5a) client.destroy();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    steal: (word) => void (wanted = word),
+    cut,
+    silence: (on) => void (silent = on),
+    close: async () => {
+      server.close();
+      cut();
+      await once(server, "close");
+    },
+  };
+}
