@@ -6,7 +6,7 @@ import { checkOptions } from "../runtime/index.ts";
 export type { IoredisClient, NodeRedisClient, RedisClient } from "../drivers/redis/index.ts";
 
 /** `durability` is the least that a resolved push must survive; "power" also makes pushes wait for the server's disk where it would not by itself. */
-export type RedisQueueOptions = QueueOptions & Omit<RedisDriverOptions, "url" | "client" | "durability">;
+export type RedisQueueOptions = QueueOptions & Omit<RedisDriverOptions, "url" | "client" | "durability" | "time">;
 
 const DRIVER_OPTIONS = [
   "library",

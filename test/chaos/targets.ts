@@ -1,7 +1,6 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
-import { systemClock } from "../../src/runtime/index.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
@@ -17,7 +16,7 @@ export async function driverFor(url: string): Promise<Driver> {
     case "redis+sentinel":
     case "redis+cluster": {
       const { redisDriver } = await import("../../src/drivers/redis/index.ts");
-      return onServersTime(redisDriver({ url }));
+      return redisDriver({ url });
     }
     case "postgres": {
       const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
@@ -26,13 +25,6 @@ export async function driverFor(url: string): Promise<Driver> {
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
-}
-
-/** Redis takes the time of a test's clock for the server's. Here the processes' clocks are wrong on purpose, and the server's decides. */
-function onServersTime(driver: Driver): Driver {
-  const open = driver.open.bind(driver);
-  driver.open = (context) => open({ ...context, clock: systemClock });
-  return driver;
 }
 
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */

@@ -23,7 +23,12 @@ export function redisTarget(
   let prefix = "";
   const open = (): Driver => {
     const client = connect();
-    const driver = redisDriver({ ...client.options, prefix, partitions });
+    const driver = redisDriver({
+      ...client.options,
+      prefix,
+      partitions,
+      time: time === "virtual" ? "clock" : "server",
+    });
     clients.set(driver, client);
     return driver;
   };

@@ -44,7 +44,7 @@ const redis = await sharedServer("redis");
 
 describe.runIf(redis !== undefined)("on servers, too", () => {
   test("Redis", async () => {
-    const open = (): Driver => redisDriver({ url: redis?.url ?? "", prefix: `test:${randomUUID()}` });
+    const open = (): Driver => redisDriver({ url: redis?.url ?? "", prefix: `test:${randomUUID()}`, time: "clock" });
     await fc.assert(property(open), { numRuns: 150 });
   });
 });

@@ -111,11 +111,11 @@ export class OpenStore {
 
 async function openOn(connection: RedisConnection, settings: Settings, context: DriverContext): Promise<OpenStore> {
   await connection.ready();
-  const { prefix, partitions: count, commandMs } = settings;
+  const { prefix, partitions: count, commandMs, time } = settings;
   const root = rootOf(prefix);
   const server = await checkServer(connection, root.route);
   const partitions = partitionsOf(prefix, count);
-  const store = new RedisStore({ connection, partitions, context, shown: shownAddress(settings), commandMs });
+  const store = new RedisStore({ connection, partitions, context, shown: shownAddress(settings), commandMs, time });
   const layout = await store.call(scripts.open, root, [String(LAYOUT_VERSION), String(count)]);
   checkLayout(layout as readonly [number, number], settings);
   await Promise.all(partitions.map((partition) => store.call(scripts.prepare, partition, [])));

@@ -28,6 +28,8 @@ export type RedisDriverOptions = Readonly<{
   commandTimeout?: Duration;
   /** How long opening may take. Default "10s". */
   connectTimeout?: Duration;
+  /** Whose time the scripts go by. `clock`: the queue's clock, for tests on a virtual one; wrong for processes with different clocks. Default "server". */
+  time?: "server" | "clock";
 }>;
 
 export type Target = Readonly<{ address: Address }> | Readonly<{ client: RedisClient }>;
@@ -42,6 +44,7 @@ export type Settings = Readonly<{
   replicas: number;
   commandMs: number;
   connectMs: number;
+  time: "server" | "clock";
 }>;
 
 const KNOWN = [
@@ -55,17 +58,19 @@ const KNOWN = [
   "replicas",
   "commandTimeout",
   "connectTimeout",
+  "time",
 ] as const;
 
 export function resolveOptions(options: RedisDriverOptions): Settings {
   checkOptions("redisDriver", options, KNOWN);
-  const { library, clientOptions = {}, prefix = "jobferry", durability } = options;
+  const { library, clientOptions = {}, prefix = "jobferry", durability, time = "server" } = options;
   if (library !== undefined && library !== "ioredis" && library !== "redis")
     throw invalidArgument("library", library, '"ioredis" or "redis"');
   if (typeof clientOptions !== "object" || clientOptions === null)
     throw invalidArgument("clientOptions", clientOptions, "an object");
   if (typeof prefix !== "string" || !/^[^{}\s]{1,100}$/.test(prefix))
     throw invalidArgument("prefix", prefix, "1 to 100 characters without braces and white space");
+  if (time !== "server" && time !== "clock") throw invalidArgument("time", time, '"server" or "clock"');
   if (durability !== undefined && !["process", "serverCrash", "power"].includes(durability))
     throw invalidArgument("durability", durability, '"process", "serverCrash" or "power"');
   return {
@@ -78,6 +83,7 @@ export function resolveOptions(options: RedisDriverOptions): Settings {
     replicas: checkInteger("replicas", options.replicas ?? 0, 0, 100),
     commandMs: parseDuration(options.commandTimeout ?? "5s", "commandTimeout", { min: 1 }),
     connectMs: parseDuration(options.connectTimeout ?? "10s", "connectTimeout", { min: 1 }),
+    time,
   };
 }
 

@@ -3,6 +3,7 @@ import { systemClock } from "../../runtime/index.ts";
 import type { Argument, RedisConnection } from "./clients/connection.ts";
 import { isConnectionError, isNoScript, noAnswer } from "./errors.ts";
 import type { Partition } from "./keys.ts";
+import type { Settings } from "./options.ts";
 import type { Script } from "./script.ts";
 
 export type CallOptions = Readonly<{
@@ -47,8 +48,7 @@ export class RedisStore {
   /** The address without secrets. */
   readonly shown: string;
   readonly #commandMs: number;
-  /** A clock other than the system's is a test's: then the store's time is that one. */
-  readonly #isTimeGiven: boolean;
+  readonly #time: Settings["time"];
 
   constructor(
     parts: Readonly<{
@@ -57,6 +57,7 @@ export class RedisStore {
       context: DriverContext;
       shown: string;
       commandMs: number;
+      time: Settings["time"];
     }>,
   ) {
     this.connection = parts.connection;
@@ -64,12 +65,12 @@ export class RedisStore {
     this.context = parts.context;
     this.shown = parts.shown;
     this.#commandMs = parts.commandMs;
-    this.#isTimeGiven = parts.context.clock !== systemClock;
+    this.#time = parts.time;
   }
 
   call(script: Script, partition: Partition, args: readonly Argument[], options: CallOptions = {}): Promise<unknown> {
     const { connection = this.connection, late } = options;
-    const now = this.#isTimeGiven ? String(this.context.clock.now()) : "";
+    const now = this.#time === "clock" ? String(this.context.clock.now()) : "";
     const rest = ["1", partition.route, partition.tag, now, ...args];
     return this.#bounded(this.#run(connection, script, partition, rest), late);
   }

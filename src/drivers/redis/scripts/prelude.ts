@@ -1,7 +1,7 @@
 /**
  * What every script starts with. All keys begin with the hash tag of one partition, so a script touches one slot; KEYS[1] only routes it.
- * `now` is the server's TIME (writes are replicated as effects, so a replica need not read the same clock). A clock that is not the system's
- * is a test's: then its time comes as ARGV[2].
+ * `now` is the server's TIME (writes are replicated as effects, so a replica need not read the same clock). With the option time: "clock",
+ * which is for tests, the time comes as ARGV[2].
  *
  * A job lies in the hash `jobs` as head and body. The head changes: place, availableAt, finishedAt, attempts, losses, exceptions, maxLosses,
  * rest (0 not at rest, 1 failed, 2 completed), flags (1 payload lies in `bodies`, 2 a failure lies in `failures`). The body is written
