@@ -8,8 +8,8 @@ const PLACE = 13;
 const NO_TAGS: Texts = Object.freeze({});
 const NO_BYTES = new Uint8Array(0);
 
-/** What a reservation carries besides: the job's place, so that a finish need not read it. */
-export type RedisReservation = Reservation & Readonly<{ token: number; place: string }>;
+/** What a reservation carries besides, so that a finish need not read it: the job's place, and whether nothing of it lies outside of its record. */
+export type RedisReservation = Reservation & Readonly<{ token: number; place: string; plain: boolean }>;
 
 /** Places of one bucket of the index of all jobs, as in scripts/prelude.ts. */
 export const BUCKET = 256;
@@ -80,7 +80,7 @@ export class RecordReader {
   }
 
   /** `claimedAt`: when it is reserved by the answer that is read; then the attempt counts that no record has yet. */
-  job(state: JobState, reservedAt?: number, result?: Uint8Array): Readonly<{ job: StoredJob; place: string }> {
+  job(state: JobState, reservedAt?: number, result?: Uint8Array): Omit<RedisReservation, "token"> {
     const record = this.#take();
     const { end, place, ...slim } = readSlim(record);
     const flags = record.readUInt8(HEAD - 1);
@@ -102,7 +102,7 @@ export class RecordReader {
       failure,
       result,
     };
-    return { job, place };
+    return { job, place, plain: flags === 0 };
   }
 
   #take(): Buffer {
