@@ -18,12 +18,21 @@ export const bucketOf = (place: string | number): number => Math.floor(Number(pl
 
 export const isLarge = (item: PushItem): boolean => item.payload.length > INLINE_PAYLOAD_BYTES;
 
-/** The body of a record: queue, priority, what only clients read, envelope, and a payload that is not large. */
-export function packBody(packing: Packing, item: PushItem, payload: Uint8Array): void {
-  const { id, queue, priority, name, tags, createdAt, envelope } = item;
+/**
+ * A record from `finishedAt` on, as a push sends it: the rest of the head, then the body, which is queue, priority, what only clients read,
+ * envelope, and a payload that is not large.
+ */
+export function packTail(packing: Packing, item: PushItem): void {
+  const { id, queue, priority, name, tags, createdAt, envelope, payload } = item;
+  const large = isLarge(item);
+  packing.double(0).int(0).int(0).int(0);
+  packing
+    .int(Math.min(item.maxLosses, 0xffff_ffff))
+    .byte(0)
+    .byte(large ? 1 : 0);
   packing.text(queue).double(priority === 0 ? 0 : priority);
   packing.blob(JSON.stringify([id, name, createdAt, hasAny(tags) ? tags : 0]));
-  packing.blob(envelope).bytes(payload);
+  packing.blob(envelope).bytes(large ? NO_BYTES : payload);
 }
 
 function hasAny(tags: Texts): boolean {
