@@ -9,7 +9,7 @@ import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 import { virtualClock } from "../../src/testing/virtual-clock.ts";
 
 /** Each case of the suite on a server's own time takes as long as its leases and delays; on virtual time an answer is waited for so long. */
-const VIRTUAL = { realInputMs: 60 };
+const VIRTUAL = { realInputMs: 500 };
 
 type Client = Readonly<{ options: RedisDriverOptions; end: () => void; loseNext?: () => void }>;
 

@@ -19,13 +19,20 @@ describe.runIf(await isServerAvailable("redis-sentinel"))("Sentinel", () => {
     const before = traffic.done;
     await until(() => traffic.done > before + 50, 25_000);
     await traffic.stopPushing();
-    expect((await traffic.missing(5_000)).length).toBeLessThan(LOST_AT_MOST);
+    expect(await lostBy(traffic)).toBeLessThan(LOST_AT_MOST);
     await traffic.stop();
   });
 });
 
+/** Told, because it is what the guide says. */
+async function lostBy(traffic: Traffic): Promise<number> {
+  const lost = (await traffic.missing(8_000)).length;
+  console.log(`${traffic.confirmed.size} pushes confirmed, ${lost} of them lost by the fail-over`);
+  return lost;
+}
+
 describe.runIf(await isServerAvailable("redis-cluster"))("Cluster", () => {
-  it.each(LIBRARIES)("workers outlive the death of every primary in turn, with %s", async (library) => {
+  it.each(LIBRARIES)("workers outlive the death of a primary, with %s", async (library) => {
     await using server = await startServer("redis-cluster");
     await using queue = queueOn(server.url, { library, partitions: 3, pushTimeout: "30s", commandTimeout: "2s" });
     const traffic = new Traffic(queue);
@@ -37,7 +44,7 @@ describe.runIf(await isServerAvailable("redis-cluster"))("Cluster", () => {
     const before = traffic.done;
     await until(() => traffic.done > before + 100, 25_000);
     await traffic.stopPushing();
-    expect((await traffic.missing(10_000)).length).toBeLessThan(LOST_AT_MOST);
+    expect(await lostBy(traffic)).toBeLessThan(LOST_AT_MOST);
     await traffic.stop();
   });
 });

@@ -106,8 +106,8 @@ function read({ partitions }: RedisStore, reply: unknown): Claimed {
   const reservations: RedisReservation[] = [];
   const taken = new RecordReader(parts, 4 + diedParts);
   for (let token = first; taken.more; token += partitions.length) {
-    const { job, place } = taken.job("reserved", now);
-    reservations.push({ job, token, place });
+    const { job, place, plain } = taken.job("reserved", now);
+    reservations.push({ job, token, place, plain });
   }
   return { reservations, died, nextDueInMs: next < 0 ? undefined : next };
 }

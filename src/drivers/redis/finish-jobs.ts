@@ -144,8 +144,9 @@ async function sendDone(store: RedisStore, { partition, items }: Part<Done>, kee
       .short(indexIn(queues, reservation.job.queue))
       .text(idField(reservation.job.id))
       .text(`${reservation.token}:`)
-      // Missing where someone took a reservation apart and put it together again.
+      // Both are missing where someone took a reservation apart and put it together again.
       .double("place" in reservation ? bucketOf(String(reservation.place)) : -1)
+      .byte("plain" in reservation && reservation.plain === true ? 1 : 0)
       .blob(keep && result !== undefined ? result : NO_BYTES);
   }
   return (await store.call(scripts.done, partition, [keep ? "1" : "0", packing.done(), ...queues])) as Buffer;

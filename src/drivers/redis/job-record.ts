@@ -8,8 +8,8 @@ const PLACE = 13;
 const NO_TAGS: Texts = Object.freeze({});
 const NO_BYTES = new Uint8Array(0);
 
-/** What a reservation carries besides: the job's place, so that a finish need not read it. */
-export type RedisReservation = Reservation & Readonly<{ token: number; place: string }>;
+/** What a reservation carries besides, so that a finish need not read it: the job's place, and whether nothing of it lies outside of its record. */
+export type RedisReservation = Reservation & Readonly<{ token: number; place: string; plain: boolean }>;
 
 /** Places of one bucket of the index of all jobs, as in scripts/prelude.ts. */
 export const BUCKET = 256;
@@ -18,12 +18,21 @@ export const bucketOf = (place: string | number): number => Math.floor(Number(pl
 
 export const isLarge = (item: PushItem): boolean => item.payload.length > INLINE_PAYLOAD_BYTES;
 
-/** The body of a record: queue, priority, what only clients read, envelope, and a payload that is not large. */
-export function packBody(packing: Packing, item: PushItem, payload: Uint8Array): void {
-  const { id, queue, priority, name, tags, createdAt, envelope } = item;
+/**
+ * A record from `finishedAt` on, as a push sends it: the rest of the head, then the body, which is queue, priority, what only clients read,
+ * envelope, and a payload that is not large.
+ */
+export function packTail(packing: Packing, item: PushItem): void {
+  const { id, queue, priority, name, tags, createdAt, envelope, payload } = item;
+  const large = isLarge(item);
+  packing.double(0).int(0).int(0).int(0);
+  packing
+    .int(Math.min(item.maxLosses, 0xffff_ffff))
+    .byte(0)
+    .byte(large ? 1 : 0);
   packing.text(queue).double(priority === 0 ? 0 : priority);
   packing.blob(JSON.stringify([id, name, createdAt, hasAny(tags) ? tags : 0]));
-  packing.blob(envelope).bytes(payload);
+  packing.blob(envelope).bytes(large ? NO_BYTES : payload);
 }
 
 function hasAny(tags: Texts): boolean {
@@ -80,7 +89,7 @@ export class RecordReader {
   }
 
   /** `claimedAt`: when it is reserved by the answer that is read; then the attempt counts that no record has yet. */
-  job(state: JobState, reservedAt?: number, result?: Uint8Array): Readonly<{ job: StoredJob; place: string }> {
+  job(state: JobState, reservedAt?: number, result?: Uint8Array): Omit<RedisReservation, "token"> {
     const record = this.#take();
     const { end, place, ...slim } = readSlim(record);
     const flags = record.readUInt8(HEAD - 1);
@@ -102,7 +111,7 @@ export class RecordReader {
       failure,
       result,
     };
-    return { job, place };
+    return { job, place, plain: flags === 0 };
   }
 
   #take(): Buffer {

@@ -2,8 +2,9 @@ import type { PushItem, PushResult } from "../../contract/index.ts";
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { MAX_DURATION_MS } from "../../runtime/index.ts";
 import type { Durable } from "./durable.ts";
+import type { Argument } from "./clients/connection.ts";
 import { isUnanswered } from "./errors.ts";
-import { isLarge, packBody } from "./job-record.ts";
+import { isLarge, packTail } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { MAX_BATCH_BYTES, MAX_ID_BYTES, MAX_ITEMS, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
@@ -74,11 +75,15 @@ async function pushPart(
   jobs: readonly PushItem[],
 ): Promise<readonly PushResult[]> {
   try {
-    const args = packed(jobs, durable !== undefined);
+    const [only] = jobs;
+    const isPlain = jobs.length === 1 && only !== undefined && !isSpecial(only);
+    const script = isPlain ? scripts.pushOne : scripts.push;
+    const mode = durable === undefined ? "0" : "1";
+    const args = isPlain ? [mode, ...packedOne(only)] : [mode, ...packed(jobs)];
     const reply =
       durable === undefined
-        ? await store.call(scripts.push, partition, args)
-        : await durable.push(() => store.call(scripts.push, partition, args, { connection: durable.connection }));
+        ? await store.call(script, partition, args)
+        : await durable.push(() => store.call(script, partition, args, { connection: durable.connection }));
     const answers = reply as Buffer;
     return jobs.map((_, k) => (answers[k] === EXISTS_CODE ? EXISTS : STORED));
   } catch (error) {
@@ -87,9 +92,20 @@ async function pushPart(
   }
 }
 
-function packed(jobs: readonly PushItem[], durable: boolean): readonly (string | Uint8Array)[] {
+/** Whether it needs more than a place at the end of its line. */
+function isSpecial(job: PushItem): boolean {
+  return job.priority !== 0 || job.delayMs > 0 || job.runAt !== undefined || isLarge(job);
+}
+
+function packedOne(job: PushItem): readonly Argument[] {
+  const packing = new Packing(384);
+  packTail(packing, job);
+  return [idField(job.id), packing.done(), job.queue];
+}
+
+function packed(jobs: readonly PushItem[]): readonly Argument[] {
   const queues: string[] = [];
-  const packing = new Packing(jobs.length * 256);
+  const packing = new Packing(jobs.length * 384);
   let lastQueue: string | undefined;
   let queue = 0;
   for (const job of jobs) {
@@ -98,18 +114,20 @@ function packed(jobs: readonly PushItem[], durable: boolean): readonly (string |
       queue = queues.indexOf(job.queue);
       if (queue < 0) queue = queues.push(job.queue) - 1;
     }
-    const large = isLarge(job);
+    const special = isSpecial(job);
     packing
       .short(queue)
+      .byte(special ? 1 : 0)
       .text(idField(job.id))
+      .nested((tail) => packTail(tail, job));
+    if (!special) continue;
+    packing
       .double(job.priority === 0 ? 0 : job.priority)
       .double(job.delayMs)
       .double(job.runAt === undefined ? -1 : Math.max(0, job.runAt))
-      .int(Math.min(job.maxLosses, 0xffff_ffff))
-      .nested((body) => packBody(body, job, large ? NO_BYTES : job.payload))
-      .blob(large ? job.payload : NO_BYTES);
+      .blob(isLarge(job) ? job.payload : NO_BYTES);
   }
-  return [durable ? "1" : "0", packing.done(), ...queues];
+  return [packing.done(), ...queues];
 }
 
 function fault(job: PushItem, now: number): JobferryError | undefined {

@@ -7,19 +7,20 @@ import { FINISH } from "./scripts/finish.ts";
 import { MAINTAIN } from "./scripts/maintain.ts";
 import { PRELUDE } from "./scripts/prelude.ts";
 import { PRUNE } from "./scripts/prune.ts";
-import { PUSH } from "./scripts/push.ts";
+import { PUSH, PUSH_ONE } from "./scripts/push.ts";
 import { CHANGE, GET, LIST } from "./scripts/records.ts";
 
 /** A script with the name under which the server keeps it. */
 export type Script = Readonly<{ text: string; sha: string }>;
 
-function script(body: string): Script {
-  const text = PRELUDE + body;
+function script(body: string, prelude: string = PRELUDE): Script {
+  const text = prelude + body;
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
 type Name =
   | "push"
+  | "pushOne"
   | "claim"
   | "done"
   | "finish"
@@ -37,6 +38,7 @@ type Name =
 
 export const scripts: Readonly<Record<Name, Script>> = {
   push: script(PUSH),
+  pushOne: script(PUSH_ONE, ""),
   claim: script(CLAIM),
   done: script(DONE),
   finish: script(FINISH),

@@ -161,7 +161,7 @@ export class Surroundings {
       const step = Math.max(1, Math.ceil(withinMs / 40));
       for (let passed = 0; !settled && passed < withinMs; passed += step) {
         await clock.advance(step);
-        if (!settled) await this.#realInput(watched, 0.1);
+        if (!settled) await this.#realInput(watched, 0.02);
       }
     }
     if (!settled) {

@@ -44,7 +44,7 @@ export class IoredisConnection implements RedisConnection {
   lastError: unknown;
   readonly #client: Client;
   readonly #own: boolean;
-  readonly #onError = (error: unknown): void => void (this.lastError = error);
+  readonly #onError = (error: unknown): void => void (this.lastError = withoutCommand(error));
   readonly #onLoss = (): void => void (this.losses += 1);
 
   constructor(ioredis: IoredisClient, own: boolean) {
@@ -67,7 +67,9 @@ export class IoredisConnection implements RedisConnection {
 
   send(args: readonly Argument[]): Promise<unknown> {
     const [command, ...rest] = args;
-    return this.#client.callBuffer(String(command), rest);
+    return this.#client.callBuffer(String(command), rest).catch((error: unknown) => {
+      throw withoutCommand(error);
+    });
   }
 
   async duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection> {
@@ -124,4 +126,10 @@ export class IoredisConnection implements RedisConnection {
     if (this.#own) this.#client.disconnect();
     else this.#client.off("error", this.#onError);
   }
+}
+
+/** An error of ioredis carries the command with its arguments: payloads, and for AUTH the password. Whoever prints the error must not print these. */
+function withoutCommand(error: unknown): unknown {
+  if (typeof error === "object" && error !== null) Reflect.deleteProperty(error, "command");
+  return error;
 }

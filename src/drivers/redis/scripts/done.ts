@@ -7,10 +7,10 @@ export const DONE = `
 local keep = ARGV[3] == '1'
 local packed, pos, n = ARGV[4], 1, 0
 local unpackStruct = struct.unpack
-local queues, ids, tokens, buckets, results = {}, {}, {}, {}, {}
+local queues, ids, tokens, buckets, plain, results = {}, {}, {}, {}, {}, {}
 while pos <= #packed do
   n = n + 1
-  queues[n], ids[n], tokens[n], buckets[n], results[n], pos = unpackStruct('>I2I2c0I2c0dI4c0', packed, pos)
+  queues[n], ids[n], tokens[n], buckets[n], plain[n], results[n], pos = unpackStruct('>I2I2c0I2c0dBI4c0', packed, pos)
 end
 
 local function keepIt(id, result)
@@ -25,7 +25,7 @@ local function keepIt(id, result)
 end
 
 local held = call('HMGET', HELD, unpack(ids))
-local answers, ended, seen, lines, members = {}, {}, {}, {}, {}
+local answers, ended, seen, lines, members, elsewhere = {}, {}, {}, {}, {}, {}
 for i = 1, n do
   local id, token = ids[i], tokens[i]
   if not held[i] or seen[id] or sub(held[i], 1, #token) ~= token then
@@ -43,6 +43,7 @@ for i = 1, n do
     if keep then
       keepIt(id, results[i])
     else
+      if plain[i] == 0 then elsewhere[#elsewhere + 1] = id end
       local bucket = buckets[i]
       if bucket < 0 then bucket = tonumber(bucketOf(sub(call('HGET', JOBS, id), 1, 13))) end
       local some = members[bucket]
@@ -63,8 +64,10 @@ for index, line in pairs(lines) do
 end
 if keep then return table.concat(answers) end
 call('HDEL', JOBS, unpack(ended))
-call('HDEL', tag .. 'bodies', unpack(ended))
-call('HDEL', tag .. 'failures', unpack(ended))
+if #elsewhere > 0 then
+  call('HDEL', tag .. 'bodies', unpack(elsewhere))
+  call('HDEL', tag .. 'failures', unpack(elsewhere))
+end
 for number, some in pairs(members) do
   local bucket = format('%.0f', number)
   call('SREM', INDEX .. bucket, unpack(some))

@@ -100,7 +100,7 @@ export const finish: CaseGroup = {
         const held = await stage.takeOne();
         const start = stage.clock.monotonic();
         await stage.release(held, { delayMs: stage.delayMs });
-        await stage.passUntil(start + stage.delayMs - (stage.isVirtual ? 1 : 250));
+        await stage.passUntil(start + stage.delayMs - (stage.isVirtual ? 1 : 400));
         await stage.nothing();
         await stage.passUntil(start + stage.delayMs + stage.capabilities.delay.precisionMs + 1);
         const again = await stage.takeOne();

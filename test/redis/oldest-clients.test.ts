@@ -1,0 +1,42 @@
+import * as ioredis from "ioredis-oldest";
+import { createClient } from "redis-oldest";
+import { afterAll, describe, expect, it } from "vitest";
+import { createJob } from "jobferry";
+import type { RedisClient } from "jobferry/redis";
+import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { queueOn, wait } from "./stage.ts";
+
+describe.runIf(await isServerAvailable("redis"))("the oldest supported release", async () => {
+  const server = await startServer("redis");
+  afterAll(() => server.remove());
+
+  const clients: Readonly<Record<string, () => Readonly<{ client: RedisClient; end: () => void }>>> = {
+    ioredis: () => {
+      const client = new ioredis.default.default(server.url);
+      return { client, end: () => client.disconnect() };
+    },
+    redis: () => {
+      const client = createClient({ url: server.url });
+      return { client, end: () => client.destroy() };
+    },
+  };
+
+  it.each(Object.keys(clients))("of %s pushes, waits, claims, finishes and closes", async (name) => {
+    const { client, end } = clients[name]?.() ?? expect.fail(name);
+    const queue = queueOn(client);
+    const waiting = queue.pop({ wait: "10s" });
+    await wait(300);
+    const start = performance.now();
+    await queue.push(createJob({ text: "ünï" }));
+    const job = await waiting;
+    expect(job?.payload).toEqual({ text: "ünï" });
+    expect(performance.now() - start).toBeLessThan(700);
+    await job?.complete();
+    await queue.pushBatch([createJob(new Uint8Array([0, 255])), createJob("x".repeat(10_000), { priority: 1 })]);
+    const [large, bytes] = await queue.popBatch(2);
+    expect(large?.payload).toBe("x".repeat(10_000));
+    expect(bytes?.payload).toEqual(new Uint8Array([0, 255]));
+    await queue.close();
+    end();
+  });
+});
