@@ -1,7 +1,7 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { PostgresClient, PostgresPool, PostgresQuery } from "./client.ts";
-import { AnswerLost, breaksConnection, isPreparedElsewhere } from "./errors.ts";
+import { AnswerLost, breaksConnection, isPreparedElsewhere, mayBeDone } from "./errors.ts";
 import type { Settings } from "./options.ts";
 
 export type Row = readonly (string | null)[];
@@ -68,7 +68,7 @@ export class Connections {
       return await this.#send(client, name, text, values);
     } catch (error) {
       broken = breaksConnection(error);
-      throw error;
+      throw mayBeDone(error) ? new AnswerLost("the connection broke before the answer came", { cause: error }) : error;
     } finally {
       client.release(broken);
     }

@@ -31,7 +31,7 @@ import { binaryArray } from "./arrays.ts";
 import { pushInside, runInside } from "./caller-transaction.ts";
 import type { PostgresTransaction } from "./client.ts";
 import { closedError } from "./connections.ts";
-import { classify, mayBeDone } from "./errors.ts";
+import { AnswerLost, classify } from "./errors.ts";
 import { extendResults, extendValues, finishResults, finishValues } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
 import { jobRecords, jobsById } from "./job-records.ts";
@@ -123,7 +123,7 @@ class PostgresDriver implements Driver<PostgresTransaction> {
       this.#pushed(store, jobs, results);
       return results;
     } catch (error) {
-      if (mayBeDone(error)) return unknownPushes(jobs);
+      if (error instanceof AnswerLost) return unknownPushes(jobs);
       throw error;
     }
   }
@@ -182,7 +182,7 @@ class PostgresDriver implements Driver<PostgresTransaction> {
       }
       return results;
     } catch (error) {
-      if (mayBeDone(error)) return items.map(() => "unknown");
+      if (error instanceof AnswerLost) return items.map(() => "unknown");
       throw error;
     }
   }

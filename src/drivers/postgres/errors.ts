@@ -108,7 +108,7 @@ export function breaksConnection(error: unknown): boolean {
   return /^(08...|57P0[1-5]|25006)$/.test(state);
 }
 
-/** Whether the server may have done what it was told although it answered with this. */
+/** Whether the server may have done what it was sent although this came instead of an answer. */
 export function mayBeDone(error: unknown): boolean {
   const state = stateOf(error) ?? "";
   if (error instanceof AnswerLost || NETWORK.has(state) || LOST.test(messageOf(error))) return true;

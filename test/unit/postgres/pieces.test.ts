@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { arrayText, binaryArray } from "../../../src/drivers/postgres/arrays.ts";
+import { breaksConnection, classify, mayBeDone } from "../../../src/drivers/postgres/errors.ts";
+import { labelOf } from "../../../src/drivers/postgres/target-label.ts";
+import { resolveOptions } from "../../../src/drivers/postgres/options.ts";
+import { quoted, storedText, textOf } from "../../../src/drivers/postgres/text.ts";
+
+describe("arrays", () => {
+  test("binary: dimensions, a flag for NULL, the type, the length, then each with its length", () => {
+    expect([...binaryArray({ type: "int4", values: [-1, null] })]).toEqual([
+      ...[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1],
+      ...[0, 0, 0, 4, 255, 255, 255, 255, 255, 255, 255, 255],
+    ]);
+    expect([...binaryArray({ type: "text", values: [] })]).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 25]);
+  });
+
+  test.each([0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1])("binary: the place %i", (value) => {
+    expect(binaryArray({ type: "int8", values: [value] }).readBigInt64BE(24)).toBe(BigInt(value));
+  });
+
+  test("as text: quotes, backslashes, bytes and NULL", () => {
+    expect(arrayText({ type: "text", values: ['a"b', "\\", "NULL", "", null] })).toBe(
+      '{"a\\"b","\\\\","NULL","",NULL}',
+    );
+    expect(arrayText({ type: "bytea", values: [Uint8Array.of(0, 255)] })).toBe('{"\\\\x00ff"}');
+    expect(arrayText({ type: "float8", values: [1.5, -2] })).toBe("{1.5,-2}");
+  });
+});
+
+describe("text", () => {
+  test.each(["plain", "", "a\0b", "\ud800", "\u0001x", '\u0001"x"', "ü🚀"])("%j comes back", (text) => {
+    const stored = storedText(text);
+    expect(textOf(stored)).toBe(text);
+    expect(stored.includes("\0")).toBe(false);
+    expect(stored.isWellFormed()).toBe(true);
+  });
+
+  test("an identifier holds anything", () => expect(quoted('a"b')).toBe('"a""b"'));
+});
+
+describe("what an error means", () => {
+  const of = (code: string, message = "raw text with SQL"): Error => Object.assign(new Error(message), { code });
+
+  test.each([
+    ["28P01", "ACCESS_DENIED", false],
+    ["42501", "ACCESS_DENIED", false],
+    ["25006", "STORE_READ_ONLY", false],
+    ["53100", "STORE_FULL", true],
+    ["53300", "UNAVAILABLE", true],
+    ["40P01", "UNAVAILABLE", true],
+    ["57P03", "UNAVAILABLE", true],
+    ["57014", "UNAVAILABLE", true],
+    ["ECONNREFUSED", "UNAVAILABLE", true],
+    ["42883", "STORE_OUTDATED", false],
+    ["XX001", "STORE_CORRUPT", false],
+    ["23505", "UNEXPECTED", false],
+  ])("%s is %s", (code, wanted, retryable) => {
+    const found = classify(of(code), "PostgreSQL at h:1");
+    expect(found).toMatchObject({ code: wanted, retryable });
+    expect(found.message ?? "").not.toContain("raw text");
+  });
+
+  test("a connection that ended may have done what it was told; one that was never there has not", () => {
+    expect(mayBeDone(new Error("Connection terminated unexpectedly"))).toBe(true);
+    expect(mayBeDone(of("57P01"))).toBe(true);
+    expect(mayBeDone(of("40P01"))).toBe(false);
+    expect(mayBeDone(of("53100"))).toBe(false);
+    expect(breaksConnection(of("25006"))).toBe(true);
+    expect(breaksConnection(of("40001"))).toBe(false);
+  });
+});
+
+describe("what was tried", () => {
+  test.each([
+    ["postgres://app:secret@db:6432/shop", 'PostgreSQL at db:6432, database "shop" as user "app"'],
+    ["postgres://db/shop", 'PostgreSQL at db:5432, database "shop"'],
+    [
+      "postgres://us%40er:p%2Fw@db/shop?sslmode=require&schema=x",
+      'PostgreSQL at db:5432, database "shop" as user "us@er"',
+    ],
+  ])("%s", (url, wanted) => expect(labelOf(resolveOptions({ url }))).toBe(wanted));
+
+  test("options beside a URL win, and a password is never named", () => {
+    const label = labelOf(
+      resolveOptions({ url: "postgres://db/shop", connection: { host: "other", password: "secret" } }),
+    );
+    expect(label).toContain("other");
+    expect(label).not.toContain("secret");
+  });
+
+  test("schema is ours, the rest of the URL is pg's", () => {
+    const { url, schema } = resolveOptions({ url: "postgres://db/shop?sslmode=require&schema=jobs%20of%20x" });
+    expect(url).toBe("postgres://db/shop?sslmode=require");
+    expect(schema).toBe("jobs of x");
+  });
+});
