@@ -1,3 +1,4 @@
+export { Bell } from "./bell.ts";
 export { Deferred } from "./deferred.ts";
 export { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 export type { Duration, DurationLimits } from "./duration.ts";
