@@ -207,7 +207,7 @@ export class CoordinationStage {
   }
 
   /** Wants the watcher to see these values by name, and then nothing else. */
-  async sees(watcher: Watcher, wanted: Readonly<Record<string, string>>, withinMs = this.lagMs): Promise<void> {
+  async sees(watcher: Watcher, wanted: Readonly<Record<string, string>>, withinMs: number = this.lagMs): Promise<void> {
     const text = stateText(named(wanted));
     const seen = (): string => stateText(watcher.keys.map((key) => [key, watcher.state.get(key) ?? ""]));
     try {

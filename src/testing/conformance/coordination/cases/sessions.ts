@@ -148,7 +148,7 @@ export const sessions: CoordinationCaseGroup = {
           () => "no answer",
         );
         await stage.sees(watcher, {}, stage.latestEndMs + stage.lagMs);
-        const mine = await stage.openSession(third);
+        const mine = await stage.openSession(third, Math.min(stage.capabilities.session.maxTtlMs, stage.ttlMs * 20));
         const taken = await stage.put("lock", "third", { client: third, session: mine });
         await heal?.();
         await stage.pass(stage.lagMs);
