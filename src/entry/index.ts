@@ -10,6 +10,8 @@ import {
   type Reserve,
   type ReservedJob,
 } from "../core/index.ts";
+import { Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
+import { type MemoryCoordination, memoryCoordinationStore } from "../drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { checkOptions } from "../runtime/index.ts";
 
@@ -81,6 +83,23 @@ export {
   type WorkerOptions,
   WorkerPool,
 } from "../worker/index.ts";
+export {
+  Cluster,
+  type ClusterEvents,
+  type ClusterNode,
+  type ClusterOptions,
+  Election,
+  type ElectionEvents,
+  type Gap,
+  type Leader,
+  type Leadership,
+  Lock,
+  type LockOptions,
+  type Message,
+  type SubscribeOptions,
+  Subscription,
+} from "../cluster/index.ts";
+export { MemoryCoordination } from "../drivers/memory/coordination-store.ts";
 export { createQueue } from "./create-queue.ts";
 
 export type MemoryQueueOptions = QueueOptions &
@@ -94,6 +113,19 @@ export function memoryQueue(options: MemoryQueueOptions = {}): Queue {
   checkOptions("memoryQueue", options, [...QUEUE_OPTIONS, "copy"]);
   const { copy, ...rest } = options;
   return new Queue(memoryDriver(copy === undefined ? {} : { copy }), rest);
+}
+
+export type MemoryClusterOptions = ClusterOptions &
+  Readonly<{
+    /** What the nodes share. Default: one memory for the whole process. */
+    memory?: MemoryCoordination;
+  }>;
+
+/** A node of a cluster within this process. */
+export function memoryCluster(options: MemoryClusterOptions): Cluster {
+  checkOptions("memoryCluster", options, [...CLUSTER_OPTIONS, "memory"]);
+  const { memory, ...rest } = options;
+  return new Cluster(memoryCoordinationStore(memory), rest);
 }
 
 /** The default manager, which the top-level functions work on. */

@@ -6,6 +6,7 @@
  * - Nothing is emulated. Several clients share one space, as several processes share a server; for tests and for clusters of one process.
  */
 import type {
+  Clock,
   Compare,
   CoordinationCapabilities,
   CoordinationContext,
@@ -49,21 +50,30 @@ export class MemoryCoordination {
   }
 }
 
+const ofClock = new WeakMap<Clock, MemoryCoordination>();
+
+/** What clusters of this process share when they are not told otherwise: one memory for each clock. */
+function memoryOf(clock: Clock): MemoryCoordination {
+  const known = ofClock.get(clock) ?? new MemoryCoordination();
+  ofClock.set(clock, known);
+  return known;
+}
+
 class MemoryStore implements CoordinationStore {
   readonly name = "memory";
   readonly capabilities: CoordinationCapabilities = CAPABILITIES;
-  readonly #shared: MemoryCoordination;
+  readonly #shared: MemoryCoordination | undefined;
   readonly #closed = new AbortController();
   #open: CoordinationSpace | undefined;
 
-  constructor(shared: MemoryCoordination) {
+  constructor(shared: MemoryCoordination | undefined) {
     this.#shared = shared;
   }
 
   async open(context: CoordinationContext): Promise<void> {
     if (this.#closed.signal.aborted) throw closed();
     if (this.#open !== undefined) return;
-    this.#open = this.#shared.spaceOn(context);
+    this.#open = (this.#shared ?? memoryOf(context.clock)).spaceOn(context);
     this.#open.join();
   }
 
@@ -153,7 +163,7 @@ function closed(): JobferryError {
   return new JobferryError("CLOSED", "The memory store is closed. Make another one.");
 }
 
-/** A client on `shared`; without it on a space of its own. */
-export function memoryCoordinationStore(shared: MemoryCoordination = new MemoryCoordination()): CoordinationStore {
+/** A client on `shared`; without it on what all in this process share that use the same clock. */
+export function memoryCoordinationStore(shared?: MemoryCoordination): CoordinationStore {
   return new MemoryStore(shared);
 }

@@ -1,0 +1,249 @@
+import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
+import { checkJson, Emitter } from "../core/index.ts";
+import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
+import { Bus } from "./bus.ts";
+import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
+import { Election, leaderOf, type Leader } from "./election.ts";
+import type { Lock } from "./lock.ts";
+import { Locks, type LockOptions } from "./locks.ts";
+import { Members, nodesOf, type ClusterNode } from "./members.ts";
+import { NodeSession } from "./node-session.ts";
+import { StoreLink } from "./store-link.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
+import type { Message } from "./topic.ts";
+
+export type ClusterEvents = {
+  /** Seen in the store; this node too. */
+  joined: Readonly<{ node: ClusterNode }>;
+  left: Readonly<{ node: ClusterNode }>;
+  /** Another one leads; undefined while there is none. */
+  leader: Readonly<{ leader: Leader | undefined }>;
+  /** This node lost its session, and its locks and leadership with it. It joins again by itself. */
+  lost: Readonly<{ reason: JobferryError }>;
+  rejoined: Readonly<{ nodeId: string }>;
+  error: Readonly<{ error: JobferryError }>;
+};
+
+type Status = "new" | "running" | "stopped";
+
+/**
+ * One node of a cluster: election, locks, membership and broadcasts over any coordination store. Everything that it holds hangs on a session in
+ * the store; `stop` ends it, and others take over at once.
+ * @throws INVALID_ARGUMENT for options that are wrong, do not fit together, or go beyond what the store takes.
+ */
+export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
+  readonly #settings: ClusterSettings;
+  readonly #link: StoreLink;
+  readonly #node: NodeSession;
+  readonly #locks: Locks;
+  readonly #bus: Bus;
+  readonly #members: Members;
+  readonly #watching = new AbortController();
+  #followed: readonly Promise<void>[] = [];
+  #line: ReadonlyMap<string, CoordinationEntry> = new Map();
+  #leader: Leader | undefined;
+  #election: Election | undefined;
+  #status: Status = "new";
+  #starting: Promise<this> | undefined;
+  #stopping: Promise<void> | undefined;
+  #joins = 0;
+
+  constructor(store: CoordinationStore, options: ClusterOptions) {
+    super();
+    this.#settings = checkClusterOptions(store, options);
+    checkJson(options.info ?? null);
+    const report = (error: unknown): void => this.#tellError(error);
+    this.#link = new StoreLink(store, this.#settings.clock, report);
+    this.#node = new NodeSession(this.#link, this.#settings, {
+      joined: () => this.#joined(),
+      lost: (reason) => this.#tell("lost", { reason }),
+    });
+    this.#locks = new Locks(this.#link, this.#settings, this.#node);
+    this.#bus = new Bus(this.#link, this.#settings, report);
+    this.#members = new Members(this.#settings.nodeId);
+  }
+
+  get nodeId(): string {
+    return this.#settings.nodeId;
+  }
+
+  /** Whether this node has a session that counts now. */
+  get isJoined(): boolean {
+    return this.#node.current !== undefined;
+  }
+
+  /** As last seen; undefined while there is none. It may be outdated: only the leader's own `leadership` and its term decide. */
+  get leader(): Leader | undefined {
+    return this.#leader;
+  }
+
+  /**
+   * Opens the store and joins. When it fails nothing of this node is left in the store.
+   * @throws NODE_ID_TAKEN, UNAVAILABLE, CLOSED, or what the store says.
+   */
+  start(): Promise<this> {
+    if (this.#stopping !== undefined) return Promise.reject(this.#closed());
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<this> {
+    const { store } = this.#link;
+    try {
+      await this.#link.ask("Opening the store", () => store.open({ clock: this.#settings.clock }));
+      await this.#node.start();
+    } catch (error) {
+      await store.close().catch(() => undefined);
+      throw error;
+    }
+    this.#status = "running";
+    const { keys } = this.#settings;
+    const { signal } = this.#watching;
+    this.#followed = [
+      this.#link.follow(keys.nodes, signal, (state) => this.#sawNodes(state)),
+      this.#link.follow(keys.election, signal, (state) => this.#sawLine(state)),
+    ];
+    return this;
+  }
+
+  /** Gives everything up: others lead and lock at once. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const started = await this.#starting?.then(
+      () => true,
+      () => false,
+    );
+    this.#status = "stopped";
+    if (started !== true) return;
+    const reason = new JobferryError("SHUTDOWN", `The node ${JSON.stringify(this.nodeId)} leaves its cluster.`);
+    this.#watching.abort();
+    const ended = await Promise.allSettled([
+      // Its places go with the session; here only those who act on them are told first.
+      this.#election?.end(reason, "with its session"),
+      this.#locks.stop(reason),
+      this.#node.stop(reason),
+      this.#bus.stop(reason),
+      ...this.#followed,
+    ]);
+    for (const one of ended) if (one.status === "rejected") this.#link.report(one.reason, "Leaving the cluster");
+    await this.#link.store.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** Makes this node a candidate. Resolves when it stands in the line; whether it leads, the election tells. */
+  async elect(): Promise<Election> {
+    this.#check();
+    if (this.#election !== undefined) {
+      await this.#election.stand();
+      return this.#election;
+    }
+    const { keys, nodeId } = this.#settings;
+    const election = new Election(this.#link, this.#node, nodeId, keys.election, (error) => this.#tellError(error));
+    this.#election = election;
+    election.follow(this.#line);
+    await election.stand();
+    return election;
+  }
+
+  /** No candidate any more. Another `elect` begins at the end of the line. */
+  async resign(): Promise<void> {
+    const election = this.#election;
+    this.#election = undefined;
+    const reason = new JobferryError("SHUTDOWN", "The node resigned.");
+    await this.#link.ask("Resigning", async () => election?.end(reason, "at once"));
+  }
+
+  /**
+   * Waits for a lock of the cluster, in the order of those who asked. `await using` releases it.
+   * @throws LOCK_BUSY after `wait`, the signal's reason, INVALID_ARGUMENT for a name that the store cannot take.
+   */
+  async lock(name: string, options?: LockOptions): Promise<Lock> {
+    this.#check();
+    return this.#locks.lock(name, options);
+  }
+
+  /** The living nodes, as the store has them now. */
+  async nodes(): Promise<readonly ClusterNode[]> {
+    this.#check();
+    const { keys, nodeId } = this.#settings;
+    const { entries } = await this.#link.ask("Listing the nodes", () => this.#link.store.list(keys.nodes));
+    return nodesOf(entries, nodeId);
+  }
+
+  /** What others see of this node's load: JSON. Told with the next heartbeat. */
+  setLoad(load: unknown): void {
+    checkJson(load);
+    this.#node.setLoad(load);
+  }
+
+  /** Sends JSON to all who subscribed to the topic, this node included. Resolves to its number when the store keeps it. */
+  async broadcast(topic: string, data: unknown): Promise<bigint> {
+    this.#check();
+    return this.#bus.broadcast(topic, data);
+  }
+
+  /** What is sent after this resolved reaches the handler, at least once while it is kept, and not twice in one subscription. */
+  async subscribe(
+    topic: string,
+    handler: (message: Message) => unknown,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    this.#check();
+    return this.#bus.subscribe(topic, handler, options);
+  }
+
+  #check(): void {
+    if (this.#status === "running") return;
+    if (this.#status === "stopped" || this.#stopping !== undefined) throw this.#closed();
+    throw new JobferryError("NOT_OPEN", "The node has not joined its cluster. Await start() first.");
+  }
+
+  #closed(): JobferryError {
+    return new JobferryError("CLOSED", "The node has left its cluster. Make another Cluster.");
+  }
+
+  #joined(): void {
+    this.#joins += 1;
+    if (this.#joins > 1) this.#tell("rejoined", { nodeId: this.nodeId });
+  }
+
+  #sawNodes(state: ReadonlyMap<string, CoordinationEntry>): void {
+    const { joined, left } = this.#members.next(state);
+    for (const node of left) this.#tell("left", { node });
+    for (const node of joined) this.#tell("joined", { node });
+  }
+
+  #sawLine(state: ReadonlyMap<string, CoordinationEntry>): void {
+    this.#line = state;
+    const leader = leaderOf(state);
+    const isSame = leader?.term === this.#leader?.term;
+    this.#leader = leader;
+    this.#election?.follow(state);
+    if (!isSame) this.#tell("leader", { leader });
+  }
+
+  #tell<K extends keyof ClusterEvents>(event: K, value: ClusterEvents[K]): void {
+    this.emit(event, value, (error) => this.#tellError(error));
+  }
+
+  #tellError(thrown: unknown): void {
+    const error = isJobferryError(thrown)
+      ? thrown
+      : new JobferryError("UNEXPECTED", `A listener or handler threw: ${failureFrom(thrown).message}`, {
+          cause: thrown,
+        });
+    const { logger } = this.#settings;
+    if (this.hears("error")) {
+      this.emit("error", { error }, (cause) =>
+        logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again."),
+      );
+    } else logger.warn({ code: error.code, err: error, nodeId: this.nodeId }, error.message);
+  }
+}
