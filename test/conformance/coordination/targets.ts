@@ -2,11 +2,19 @@ import type { CoordinationStore } from "../../../src/contract/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import type { CoordinationTarget } from "../../../src/testing/conformance/coordination/index.ts";
 import { virtualClock } from "../../../src/testing/virtual-clock.ts";
+import { ConsulServer } from "./consul-server.ts";
+import { ConsulStore } from "./consul-store.ts";
+import { EtcdServer } from "./etcd-server.ts";
+import { EtcdStore } from "./etcd-store.ts";
 import { FaultyClient } from "./faults.ts";
+import { ZookeeperServer } from "./zookeeper-server.ts";
+import { ZookeeperStore } from "./zookeeper-store.ts";
 
 /** Several clients on one server in this process, on a virtual clock, with lines that can be cut. `connect` makes another client of the newest server. */
 export function inProcess(
-  start: (clock: ReturnType<typeof virtualClock>) => Readonly<{ connect(): CoordinationStore; forgetHistory?(): void }>,
+  start: (
+    clock: ReturnType<typeof virtualClock>,
+  ) => Readonly<{ connect(): CoordinationStore; forgetHistory?(): void; stop?(): void }>,
   wrap: (client: CoordinationStore) => CoordinationStore = (client) => client,
 ): CoordinationTarget {
   const clock = virtualClock();
@@ -42,6 +50,7 @@ export function inProcess(
     cleanup: async () => {
       await Promise.all(dead.map((one) => one.close()));
       dead = [];
+      server?.stop?.();
       faulty.clear();
     },
   };
@@ -52,3 +61,21 @@ export const memoryTarget = (wrap?: (client: CoordinationStore) => CoordinationS
     const shared = new MemoryCoordination();
     return { connect: () => memoryCoordinationStore(shared) };
   }, wrap);
+
+export const etcdTarget = (): CoordinationTarget =>
+  inProcess((clock) => {
+    const server = new EtcdServer(clock);
+    return { connect: () => new EtcdStore(server), forgetHistory: () => server.compact(), stop: () => server.stop() };
+  });
+
+export const consulTarget = (): CoordinationTarget =>
+  inProcess((clock) => {
+    const server = new ConsulServer(clock);
+    return { connect: () => new ConsulStore(server), stop: () => server.stop() };
+  });
+
+export const zookeeperTarget = (): CoordinationTarget =>
+  inProcess((clock) => {
+    const server = new ZookeeperServer(clock);
+    return { connect: () => new ZookeeperStore(server), stop: () => server.stop() };
+  });
