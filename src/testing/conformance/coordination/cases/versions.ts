@@ -67,6 +67,7 @@ export const versions: CoordinationCaseGroup = {
               await client.transact([], [{ put: keyOf(`w${place}-${n}`), value: bytesOf("x") }]);
           }),
         ).then(() => (writing = false));
+        writes.catch(() => (writing = false)); // told below; a check that fails before must not leave it unheard
         const seen = new Set<string>();
         let highest = 0n;
         while (writing) {

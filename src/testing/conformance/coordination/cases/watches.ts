@@ -135,6 +135,7 @@ export const watches: CoordinationCaseGroup = {
         const reader = await stage.another();
         const watchers = [stage.watch(reader), stage.watch()];
         const writing = churn(stage, 60);
+        writing.catch(() => undefined); // told below; a check that fails before must not leave it unheard
         const listed = await reader.list(keyOf(""));
         const late = stage.watch(reader, keyOf(""), listed.revision);
         const left = await writing;
@@ -168,6 +169,7 @@ export const watches: CoordinationCaseGroup = {
             while (slow) await stage.pass(1);
           }
         })();
+        watching.catch(() => undefined); // told below; a check that fails before must not leave it unheard
         await stage.until(() => started, stage.lagMs, "the watch starts");
         const left = await churn(stage, 60);
         slow = false;
