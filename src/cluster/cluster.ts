@@ -3,7 +3,7 @@ import { checkJson, Emitter } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
 import { Bus } from "./bus.ts";
 import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
-import { Election, leaderOf, type Leader } from "./election.ts";
+import { Election, leaderOf, type ElectOptions, type Leader } from "./election.ts";
 import type { Lock } from "./lock.ts";
 import { Locks, type LockOptions } from "./locks.ts";
 import { Members, nodesOf, type ClusterNode } from "./members.ts";
@@ -138,14 +138,16 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   }
 
   /** Makes this node a candidate. Resolves when it stands in the line; whether it leads, the election tells. */
-  async elect(): Promise<Election> {
+  async elect(options: ElectOptions = {}): Promise<Election> {
     this.#check();
     if (this.#election !== undefined) {
+      this.#election.listen(options);
       await this.#election.stand();
       return this.#election;
     }
     const { keys, nodeId } = this.#settings;
     const election = new Election(this.#link, this.#node, nodeId, keys.election, (error) => this.#tellError(error));
+    election.listen(options);
     this.#election = election;
     election.follow(this.#line);
     await election.stand();

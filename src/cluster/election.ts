@@ -1,7 +1,7 @@
 import type { Compare, CoordinationEntry } from "../contract/index.ts";
 import { Emitter } from "../core/index.ts";
 import { JobferryError } from "../errors/index.ts";
-import { Deferred, type KeptSession } from "../runtime/index.ts";
+import { checkOptions, Deferred, type KeptSession } from "../runtime/index.ts";
 import { objectOf } from "./json-bytes.ts";
 import { Lock } from "./lock.ts";
 import type { NodeSession } from "./node-session.ts";
@@ -26,6 +26,12 @@ export type ElectionEvents = {
   /** This node leads no more. */
   deposed: Readonly<{ term: bigint; reason: JobferryError }>;
 };
+
+export type ElectOptions = Readonly<{
+  /** Called at once when this node leads already. */
+  onElected?: (leadership: Leadership) => unknown;
+  onDeposed?: (event: ElectionEvents["deposed"]) => unknown;
+}>;
 
 export function leaderOf(state: ReadonlyMap<string, CoordinationEntry>): Leader | undefined {
   const [first] = inOrder(state.values());
@@ -83,6 +89,17 @@ export class Election extends Emitter<ElectionEvents> {
       await Promise.race([this.#elected.promise, aborted.promise]);
       over.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Before it stands: an event that comes with the first state must find its listener. */
+  listen(options: ElectOptions): void {
+    checkOptions("elect", options, ["onElected", "onDeposed"]);
+    const { onElected, onDeposed } = options;
+    const { leadership } = this;
+    if (onDeposed !== undefined) this.on("deposed", onDeposed);
+    if (onElected === undefined) return;
+    this.on("elected", onElected);
+    if (leadership !== undefined) void Promise.resolve(leadership).then(onElected).catch(this.#report);
   }
 
   /** Takes a place in the line, and again with every new session of the node. */

@@ -90,6 +90,7 @@ export {
   type ClusterOptions,
   Election,
   type ElectionEvents,
+  type ElectOptions,
   type Gap,
   type Leader,
   type Leadership,

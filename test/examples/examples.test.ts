@@ -44,6 +44,13 @@ const printed: Readonly<Record<string, readonly string[]>> = {
     "ALERT charge failed for good: card was stolen",
   ],
   "transactional-push.ts": ["rolled back: no money", "orders: 1 jobs: 1"],
+  "locks.ts": ["one report", "busy, later then", "current holder: stored", "old holder: refused"],
+  "leader.ts": [
+    ...["node-1 leads, its term is a number: true", "tidying up", "node-1 leads no more: SHUTDOWN"],
+    ...["node-2 leads, its term is a number: true", "tidying up", "leader: node-2", "nodes: node-2"],
+    "node-2 leads no more: SHUTDOWN",
+  ],
+  "broadcast.ts": ["shop { changed: 7 }", "shop { changed: 8 }"],
   "timeouts.ts": ["slow TIMEOUT"],
   "graceful-shutdown.ts": ["stopped: signal", "reserved 0, nothing lost: true"],
   "pausing.ts": ["paused: undefined", "resumed: letter"],

@@ -149,3 +149,20 @@ test("a place that somebody removed by hand is no leadership any more", async ()
   expect(leading(elections)).toEqual([0]);
   await operator.close();
 });
+
+test("listeners given to elect miss no event, also when the node leads already", async () => {
+  const stage = newStage();
+  const { cluster } = await stage.started("a");
+  const events: string[] = [];
+  const listen = (who: string) => ({
+    onElected: ({ term }: { term: bigint }) => events.push(`${who} elected ${term > 0n}`),
+    onDeposed: ({ reason }: { reason: { code: string } }) => events.push(`${who} ${reason.code}`),
+  });
+  await cluster.elect(listen("first"));
+  await stage.pass(0);
+  await cluster.elect(listen("second"));
+  await stage.pass(0);
+  await cluster.resign();
+  expect(events).toEqual(["first elected true", "second elected true", "first SHUTDOWN", "second SHUTDOWN"]);
+  await expect(cluster.elect({ onElect: () => undefined } as never)).rejects.toThrow(/Did you mean "onElected"/);
+});
