@@ -39,9 +39,9 @@ export class Bus {
         `The message has ${value.length} bytes with its head; this store takes ${valueBytes}. Store it elsewhere and send a reference.`,
       );
     }
-    const topic = this.#topic(name, prefix);
+    if (this.#stopped !== undefined) throw this.#stopped;
     const number = await this.#put(`${prefix}${idOfSequence(nextSequence())}`, value);
-    if (topic.size > this.#settings.maxMessages) await topic.prune();
+    if (this.#stopped === undefined) await this.#topic(name, prefix).sent();
     return number;
   }
 
@@ -53,6 +53,22 @@ export class Bus {
     const prefix = this.#settings.keys.topic(checkName("topic", name));
     checkSubscribe(handler, options);
     const topic = this.#topic(name, prefix);
+    // Somebody who listens keeps it open meanwhile.
+    const unlisten = topic.listen(() => undefined);
+    try {
+      return await this.#subscribe(name, prefix, topic, handler, options);
+    } finally {
+      unlisten();
+    }
+  }
+
+  async #subscribe(
+    name: string,
+    prefix: string,
+    topic: Topic,
+    handler: (message: Message) => unknown,
+    options: SubscribeOptions,
+  ): Promise<Subscription> {
     await topic.ready;
     const warn = (gap: Gap): void =>
       this.#settings.logger.warn(
@@ -87,7 +103,10 @@ export class Bus {
     const known = this.#topics.get(name);
     if (known !== undefined) return known;
     const { keepMs, maxMessages } = this.#settings;
-    const made = new Topic(this.#link, prefix, { keepMs, maxMessages });
+    const made: Topic = new Topic(this.#link, prefix, { keepMs, maxMessages }, () => {
+      if (this.#topics.get(name) === made) this.#topics.delete(name);
+      void made.close();
+    });
     this.#topics.set(name, made);
     return made;
   }

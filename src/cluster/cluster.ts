@@ -1,6 +1,7 @@
 import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
 import { checkJson, Emitter } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
+import { settledWithin } from "../runtime/index.ts";
 import { Bus } from "./bus.ts";
 import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
 import { Election, leaderOf, type ElectOptions, type Leader } from "./election.ts";
@@ -121,6 +122,17 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     if (started !== true) return;
     const reason = new JobferryError("SHUTDOWN", `The node ${JSON.stringify(this.nodeId)} leaves its cluster.`);
     this.#watching.abort();
+    const leaving = this.#leave(reason);
+    const { clock, electionMs } = this.#settings;
+    // A store that does not answer must not hold up the end of the process; after this time its sessions have ended by themselves.
+    if (!(await settledWithin(clock, leaving, electionMs))) {
+      const text = "The store did not confirm the leaving. Others take over when the session has ended.";
+      this.#tellError(new JobferryError("UNAVAILABLE", text, { retryable: true }));
+    }
+    await this.#link.store.close();
+  }
+
+  async #leave(reason: JobferryError): Promise<void> {
     const ended = await Promise.allSettled([
       // Its places go with the session; here only those who act on them are told first.
       this.#election?.end(reason, "with its session"),
@@ -130,7 +142,6 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       ...this.#followed,
     ]);
     for (const one of ended) if (one.status === "rejected") this.#link.report(one.reason, "Leaving the cluster");
-    await this.#link.store.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 import { JobferryError } from "../errors/index.ts";
-import { checkName, checkOptions, KeptSession, parseDuration, sleep, type Duration } from "../runtime/index.ts";
+import { checkName, checkOptions, parseDuration, sleep, type Duration, type KeptSession } from "../runtime/index.ts";
 import { checkTimeout, type ClusterSettings } from "./cluster-options.ts";
 import { Lock } from "./lock.ts";
+import { LockSessions } from "./lock-sessions.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { StoreLink } from "./store-link.ts";
 import { Place } from "./waiting-line.ts";
@@ -21,13 +22,14 @@ export class Locks {
   readonly #node: NodeSession;
   readonly #stop = new AbortController();
   readonly #held = new Set<Lock>();
-  readonly #sessions = new Map<number, Promise<KeptSession>>();
+  readonly #sessions: LockSessions;
   readonly #waiting = new Set<Promise<unknown>>();
 
   constructor(link: StoreLink, settings: ClusterSettings, node: NodeSession) {
     this.#link = link;
     this.#settings = settings;
     this.#node = node;
+    this.#sessions = new LockSessions(link, settings.heartbeatMs);
   }
 
   async lock(name: string, options: LockOptions = {}): Promise<Lock> {
@@ -52,11 +54,7 @@ export class Locks {
     this.#stop.abort(reason);
     for (const lock of this.#held) lock.end(reason);
     await Promise.allSettled(this.#waiting);
-    const sessions = await Promise.allSettled(this.#sessions.values());
-    this.#sessions.clear();
-    await Promise.all(
-      sessions.map(async (opened) => (opened.status === "fulfilled" ? opened.value.close(reason) : {})),
-    );
+    await this.#sessions.stop(reason);
   }
 
   async #acquire(
@@ -76,7 +74,7 @@ export class Locks {
     try {
       for (;;) {
         const session = await this.#session(ttlMs, over);
-        const lock = await this.#stand(name, line, session, waitMs, over);
+        const lock = await this.#stand(name, line, ttlMs, session, waitMs, over);
         if (lock !== undefined) return lock;
       }
     } finally {
@@ -88,6 +86,7 @@ export class Locks {
   async #stand(
     name: string,
     line: string,
+    ttlMs: number,
     session: KeptSession,
     waitMs: number | undefined,
     over: AbortSignal,
@@ -96,10 +95,11 @@ export class Locks {
     try {
       place = await Place.take(this.#link, line, this.#settings.nodeId, session);
       await this.#wait(place, name, waitMs, over);
-      return this.#lockAt(name, place);
+      return this.#lockAt(name, ttlMs, place);
     } catch (error) {
       if (!session.isLive && !over.aborted) return undefined;
       await place?.leave().catch((thrown: unknown) => this.#link.report(thrown, "Leaving a lock's line"));
+      this.#done(ttlMs, session);
       throw error;
     }
   }
@@ -116,7 +116,7 @@ export class Locks {
     }
   }
 
-  #lockAt(name: string, place: Place): Lock {
+  #lockAt(name: string, ttlMs: number, place: Place): Lock {
     const { key, token, session } = place;
     const lock: Lock = new Lock({
       name,
@@ -126,6 +126,7 @@ export class Locks {
       giveUp: async () => {
         this.#held.delete(lock);
         await place.leave();
+        this.#done(ttlMs, session);
       },
     });
     this.#held.add(lock);
@@ -133,24 +134,17 @@ export class Locks {
     return lock;
   }
 
-  /** The node's own where the times are equal; else one for each time-out, opened when it is needed. */
+  /** The node's own where the times are equal. */
   async #session(ttlMs: number, over: AbortSignal): Promise<KeptSession> {
     if (ttlMs === this.#settings.electionMs) return this.#node.live(over);
     over.throwIfAborted();
-    const known = await this.#sessions.get(ttlMs);
-    if (known?.isLive) return known;
-    const renewEveryMs = Math.min(this.#settings.heartbeatMs, ttlMs / 4);
-    const trouble = (error: unknown): void => this.#link.report(error, "Renewing a lock's session");
-    const opening = this.#link.ask("Opening a session", () =>
-      KeptSession.open(this.#link.store, this.#link.clock, { ttlMs, renewEveryMs }, trouble),
-    );
-    this.#sessions.set(ttlMs, opening);
-    try {
-      return await opening;
-    } catch (error) {
-      this.#sessions.delete(ttlMs);
-      throw error;
-    }
+    return this.#sessions.use(ttlMs);
+  }
+
+  /** After a lock, or a place in its line, is given up. */
+  #done(ttlMs: number, session: KeptSession): void {
+    if (ttlMs === this.#settings.electionMs || this.#stop.signal.aborted) return;
+    this.#sessions.done(ttlMs, session, new JobferryError("SHUTDOWN", "No lock uses the session any more."));
   }
 }
 

@@ -93,10 +93,12 @@ export class StoreLink {
   ): Promise<void> {
     const state = new Map<string, CoordinationEntry>();
     let pause = FIRST_PAUSE_MS;
+    let isBroken = false;
     while (!signal.aborted) {
       try {
         for await (const event of this.store.watch(prefix, { signal })) {
           pause = FIRST_PAUSE_MS;
+          isBroken = false;
           if (event.kind === "reset") state.clear();
           else for (const key of event.removed) state.delete(key);
           for (const entry of event.entries) state.set(entry.key, entry);
@@ -106,7 +108,9 @@ export class StoreLink {
         if (signal.aborted) return;
       } catch (error) {
         if (signal.aborted) return;
-        this.report(error, "A watch");
+        // Once: it is tried again every second for as long as the store is away.
+        if (!isBroken) this.report(error, "A watch");
+        isBroken = true;
       }
       await sleep(this.clock, pause * (0.5 + this.clock.random()), signal, { keepAlive: false });
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS);

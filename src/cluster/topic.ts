@@ -31,6 +31,7 @@ export class Topic {
   readonly prefix: string;
   readonly #link: StoreLink;
   readonly #rules: TopicRules;
+  readonly #unused: () => void;
   readonly #stop = new AbortController();
   readonly #followed: Promise<void>;
   readonly #ready: Deferred = new Deferred();
@@ -41,7 +42,9 @@ export class Topic {
   #timer: Timer | undefined;
   #pruning: Promise<void> | undefined;
 
-  constructor(link: StoreLink, prefix: string, rules: TopicRules) {
+  /** `unused` is called when nothing is kept and nobody listens any more. */
+  constructor(link: StoreLink, prefix: string, rules: TopicRules, unused: () => void) {
+    this.#unused = unused;
     this.#link = link;
     this.prefix = prefix;
     this.#rules = rules;
@@ -58,8 +61,9 @@ export class Topic {
     return BigInt(this.#marker === undefined ? "0" : decoder.decode(this.#marker.value));
   }
 
-  get size(): number {
-    return this.#messages.length;
+  /** After a message of this node: when there are too many it waits, so that a fast sender cannot fill the store. */
+  async sent(): Promise<void> {
+    if (this.#messages.length > this.#rules.maxMessages) await this.prune();
   }
 
   /** The first kept message behind the number; bytes that are no message are passed over. */
@@ -74,7 +78,10 @@ export class Topic {
   /** Called after each change. @returns what ends it. */
   listen(changed: () => void): () => void {
     this.#listeners.add(changed);
-    return () => void this.#listeners.delete(changed);
+    return () => {
+      this.#listeners.delete(changed);
+      this.#checkUse();
+    };
   }
 
   async close(): Promise<void> {
@@ -95,6 +102,11 @@ export class Topic {
     this.#ready.resolve();
     for (const changed of this.#listeners) changed();
     this.#arm();
+    this.#checkUse();
+  }
+
+  #checkUse(): void {
+    if (this.#listeners.size === 0 && this.#messages.length === 0 && !this.#stop.signal.aborted) this.#unused();
   }
 
   /** One timer: it goes to the time at which the oldest message may go. */

@@ -13,6 +13,7 @@ export class FaultyClient implements CoordinationStore {
   #cut: AbortController | undefined;
   #losesAnswer = false;
   #dead = false;
+  #hangs = false;
   /** Calls that reached the store. A watch is one. */
   requests = 0;
 
@@ -42,6 +43,11 @@ export class FaultyClient implements CoordinationStore {
   die(): void {
     this.cut();
     this.#dead = true;
+  }
+
+  /** Calls from now on are never answered. */
+  hang(): void {
+    this.#hangs = true;
   }
 
   loseNextAnswer(): void {
@@ -82,6 +88,7 @@ export class FaultyClient implements CoordinationStore {
   async #through<T>(call: () => Promise<T>): Promise<T> {
     this.#check();
     this.requests += 1;
+    if (this.#hangs) return new Promise<never>(() => undefined);
     const result = await call();
     this.#check();
     return result;

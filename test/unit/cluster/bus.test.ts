@@ -173,6 +173,22 @@ test("after close nothing comes, and close waits for the handler that runs", asy
   expect(running).toBe(0);
 });
 
+test("a topic that nobody uses any more is not watched any more, and can be used again", async () => {
+  const stage = newStage();
+  const a = await stage.started("a", { keepMessages: KEEP });
+  for (let n = 0; n < 20; n += 1) await a.cluster.broadcast(`topic ${n}`, n);
+  await stage.pass(KEEP * 2);
+  const before = a.line.requests;
+  await stage.pass(KEEP);
+  expect(a.line.requests - before, "heartbeats only").toBeLessThanOrEqual(KEEP / 500 + 1);
+  const got: Message[] = [];
+  const subscription = await a.cluster.subscribe("topic 3", (message) => got.push(message));
+  await a.cluster.broadcast("topic 3", "again");
+  await stage.pass(0);
+  await subscription.close();
+  expect(data(got)).toEqual(["again"]);
+});
+
 describe("bad input is refused before anything is stored", () => {
   test.each([
     ["a Map", "news", new Map(), "PAYLOAD_INVALID"],

@@ -193,6 +193,34 @@ test("a lock with a time-out of its own ends by that, and those of one time-out 
   expect((await stage.settled(b.cluster.lock("slow"), TTL)).token).toBeGreaterThan(slow.token);
 });
 
+test("locks of one time-out that are asked for at once share a session, which ends when it was not used for that time", async () => {
+  const stage = newStage();
+  const a = await stage.started("a");
+  const before = a.line.requests;
+  const locks = await stage.settled(Promise.all(["x", "y", "z"].map((name) => a.cluster.lock(name, { ttl: TTL / 2 }))));
+  expect(a.line.requests - before, "a session, three places, three looks").toBe(7);
+  await Promise.all(locks.map((lock) => lock.release()));
+  const again = await a.cluster.lock("x", { ttl: TTL / 2 });
+  expect(a.line.requests - before, "three releases, a place, a look").toBe(12);
+  await again.release();
+  await stage.pass(TTL);
+  const idle = a.line.requests;
+  await stage.pass(TTL);
+  expect(a.line.requests - idle, "only the node's own heartbeats are left").toBeLessThanOrEqual(6);
+});
+
+test("a session of a lock that was lost is replaced", async () => {
+  const stage = newStage();
+  const a = await stage.started("a");
+  const first = await a.cluster.lock("x", { ttl: TTL / 2 });
+  const heal = a.line.cut();
+  await stage.pass(TTL / 2);
+  expect([first.held, a.cluster.isJoined]).toEqual([false, true]);
+  heal();
+  const second = await stage.settled(a.cluster.lock("x", { ttl: TTL / 2 }), TTL);
+  expect([second.held, second.token > first.token]).toEqual([true, true]);
+});
+
 test("an answer that never came is read back: one place, and the lock works", async () => {
   const stage = newStage();
   const [a, b] = [await stage.started("a"), await stage.started("b")];

@@ -166,6 +166,16 @@ describe("starting and stopping", () => {
   });
 });
 
+test("a stop while the store hangs ends after the time-out, and says so", async () => {
+  const stage = newStage();
+  const a = await stage.started("a");
+  a.line.hang();
+  const start = stage.clock.monotonic();
+  await stage.settled(a.cluster.stop(), TTL * 2);
+  expect(stage.clock.monotonic() - start).toBeLessThanOrEqual(TTL + 20);
+  expect(a.errors.at(-1)).toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining("did not confirm") });
+});
+
 describe("times that cannot work together are refused at construction", () => {
   const store = memoryCoordinationStore(new MemoryCoordination());
   test.each([
