@@ -58,9 +58,10 @@ function differenceOf(path: string, plain: Plain | undefined, { completed, faile
 
 function* countDifferences({ pushed, outcomes, work }: Claim): Generator<string> {
   const { stats, completed, failed } = outcomes;
-  const ended = stats.completedJobs + stats.failedJobs;
+  const { completedJobs = 0, failedJobs = 0, totalJobs = 0 } = stats;
+  const ended = completedJobs + failedJobs;
   if (ended !== pushed.length) yield `${pushed.length} jobs were pushed, but ${ended} have ended`;
-  if (stats.totalJobs !== ended) yield `${stats.totalJobs - ended} jobs are still pending, delayed or reserved`;
+  if (totalJobs !== ended) yield `${totalJobs - ended} jobs are still pending, delayed or reserved`;
   if (stats.completedJobs !== completed.size) yield `${stats.completedJobs} completed, but ${completed.size} results`;
   if (stats.failedJobs !== failed.size) yield `${stats.failedJobs} failed, but ${failed.size} records of failed jobs`;
   for (const id of work.twice) yield `job ${id} ended twice`;

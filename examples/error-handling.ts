@@ -19,7 +19,7 @@ worker.on("failed", ({ job, error, willRetry }) => {
 worker.on("error", ({ error }) => console.error("worker:", error.code, error.message)); // else it is logged
 
 await worker.start();
-while ((await queue.getStats()).failedJobs < 2) await new Promise((done) => setTimeout(done, 20));
+while ((await queue.getStats()).failedJobs !== 2) await new Promise((done) => setTimeout(done, 20));
 await worker.stop();
 // #endregion alert
 await queue.close();

@@ -16,7 +16,7 @@ worker.on("stopped", ({ reason }) => console.log(`stopped: ${reason}`));
 setTimeout(() => process.kill(process.pid, "SIGTERM"), 150);
 // #region run
 await worker.run(shutdown.signal); // starts, waits for the signal, stops
-const { pendingJobs, reservedJobs, completedJobs } = await queue.getStats();
-console.log(`reserved ${reservedJobs}, nothing lost: ${pendingJobs + completedJobs === 20}`);
+const { reservedJobs, totalJobs } = await queue.getStats();
+console.log(`reserved ${reservedJobs}, nothing lost: ${totalJobs === 20}`);
 await queue.close(); // stop() leaves the queue open: who opened it closes it
 // #endregion run

@@ -58,7 +58,7 @@ export function minimalDriver(): Driver {
   const recover = (): number => {
     const overdue = rows.filter(({ job, leaseEnd }) => job.state === "reserved" && leaseEnd <= clock.monotonic());
     for (const row of overdue) lose(row);
-    return overdue.length;
+    return overdue.filter(({ job }) => job.state === "pending").length;
   };
 
   const takeDied = (): readonly StoredJob[] => died.splice(0);

@@ -18,7 +18,7 @@ worker.on("completed", ({ job, result }) => console.log(job.payload, "squared is
 worker.on("failed", ({ job, error }) => console.error(job.id, error.message));
 
 await worker.start();
-while ((await queue.getStats("numbers")).completedJobs < 4) await new Promise((done) => setTimeout(done, 20));
+while ((await queue.getStats("numbers")).completedJobs !== 4) await new Promise((done) => setTimeout(done, 20));
 await worker.stop(); // waits for running jobs
 // #endregion worker
 await queue.close();

@@ -1,3 +1,3 @@
-export function jobCount(count: number): string {
-  return `${Number.isNaN(count) ? "?" : count} ${count === 1 ? "job" : "jobs"}`;
+export function jobCount(count: number | undefined): string {
+  return `${count ?? "?"} ${count === 1 ? "job" : "jobs"}`;
 }

@@ -73,6 +73,7 @@ export type ExtendResult = "ok" | "lost";
 
 export type MaintainResult = Readonly<{
   promoted: number;
+  /** Leases that ran out and whose jobs are pending again; those that the store failed instead are in `died` only. */
   recovered: number;
   died: readonly StoredJob[];
   nextDueInMs: number | undefined;

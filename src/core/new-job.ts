@@ -19,6 +19,7 @@ import {
   type CheckedAttempts,
   NO_ATTEMPTS,
 } from "./attempts.ts";
+import type { Draft } from "./draft.ts";
 import { type Envelope, NO_TEXTS, plainEnvelope } from "./envelope.ts";
 import { type Job, shownJob, showOnInspect } from "./job.ts";
 import type { Encodable } from "./encodable.ts";
@@ -102,23 +103,6 @@ function checkId(id: unknown): string {
   }
   return id;
 }
-
-/** What a queue needs of a job to send it. */
-export type Draft = Readonly<{
-  id: string | undefined;
-  sequence: number | undefined;
-  queue: string;
-  name: string;
-  priority: number;
-  tags: Texts;
-  delayMs: number;
-  runAt: number | undefined;
-  maxLosses: number | undefined;
-  createdAt: number;
-  payload: unknown;
-  /** undefined for a plain job. */
-  fields: Omit<Envelope, "kind"> | undefined;
-}>;
 
 export class UnsentJob<P = unknown, N extends string = string> implements NewJob<P, N> {
   readonly payload: P;

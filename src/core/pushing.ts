@@ -1,12 +1,13 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
-import { sleep, type Duration } from "../runtime/index.ts";
-import { Admission, pushTimedOut } from "./admission.ts";
+import { nextTurn, sleep, type Duration } from "../runtime/index.ts";
+import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
-import { UnsentJob, type Draft } from "./new-job.ts";
+import type { Draft } from "./draft.ts";
+import { UnsentJob } from "./new-job.ts";
 import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
@@ -23,6 +24,7 @@ export class Pushing<Tx> {
   readonly #admission: Admission;
   readonly #lanes = new Map<string, Lane<QueuedItem, PushResult>>();
   readonly #closing: AbortSignal;
+  #stopped = false;
 
   constructor(driver: Driver<Tx>, settings: QueueSettings, capabilities: Capabilities, closing: AbortSignal) {
     this.#driver = driver;
@@ -37,19 +39,20 @@ export class Pushing<Tx> {
   item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
     const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
-    const { payload, fields, ...rest } = draft;
+    const { payload, fields } = draft;
     const kind = kindOfPayload(payload);
     const holding = this.#driver.keeps ?? "bytes";
     const value = heldValue(holding, kind, payload);
-    const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
     const maxLosses = draft.maxLosses ?? this.#settings.defaults.maxLosses ?? BUILT_IN.maxLosses;
-    const item = new QueuedItem({ ...rest, maxLosses, kind, holding, value, fields: envelope });
+    const envelope: Envelope | undefined = fields === undefined ? undefined : { ...fields, kind };
+    const item = new QueuedItem(draft, { kind, holding, value }, maxLosses, envelope);
     if (holding !== "reference") this.#checkSize(item);
     return item;
   }
 
   #checkDraft(draft: Draft): void {
-    const delayMs = draft.runAt === undefined ? draft.delayMs : draft.runAt - this.#settings.clock.now();
+    const { runAt } = draft;
+    const delayMs = runAt === undefined ? draft.delayMs : runAt - this.#settings.clock.now();
     checkDelay(this.#driver.name, this.#capabilities, delayMs);
     checkLevel(this.#driver.name, this.#capabilities, draft.priority);
   }
@@ -134,7 +137,8 @@ export class Pushing<Tx> {
       };
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
-        reject(pushTimedOut(!withdraw(), this.#settings.pushTimeoutMs));
+        const sent = !withdraw();
+        reject(this.#stopped ? closedUnanswered(sent) : pushTimedOut(sent, this.#settings.pushTimeoutMs));
       });
       const onAbort = (): void => {
         unwatch();
@@ -227,8 +231,10 @@ export class Pushing<Tx> {
     return this.#admission.drained();
   }
 
-  /** The driver is closed. */
-  stop(): void {
+  /** The driver is closed: who has no answer by now gets none, and must not wait for it. */
+  async stop(): Promise<void> {
+    if (!this.#admission.empty) await new Promise<void>(nextTurn); // answers that the closing driver gave are on their way
+    this.#stopped = true;
     this.#admission.close();
   }
 }

@@ -1,6 +1,6 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
 import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
-import { checkInteger, checkName, checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
+import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
@@ -27,9 +27,15 @@ export type Reserve = Readonly<{
   signal?: AbortSignal;
 }>;
 
-/** What is there now, but for `completedJobs`: since the queue was made. `exact` is false when a backend can only estimate one of them. */
+/**
+ * What is there now, but for `completedJobs`: since the queue was made. A number that the backend cannot tell is undefined, and so is the sum;
+ * `capabilities.stats` says beforehand which. `exact` is false when one of them is estimated or unknown.
+ */
 export type QueueStats = Readonly<
-  Record<"totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs", number>
+  Record<
+    "totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs",
+    number | undefined
+  >
 > &
   Readonly<{
     /** Since when the oldest waiting job waits, epoch milliseconds. */
@@ -183,6 +189,7 @@ export class Queue<in Tx = never> implements AsyncDisposable {
   async popBatch(max: number, options: Reserve = {}): Promise<readonly ReservedJob[]> {
     checkOptions("pop", options, ["queue", "wait", "lease", "signal"]);
     checkInteger("max", max, 1, 100_000);
+    checkSignal("signal", options.signal);
     const { settings } = this.#engine;
     const call = {
       queues: [checkName("queue", options.queue ?? "default")],
@@ -225,18 +232,18 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return job.extend(fromNow);
   }
 
-  /** What waits: pending and delayed. Without a name, of all queues. */
-  async size(queue?: string): Promise<number> {
+  /** What waits: pending and delayed; undefined where the backend cannot tell. Without a name, of all queues. */
+  async size(queue?: string): Promise<number | undefined> {
     const { pendingJobs, delayedJobs } = await this.getStats(queue);
-    return pendingJobs + delayedJobs;
+    return sumOf([pendingJobs, delayedJobs]);
   }
 
-  /** Removes what waits; resolves to the number (NaN where the backend does not tell). Reserved and failed jobs and counters stay. */
-  async clear(queue?: string): Promise<number> {
+  /** Removes what waits; resolves to the number, undefined where the backend does not tell. Reserved and failed jobs and counters stay. */
+  async clear(queue?: string): Promise<number | undefined> {
     if (queue !== undefined) checkName("queue", queue);
     await this.#engine.ready();
     const { removed } = await this.#engine.call("clear", () => this.#engine.driver.clear(queue));
-    return removed ?? Number.NaN;
+    return removed;
   }
 
   async getStats(queue?: string): Promise<QueueStats> {
@@ -278,7 +285,8 @@ export class Queue<in Tx = never> implements AsyncDisposable {
 
   /** For workers and pools: not public. */
   static engineOf(queue: Queue): Engine {
-    return queue.#plain;
+    if (#engine in Object(queue)) return queue.#plain;
+    throw invalidArgument("queue", queue, "a queue made by this copy of jobferry, e.g. memoryQueue()");
   }
 }
 
@@ -290,7 +298,9 @@ export function engineOf(queue: Queue): Engine {
 const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {
-  if (options !== undefined) checkOptions("push", options, PUSH_OPTIONS);
+  if (options === undefined) return;
+  checkOptions("push", options, PUSH_OPTIONS);
+  checkSignal("signal", (options as Readonly<{ signal?: unknown }>).signal);
 }
 
 function iterated(jobs: Iterable<NewJob>): readonly NewJob[] {
@@ -331,19 +341,28 @@ function chunked(
   return chunks;
 }
 
+/** undefined as soon as one is unknown: a sum of the rest would be a guess. */
+function sumOf(counts: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const count of counts) {
+    if (count === undefined) return undefined;
+    sum += count;
+  }
+  return sum;
+}
+
 function shownStats(stats: StoredStats, capabilities: Capabilities): QueueStats {
   const { pending, delayed, reserved, failed, completed } = stats;
-  const counts = { pending, delayed, reserved, failed, completed };
-  const total = Object.values(counts).reduce<number>((sum, count) => sum + (count ?? Number.NaN), 0);
+  const counts = [pending, delayed, reserved, failed, completed];
   return {
-    totalJobs: total,
-    pendingJobs: pending ?? Number.NaN,
-    delayedJobs: delayed ?? Number.NaN,
-    reservedJobs: reserved ?? Number.NaN,
-    failedJobs: failed ?? Number.NaN,
-    completedJobs: completed ?? Number.NaN,
+    totalJobs: sumOf(counts),
+    pendingJobs: pending,
+    delayedJobs: delayed,
+    reservedJobs: reserved,
+    failedJobs: failed,
+    completedJobs: completed,
     oldestPendingAt: stats.oldestPendingAt,
     paused: stats.paused,
-    exact: Object.values(capabilities.stats).every((quality) => quality === "exact"),
+    exact: !counts.includes(undefined) && Object.values(capabilities.stats).every((quality) => quality === "exact"),
   };
 }

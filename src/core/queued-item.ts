@@ -2,27 +2,13 @@ import type { PushItem, StoredJob, Texts } from "../contract/index.ts";
 import { idOfSequence, systemClock } from "../runtime/index.ts";
 import { encodeEnvelope, type Envelope, NO_TEXTS, plainEnvelope, plainEnvelopeBytes } from "./envelope.ts";
 import { boundPayloadSize, encodePayload, type PayloadKind } from "./payload.ts";
+import type { Draft } from "./draft.ts";
 
 /** What the payload is held as: a private copy, the caller's own value, or its encoded bytes. */
 export type Holding = "copy" | "reference" | "bytes";
 
-export type ItemFields = Readonly<{
-  id: string | undefined;
-  sequence: number | undefined;
-  queue: string;
-  name: string;
-  priority: number;
-  tags: Texts;
-  delayMs: number;
-  runAt: number | undefined;
-  maxLosses: number;
-  createdAt: number;
-  kind: PayloadKind;
-  holding: Holding;
-  value: unknown;
-  /** undefined for a plain job: two bytes on the wire, no object in memory. */
-  fields: Envelope | undefined;
-}>;
+/** The payload as an item holds it. */
+export type Held = Readonly<{ kind: PayloadKind; holding: Holding; value: unknown }>;
 
 /** What most jobs do not have, in one object. */
 type Rare = Readonly<{ tags: Texts; runAt: number | undefined; fields: Envelope | undefined }>;
@@ -48,33 +34,20 @@ export class QueuedItem implements PushItem {
   readonly #rare: Rare | undefined;
   #id: string | undefined;
 
-  constructor({
-    id,
-    sequence,
-    queue,
-    name,
-    priority,
-    tags,
-    delayMs,
-    runAt,
-    maxLosses,
-    createdAt,
-    kind,
-    holding,
-    value,
-    fields,
-  }: ItemFields) {
-    this.#id = id;
-    this.sequence = sequence;
-    this.queue = queue;
-    this.name = name;
-    this.priority = priority;
-    this.delayMs = delayMs;
+  /** `fields`: undefined for a plain job, which has two bytes of envelope on the wire and no object in memory. */
+  constructor(draft: Draft, { kind, holding, value }: Held, maxLosses: number, fields: Envelope | undefined) {
+    const { tags, runAt } = draft;
+    this.#id = draft.id;
+    this.sequence = draft.sequence;
+    this.queue = draft.queue;
+    this.name = draft.name;
+    this.priority = draft.priority;
+    this.delayMs = draft.delayMs;
     this.maxLosses = maxLosses;
     this.kind = kind;
     this.holding = holding;
     this.value = value;
-    this.#createdAt = createdAt - START;
+    this.#createdAt = draft.createdAt - START;
     this.#rare = tags === NO_TEXTS && runAt === undefined && fields === undefined ? undefined : { tags, runAt, fields };
   }
 

@@ -1,6 +1,6 @@
 import { engineOf, type Job, type NewJob, Queue, type QueueOptions, type Work } from "../core/index.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
-import { JobferryError } from "../errors/index.ts";
+import { JobferryError, UnsupportedError } from "../errors/index.ts";
 import { nextTurn, silentLogger } from "../runtime/index.ts";
 import { Worker, type WorkerOptions } from "../worker/index.ts";
 import { virtualClock, type VirtualClock } from "./virtual-clock.ts";
@@ -85,6 +85,7 @@ export async function drain(worker: Worker<never> | Worker, queue: Queue, option
   for (let idle = 0; idle < MAX_IDLE_ROUNDS; idle += 1) {
     await settle(clock);
     const { pendingJobs, reservedJobs, delayedJobs } = await queue.getStats();
+    if (pendingJobs === undefined || reservedJobs === undefined) throw await uncounted(worker, driver.name);
     if (reservedJobs > 0) idle = 0;
     if (pendingJobs + reservedJobs > 0) continue;
     idle = 0;
@@ -93,12 +94,21 @@ export async function drain(worker: Worker<never> | Worker, queue: Queue, option
     await clock.advance(Math.max(1, nextDueInMs ?? 1));
   }
   await worker.stop({ timeout: 0 });
-  const { pendingJobs } = await queue.getStats();
+  const { pendingJobs = 0 } = await queue.getStats();
   if (pendingJobs > 0)
     throw new JobferryError(
       "INVALID_ARGUMENT",
       `drain: ${pendingJobs} jobs stay pending. Give the worker all queues that have jobs, and resume those that are paused.`,
     );
+}
+
+/** Without these counts nobody knows when nothing is left. */
+async function uncounted(worker: Worker<never>, driver: string): Promise<JobferryError> {
+  await worker.stop({ timeout: 0 });
+  return new UnsupportedError(
+    "drain",
+    `drain needs to know how many jobs are pending and reserved, which ${driver} cannot tell.`,
+  );
 }
 
 /** Promises and immediates get their turn, on whatever clock. */

@@ -16,8 +16,10 @@ import { UnknownJobs } from "./unknown-jobs.ts";
 import type { Verdict } from "./verdict.ts";
 import type { WorkerSettings } from "./worker-options.ts";
 
-/** Every so many starts the clock is looked at. */
+/** Every so many starts the handler is measured, for which the clock is looked at. */
 const SAMPLE = 8;
+/** A look at the clock holds for so long. */
+const LOOK_HOLDS_MS = 10;
 const NO_APPETITE: Appetite = { max: 0, free: 0 };
 
 export type SlotsHost = Readonly<{
@@ -54,6 +56,9 @@ export class Slots implements ExecutorListener, AttemptOwner {
   handedBack = 0;
   /** Whether attempts may be started; what comes meanwhile is handed back. */
   #open = true;
+  /** The newest look, by both clocks. */
+  #lookedAt = -Infinity;
+  #lookedAtWall = -Infinity;
   #pumping = false;
 
   constructor(
@@ -181,14 +186,20 @@ export class Slots implements ExecutorListener, AttemptOwner {
   }
 
   /**
-   * Looks at the clock, which also begins to measure the handler. By far most jobs that are fetched ahead by guess start within
-   * milliseconds, and the clock costs a tenth of what the memory queue takes for a job: there every eighth look must do.
+   * Looks at the clock, which also begins to measure the handler. The monotonic clock costs a tenth of what the memory queue takes for a job, the
+   * wall clock a third of that: where this one says that hardly any time has passed since the newest look, that look must do. A handler that blocked shows on
+   * both; only a step back of the wall clock just then would hide it, and then the token refuses.
    */
   #ranOut(attempt: Attempt): boolean {
-    if (this.#prefetch.measures && this.started > 2 * SAMPLE && this.started % SAMPLE !== 0) return false;
-    const now = this.#engine.clock.monotonic();
-    attempt.startedAt = now;
-    return attempt.lease.endsAt <= now;
+    const { clock } = this.#engine;
+    const wall = clock.now();
+    const sampled = !this.#prefetch.measures || this.started <= 2 * SAMPLE || this.started % SAMPLE === 0;
+    const holds = Math.abs(wall - this.#lookedAtWall) < LOOK_HOLDS_MS;
+    if (!sampled && holds && attempt.lease.endsAt > this.#lookedAt + LOOK_HOLDS_MS) return false;
+    this.#lookedAtWall = wall;
+    this.#lookedAt = clock.monotonic();
+    if (sampled) attempt.startedAt = this.#lookedAt;
+    return attempt.lease.endsAt <= this.#lookedAt;
   }
 
   #timeout(attempt: Attempt, timeout: number): void {

@@ -48,7 +48,7 @@ export class Upkeep {
         driver.maintain({ max: BATCH, signal: this.#stop.signal }),
       );
       if (result.died.length > 0) this.#listener.died(result.died);
-      busy = result.promoted >= BATCH || result.recovered >= BATCH;
+      busy = result.promoted >= BATCH || result.recovered + result.died.length >= BATCH;
     } catch (error) {
       this.#listener.error(error);
     }

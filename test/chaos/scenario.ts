@@ -142,7 +142,7 @@ async function drained(queue: Queue, seconds: number): Promise<boolean> {
   let emptyLooks = 0;
   while (performance.now() < end) {
     const { pendingJobs, delayedJobs, reservedJobs } = await queue.getStats();
-    emptyLooks = pendingJobs + delayedJobs + reservedJobs === 0 ? emptyLooks + 1 : 0;
+    emptyLooks = [pendingJobs, delayedJobs, reservedJobs].every((count) => count === 0) ? emptyLooks + 1 : 0;
     if (emptyLooks === 2) return true;
     await pause(LOOK_MS);
   }
@@ -161,12 +161,14 @@ async function contentsOf(queue: Queue): Promise<Contents> {
     cursor = page.cursor;
   } while (cursor !== undefined);
   const { pendingJobs, delayedJobs, reservedJobs, failedJobs, completedJobs } = await queue.getStats();
+  // NaN equals nothing: a count that the backend cannot tell fails the check.
+  const counted = (count = Number.NaN): number => count;
   const stats = {
-    pending: pendingJobs,
-    delayed: delayedJobs,
-    reserved: reservedJobs,
-    failed: failedJobs,
-    completed: completedJobs,
+    pending: counted(pendingJobs),
+    delayed: counted(delayedJobs),
+    reserved: counted(reservedJobs),
+    failed: counted(failedJobs),
+    completed: counted(completedJobs),
   };
   return { jobs, stats };
 }

@@ -91,7 +91,7 @@ async function check({
     for (const settle of deaf) settle();
     await clock.advance("15s");
     const { pendingJobs, delayedJobs, reservedJobs } = await queue.getStats();
-    if (pendingJobs + delayedJobs + reservedJobs === 0) break;
+    if ([pendingJobs, delayedJobs, reservedJobs].every((count) => count === 0)) break;
   }
 
   expect(await queue.getStats()).toMatchObject({

@@ -22,10 +22,9 @@ export function addClear(program: Command, cli: Cli): void {
         const what = `Removing ${jobCount(waiting)} that wait in ${name === undefined ? "all queues" : `queue "${name}"`}`;
         await confirm(cli.terminal, what, name ?? "all", cli.globals(command).yes === true);
         const removed = await queue.clear(name);
-        const shown = Number.isNaN(removed) ? null : removed;
         cli.terminal.show(
-          { queue: name ?? null, removed: shown },
-          () => `Removed ${shown === null ? "the waiting jobs" : jobCount(shown)}`,
+          { queue: name ?? null, removed: removed ?? null },
+          () => `Removed ${removed === undefined ? "the waiting jobs" : jobCount(removed)}`,
         );
       });
     });

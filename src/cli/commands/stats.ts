@@ -43,7 +43,9 @@ export function noSuchQueue(name: string, known: readonly string[]): CliError {
 }
 
 export function statsJson(stats: QueueStats, now: number): Readonly<Record<string, unknown>> {
-  const { oldestPendingAt, ...counts } = stats;
+  const { oldestPendingAt, ...rest } = stats;
+  // JSON would leave out what is undefined: a number that the backend cannot tell is null.
+  const counts = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, value ?? null]));
   const age = oldestPendingAt === undefined ? null : Math.max(0, Math.round(now - oldestPendingAt));
   return { ...counts, oldestPendingAt: rfc3339(oldestPendingAt), oldestPendingAgeMs: age };
 }
@@ -64,7 +66,7 @@ function statsRow(name: string, stats: QueueStats, now: number): readonly string
   const counts = [pendingJobs, delayedJobs, reservedJobs, failedJobs, completedJobs];
   return [
     ...[name, stats.paused ? "paused" : "active"],
-    ...counts.map((count) => (Number.isNaN(count) ? "?" : String(count))),
+    ...counts.map((count) => String(count ?? "?")),
     oldestPendingAt === undefined ? "-" : shortLength(now - oldestPendingAt),
   ];
 }

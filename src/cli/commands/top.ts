@@ -94,8 +94,8 @@ function frameText(sample: Sample, before: Sample | undefined): string {
   return table(columns, rows);
 }
 
-function numberText(count: number): string {
-  return Number.isNaN(count) ? "?" : String(count);
+function numberText(count: number | undefined): string {
+  return String(count ?? "?");
 }
 
 function rateText(rate: number | undefined): string {

@@ -1,5 +1,6 @@
 import type { Queue, QueueStats } from "../../entry/index.ts";
 import { jobCount } from "../job-count.ts";
+import { isOlderNode } from "../node-version.ts";
 import { shortLength } from "../times.ts";
 
 export type Check = Readonly<{ name: string; status: "ok" | "warning" | "failed"; message: string; fix?: string }>;
@@ -9,13 +10,9 @@ const DOCTOR_QUEUE = "jobferry-doctor";
 const ROUND_TRIP_WAIT = "5s";
 
 export function checkNode(version: string, wanted: string): Check {
-  const isOld = compareVersions(version.replace(/^v/, ""), wanted) < 0;
+  const isOld = isOlderNode(version, wanted);
   const fix = { fix: `Run it with Node.js ${wanted} or newer.` };
   return { name: "node", status: isOld ? "failed" : "ok", message: `Node.js ${version}`, ...(isOld ? fix : {}) };
-}
-
-function compareVersions(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true });
 }
 
 export function checkDurability(queue: Queue): Check {
@@ -73,7 +70,7 @@ function checkOldest(queues: readonly NamedStats[], now: number, maxAgeMs: numbe
 }
 
 function checkFailed(queues: readonly NamedStats[]): Check {
-  const failed = queues.reduce((sum, { stats }) => sum + (stats.failedJobs || 0), 0);
+  const failed = queues.reduce((sum, { stats }) => sum + (stats.failedJobs ?? 0), 0);
   if (failed === 0) return { name: "failed jobs", status: "ok", message: "none" };
   const fix = "See them with jobferry failed, then retry or forget them.";
   return { name: "failed jobs", status: "warning", message: jobCount(failed), fix };

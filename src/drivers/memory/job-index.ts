@@ -2,13 +2,14 @@ import type { PushItem } from "../../contract/index.ts";
 import { sequenceOfId } from "../../runtime/index.ts";
 import type { Slot } from "./slot.ts";
 
-const BITS = 10;
+/** Small, because a segment stays as long as one of its jobs does: a lone kept job holds half a kilobyte. */
+const BITS = 6;
 const MASK = (1 << BITS) - 1;
 
 type Segment = { readonly slots: (Slot | undefined)[]; used: number };
 
 /**
- * Jobs by id. An id made in this process is a number: it is found in segments of 1,024 places, and its text is never built.
+ * Jobs by id. An id made in this process is a number: it is found in segments of 64 places, and its text is never built.
  * Only ids given by users cost a map entry.
  */
 export class JobIndex {

@@ -221,9 +221,9 @@ class MemoryDriver implements Driver {
 
   async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
     const store = this.#open;
-    const { promoted, recovered } = store.settle(store.now(), max);
+    const { promoted, recovered, died } = store.settle(store.now(), max);
     store.prune(max);
-    if (promoted + recovered > 0) this.#serveSoon();
+    if (promoted + recovered + died > 0) this.#serveSoon();
     return { promoted, recovered, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
   }
 
@@ -269,8 +269,8 @@ class MemoryDriver implements Driver {
   /** The store as of now. What became pending by it goes to those who wait, not only at their timer. */
   #settled(): MemoryStore {
     const store = this.#open;
-    const { promoted, recovered } = store.settle(store.now());
-    if (promoted + recovered > 0) this.#serveSoon();
+    const { promoted, recovered, died } = store.settle(store.now());
+    if (promoted + recovered + died > 0) this.#serveSoon();
     return store;
   }
 

@@ -11,6 +11,8 @@ const WALL_CHECK_MS = 30_000;
 /** How many old jobs each one that comes to rest sweeps out: more than one, so that they do not pile up where nobody calls maintain. */
 const AT_ONCE = 2;
 
+type Settled = Readonly<{ promoted: number; recovered: number; died: number }>;
+
 /** The jobs and every change of their state. All of it is synchronous, so each method is atomic. */
 export class MemoryStore {
   readonly clock: Clock;
@@ -253,24 +255,22 @@ export class MemoryStore {
     return waiting.length;
   }
 
-  /** Promotes what is due and takes back what ran out, at most `max`. */
-  settle(now: number, max: number = Infinity): { promoted: number; recovered: number } {
-    let [promoted, recovered] = [0, 0];
+  /** Promotes what is due and takes back what ran out, at most `max` in all. `died` went to failed instead of coming back. */
+  settle(now: number, max: number = Infinity): Settled {
+    const done = { promoted: 0, recovered: 0, died: 0 };
     // `now` is rounded up, so a time is over only when the millisecond after it has begun.
     const clock = this.clock.monotonic();
     const wall = this.#scheduled.size === 0 ? 0 : this.clock.now() - this.#wallStart;
-    while (promoted + recovered < max) {
+    for (let n = 0; n < max; n += 1) {
       const slot = this.#nextDue(clock, wall);
       if (slot === undefined) break;
       if (slot.state === "delayed") {
         this.promote(slot, now);
-        promoted += 1;
-      } else {
-        this.lose(slot, now);
-        recovered += 1;
-      }
+        done.promoted += 1;
+      } else if (this.lose(slot, now)) done.recovered += 1;
+      else done.died += 1;
     }
-    return { promoted, recovered };
+    return done;
   }
 
   /** What is due first by either clock, so that jobs become pending in the order of their times. */
@@ -289,10 +289,13 @@ export class MemoryStore {
     return isDueBefore(lease, due) ? lease : due;
   }
 
-  /** The lease ran out, or whoever held it died. */
-  lose(slot: Slot, now: number): void {
+  /** The lease ran out, or whoever held it died. false when it was once too often and the job failed. */
+  lose(slot: Slot, now: number): boolean {
     slot.losses += 1;
-    if (slot.losses < slot.item.maxLosses) return this.release(slot, now, 0, false);
+    if (slot.losses < slot.item.maxLosses) {
+      this.release(slot, now, 0, false);
+      return true;
+    }
     this.fail(slot, {
       code: "LEASE_EXPIRED",
       name: "JobferryError",
@@ -300,6 +303,7 @@ export class MemoryStore {
       stack: undefined,
     });
     if (this.#died.length < MAX_DIED) this.#died.push(snapshotOf(slot, this.epoch));
+    return false;
   }
 
   takeDied(): readonly StoredJob[] {

@@ -223,6 +223,17 @@ export const brokenLeases: readonly Broken[] = [
       }),
   },
   {
+    breaks: "what died did not come back",
+    caughtBy: "leases: maintain tells what came back and what died apart",
+    wrap: (inner) =>
+      changed(inner, {
+        maintain: async (options) => {
+          const result = await inner.maintain(options);
+          return { ...result, recovered: result.recovered + result.died.length };
+        },
+      }),
+  },
+  {
     breaks: "jobs that the store failed are reported once",
     caughtBy: "leases: a lost job is failed by the store at maxLosses, and reported once",
     wrap: reportsTwice,

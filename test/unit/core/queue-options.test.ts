@@ -128,14 +128,19 @@ describe("what finished stays as long as it was asked for", () => {
   });
 });
 
-test("statistics: a number that the backend does not know is no number, and the sum neither", async () => {
+test("statistics: a number that the backend does not know is undefined and labelled, and the sum too", async () => {
   const { driver, queue } = stageOn(new FakeDriver());
   await queue.push(createJob(1));
   expect(await queue.getStats()).toMatchObject({ totalJobs: 1, exact: true, paused: false });
   const stats = driver.stats.bind(driver);
   driver.stats = async (name) => ({ ...(await stats(name)), delayed: undefined });
-  expect(await queue.getStats()).toMatchObject({ pendingJobs: 1, delayedJobs: Number.NaN, totalJobs: Number.NaN });
-  expect(await queue.size()).toBeNaN();
+  expect(await queue.getStats()).toMatchObject({
+    ...{ pendingJobs: 1, delayedJobs: undefined, reservedJobs: 0, failedJobs: 0, completedJobs: 0 },
+    ...{ totalJobs: undefined, exact: false },
+  });
+  expect(await queue.size()).toBeUndefined();
+  driver.clear = async () => ({ removed: undefined });
+  expect(await queue.clear()).toBeUndefined();
 });
 
 test("pause, resume and clear: of one queue, of all, and where the backend cannot", async () => {

@@ -50,6 +50,17 @@ test("drain says so when jobs stay that the worker does not take, and still drai
   await queue.close();
 });
 
+test("drain refuses a backend that cannot tell what is pending, instead of taking it for empty", async () => {
+  const { queue, clock } = testQueue();
+  await queue.push(createJob(1));
+  const getStats = queue.getStats.bind(queue);
+  queue.getStats = async () => ({ ...(await getStats()), pendingJobs: undefined });
+  const worker = new Worker(queue, "default", async () => undefined);
+  await expect(drain(worker, queue, { clock })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect(worker.status).toBe("stopped");
+  await queue.close();
+});
+
 test("drain passes through retries, snoozes and jobs that push others", async () => {
   const { queue, clock } = testQueue();
   const ran: string[] = [];

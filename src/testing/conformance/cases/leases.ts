@@ -341,6 +341,23 @@ export const leases: CaseGroup = {
       },
     },
     {
+      name: "maintain tells what came back and what died apart",
+      run: async (stage) => {
+        const [last, other] = [stage.item({ maxLosses: 1 }), stage.item({ maxLosses: 3 })];
+        await stage.push([last, other]);
+        await stage.take(2, { leaseMs: stage.shortLeaseMs });
+        await stage.loseLeases();
+        let recovered = 0;
+        // More rounds than there are jobs: a store may take one back in each.
+        for (let round = 0; round < 4; round += 1) recovered += (await stage.maintain()).recovered;
+        // None where the claim takes them back.
+        assert.ok(recovered <= 1, `of two lost leases one job came back and one died; recovered ${recovered}`);
+        assert.equal((await stage.takeOne()).job.id, other.id);
+        await stage.nothing();
+        assert.equal(deadOf(stage, last.id).failure?.code, "LEASE_EXPIRED");
+      },
+    },
+    {
       name: "jobs that were lost are only given for free slots",
       run: async (stage) => {
         await stage.push(stage.items(6));
