@@ -50,7 +50,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   #joins = 0;
 
   constructor(store: CoordinationStore, options: ClusterOptions) {
-    super();
+    super(["joined", "left", "leader", "lost", "rejoined", "error"]);
     this.#settings = checkClusterOptions(store, options);
     checkJson(options.info ?? null);
     const report = (error: unknown): void => this.#tellError(error);

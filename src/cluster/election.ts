@@ -59,7 +59,7 @@ export class Election extends Emitter<ElectionEvents> {
   #elected: Deferred<Leadership> = new Deferred();
 
   constructor(link: StoreLink, node: NodeSession, nodeId: string, line: string, report: (error: unknown) => void) {
-    super();
+    super(["elected", "deposed"]);
     this.#link = link;
     this.#node = node;
     this.#nodeId = nodeId;

@@ -1,5 +1,13 @@
 import { JobferryError } from "../errors/index.ts";
-import { checkName, checkOptions, parseDuration, sleep, type Duration, type KeptSession } from "../runtime/index.ts";
+import {
+  checkName,
+  checkOptions,
+  checkSignal,
+  parseDuration,
+  sleep,
+  type Duration,
+  type KeptSession,
+} from "../runtime/index.ts";
 import { checkTimeout, type ClusterSettings } from "./cluster-options.ts";
 import { Lock } from "./lock.ts";
 import { LockSessions } from "./lock-sessions.ts";
@@ -38,6 +46,7 @@ export class Locks {
     const ttlMs =
       options.ttl === undefined ? this.#settings.lockMs : checkTimeout(this.#link.store, "ttl", options.ttl);
     const waitMs = options.wait === undefined ? undefined : parseDuration(options.wait, "wait");
+    checkSignal("signal", options.signal);
     options.signal?.throwIfAborted();
     this.#stop.signal.throwIfAborted();
     const waiting = this.#acquire(name, line, ttlMs, waitMs, options.signal);

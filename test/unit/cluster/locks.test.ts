@@ -271,11 +271,14 @@ test.each([
   expect(line.requests).toBe(before);
 });
 
-test.each([{ ttl: 1 }, { ttl: "5d" }, { wait: -1 }, { tll: 5 }])("the options %j are refused", async (options) => {
-  const stage = newStage();
-  const { cluster } = await stage.started("a");
-  expect((await failure(cluster.lock("x", options as object))).code).toBe("INVALID_ARGUMENT");
-});
+test.each([{ ttl: 1 }, { ttl: "5d" }, { wait: -1 }, { tll: 5 }, { signal: 5 }])(
+  "the options %j are refused",
+  async (options) => {
+    const stage = newStage();
+    const { cluster } = await stage.started("a");
+    expect((await failure(cluster.lock("x", options as object))).code).toBe("INVALID_ARGUMENT");
+  },
+);
 
 test("names that look alike in a key are different locks", async () => {
   const stage = newStage();
