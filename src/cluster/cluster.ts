@@ -1,7 +1,8 @@
 import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
-import { checkJson, Emitter } from "../core/index.ts";
+import { checkJson, Emitter, type Queue } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
 import { settledWithin } from "../runtime/index.ts";
+import { Board } from "./board.ts";
 import { Bus } from "./bus.ts";
 import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
 import { Election, leaderOf, type ElectOptions, type Leader } from "./election.ts";
@@ -27,18 +28,39 @@ export type ClusterEvents = {
 
 type Status = "new" | "running" | "stopped";
 
+/** `isShared`: others use the same queue, so nobody closes it. */
+export type JobsBeside = () => Readonly<{ queue: Queue; isShared: boolean }>;
+
+type Parts = Readonly<{
+  settings: ClusterSettings;
+  link: StoreLink;
+  node: NodeSession;
+  locks: Locks;
+  bus: Bus;
+  members: Members;
+}>;
+
+/** What a DistributedQueue needs of its cluster. Not public. */
+export type ClusterInside = Readonly<{
+  settings: ClusterSettings;
+  board: Board;
+  jobs: JobsBeside | undefined;
+  /** @throws INVALID_ARGUMENT, also when the cluster was started already. */
+  adjust(changes: Partial<ClusterOptions>): void;
+}>;
+
+export let insideOf: (cluster: Cluster) => ClusterInside;
+
 /**
  * One node of a cluster: election, locks, membership and broadcasts over any coordination store. Everything that it holds hangs on a session in
  * the store; `stop` ends it, and others take over at once.
  * @throws INVALID_ARGUMENT for options that are wrong, do not fit together, or go beyond what the store takes.
  */
 export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
-  readonly #settings: ClusterSettings;
-  readonly #link: StoreLink;
-  readonly #node: NodeSession;
-  readonly #locks: Locks;
-  readonly #bus: Bus;
-  readonly #members: Members;
+  readonly #store: CoordinationStore;
+  readonly #jobs: JobsBeside | undefined;
+  #options: ClusterOptions;
+  #parts: Parts;
   readonly #watching = new AbortController();
   #followed: readonly Promise<void>[] = [];
   #line: ReadonlyMap<string, CoordinationEntry> = new Map();
@@ -49,28 +71,68 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   #stopping: Promise<void> | undefined;
   #joins = 0;
 
-  constructor(store: CoordinationStore, options: ClusterOptions) {
+  /** `jobs`: the queue that lives in the cluster's own store, for a DistributedQueue that is given no other. */
+  constructor(store: CoordinationStore, options: ClusterOptions, jobs?: JobsBeside) {
     super(["joined", "left", "leader", "lost", "rejoined", "error"]);
-    this.#settings = checkClusterOptions(store, options);
+    this.#store = store;
+    this.#options = options;
+    this.#jobs = jobs;
+    this.#parts = this.#assemble(options);
+  }
+
+  static {
+    insideOf = (cluster) => ({
+      settings: cluster.#parts.settings,
+      board: new Board(cluster.#parts.link, cluster.#parts.settings.keys),
+      jobs: cluster.#jobs,
+      adjust: (changes) => cluster.#adjust(changes),
+    });
+  }
+
+  #adjust(changes: Partial<ClusterOptions>): void {
+    const [name] = Object.keys(changes);
+    if (name === undefined) return;
+    if (this.#starting !== undefined || this.#stopping !== undefined) {
+      throw new JobferryError(
+        "INVALID_ARGUMENT",
+        `${name} cannot change: the cluster was started already. Give it to the cluster, or start the cluster later.`,
+      );
+    }
+    this.#options = { ...this.#options, ...changes };
+    this.#parts = this.#assemble(this.#options);
+  }
+
+  #assemble(options: ClusterOptions): Parts {
+    const settings = checkClusterOptions(this.#store, options);
     checkJson(options.info ?? null);
     const report = (error: unknown): void => this.#tellError(error);
-    this.#link = new StoreLink(store, this.#settings.clock, report);
-    this.#node = new NodeSession(this.#link, this.#settings, {
+    const link = new StoreLink(this.#store, settings.clock, report);
+    const node = new NodeSession(link, settings, {
       joined: () => this.#joined(),
       lost: (reason) => this.#tell("lost", { reason }),
     });
-    this.#locks = new Locks(this.#link, this.#settings, this.#node);
-    this.#bus = new Bus(this.#link, this.#settings, report);
-    this.#members = new Members(this.#settings.nodeId);
+    return {
+      settings,
+      link,
+      node,
+      locks: new Locks(link, settings, node),
+      bus: new Bus(link, settings, report),
+      members: new Members(settings.nodeId),
+    };
   }
 
   get nodeId(): string {
-    return this.#settings.nodeId;
+    return this.#parts.settings.nodeId;
   }
 
   /** Whether this node has a session that counts now. */
   get isJoined(): boolean {
-    return this.#node.current !== undefined;
+    return this.#parts.node.current !== undefined;
+  }
+
+  /** Whether this node leads now, by the clock. */
+  get isLeader(): boolean {
+    return this.#election?.isLeader === true;
   }
 
   /** As last seen; undefined while there is none. It may be outdated: only the leader's own `leadership` and its term decide. */
@@ -89,20 +151,20 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   }
 
   async #start(): Promise<this> {
-    const { store } = this.#link;
+    const { store } = this.#parts.link;
     try {
-      await this.#link.ask("Opening the store", () => store.open({ clock: this.#settings.clock }));
-      await this.#node.start();
+      await this.#parts.link.ask("Opening the store", () => store.open({ clock: this.#parts.settings.clock }));
+      await this.#parts.node.start();
     } catch (error) {
       await store.close().catch(() => undefined);
       throw error;
     }
     this.#status = "running";
-    const { keys } = this.#settings;
+    const { keys } = this.#parts.settings;
     const { signal } = this.#watching;
     this.#followed = [
-      this.#link.follow(keys.nodes, signal, (state) => this.#sawNodes(state)),
-      this.#link.follow(keys.election, signal, (state) => this.#sawLine(state)),
+      this.#parts.link.follow(keys.nodes, signal, (state) => this.#sawNodes(state)),
+      this.#parts.link.follow(keys.election, signal, (state) => this.#sawLine(state)),
     ];
     return this;
   }
@@ -123,25 +185,25 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     const reason = new JobferryError("SHUTDOWN", `The node ${JSON.stringify(this.nodeId)} leaves its cluster.`);
     this.#watching.abort();
     const leaving = this.#leave(reason);
-    const { clock, electionMs } = this.#settings;
+    const { clock, electionMs } = this.#parts.settings;
     // A store that does not answer must not hold up the end of the process; after this time its sessions have ended by themselves.
     if (!(await settledWithin(clock, leaving, electionMs))) {
       const text = "The store did not confirm the leaving. Others take over when the session has ended.";
       this.#tellError(new JobferryError("UNAVAILABLE", text, { retryable: true }));
     }
-    await this.#link.store.close();
+    await this.#parts.link.store.close();
   }
 
   async #leave(reason: JobferryError): Promise<void> {
     const ended = await Promise.allSettled([
       // Its places go with the session; here only those who act on them are told first.
       this.#election?.end(reason, "with its session"),
-      this.#locks.stop(reason),
-      this.#node.stop(reason),
-      this.#bus.stop(reason),
+      this.#parts.locks.stop(reason),
+      this.#parts.node.stop(reason),
+      this.#parts.bus.stop(reason),
       ...this.#followed,
     ]);
-    for (const one of ended) if (one.status === "rejected") this.#link.report(one.reason, "Leaving the cluster");
+    for (const one of ended) if (one.status === "rejected") this.#parts.link.report(one.reason, "Leaving the cluster");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,8 +218,10 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       await this.#election.stand();
       return this.#election;
     }
-    const { keys, nodeId } = this.#settings;
-    const election = new Election(this.#link, this.#node, nodeId, keys.election, (error) => this.#tellError(error));
+    const { keys, nodeId } = this.#parts.settings;
+    const election = new Election(this.#parts.link, this.#parts.node, nodeId, keys.election, (error) =>
+      this.#tellError(error),
+    );
     election.listen(options);
     this.#election = election;
     election.follow(this.#line);
@@ -170,7 +234,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     const election = this.#election;
     this.#election = undefined;
     const reason = new JobferryError("SHUTDOWN", "The node resigned.");
-    await this.#link.ask("Resigning", async () => election?.end(reason, "at once"));
+    await this.#parts.link.ask("Resigning", async () => election?.end(reason, "at once"));
   }
 
   /**
@@ -179,27 +243,27 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
    */
   async lock(name: string, options?: LockOptions): Promise<Lock> {
     this.#check();
-    return this.#locks.lock(name, options);
+    return this.#parts.locks.lock(name, options);
   }
 
   /** The living nodes, as the store has them now. */
   async nodes(): Promise<readonly ClusterNode[]> {
     this.#check();
-    const { keys, nodeId } = this.#settings;
-    const { entries } = await this.#link.ask("Listing the nodes", () => this.#link.store.list(keys.nodes));
+    const { keys, nodeId } = this.#parts.settings;
+    const { entries } = await this.#parts.link.ask("Listing the nodes", () => this.#parts.link.store.list(keys.nodes));
     return nodesOf(entries, nodeId);
   }
 
   /** What others see of this node's load: JSON. Told with the next heartbeat. */
   setLoad(load: unknown): void {
     checkJson(load);
-    this.#node.setLoad(load);
+    this.#parts.node.setLoad(load);
   }
 
   /** Sends JSON to all who subscribed to the topic, this node included. Resolves to its number when the store keeps it. */
   async broadcast(topic: string, data: unknown): Promise<bigint> {
     this.#check();
-    return this.#bus.broadcast(topic, data);
+    return this.#parts.bus.broadcast(topic, data);
   }
 
   /** What is sent after this resolved reaches the handler, at least once while it is kept, and not twice in one subscription. */
@@ -209,7 +273,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     options?: SubscribeOptions,
   ): Promise<Subscription> {
     this.#check();
-    return this.#bus.subscribe(topic, handler, options);
+    return this.#parts.bus.subscribe(topic, handler, options);
   }
 
   #check(): void {
@@ -228,7 +292,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   }
 
   #sawNodes(state: ReadonlyMap<string, CoordinationEntry>): void {
-    const { joined, left } = this.#members.next(state);
+    const { joined, left } = this.#parts.members.next(state);
     for (const node of left) this.#tell("left", { node });
     for (const node of joined) this.#tell("joined", { node });
   }
@@ -252,7 +316,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       : new JobferryError("UNEXPECTED", `A listener or handler threw: ${failureFrom(thrown).message}`, {
           cause: thrown,
         });
-    const { logger } = this.#settings;
+    const { logger } = this.#parts.settings;
     if (this.hears("error")) {
       this.emit("error", { error }, (cause) =>
         logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again."),

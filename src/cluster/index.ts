@@ -1,4 +1,5 @@
-export { Cluster, type ClusterEvents } from "./cluster.ts";
+export type { Board } from "./board.ts";
+export { Cluster, type ClusterEvents, type ClusterInside, insideOf, type JobsBeside } from "./cluster.ts";
 export { CLUSTER_OPTIONS, type ClusterOptions } from "./cluster-options.ts";
 export { Election, type ElectionEvents, type ElectOptions, type Leader, type Leadership } from "./election.ts";
 export { Lock } from "./lock.ts";

@@ -32,6 +32,11 @@ export class ClusterKeys {
     return this.#checked(`${this.#root}/locks/${segment(name)}/`, "lock name");
   }
 
+  /** A value that the leader keeps for everybody. */
+  board(name: string): string {
+    return `${this.#root}/board/${segment(name)}`;
+  }
+
   topic(name: string): string {
     return this.#checked(`${this.#root}/bus/${segment(name)}/`, "topic");
   }

@@ -50,5 +50,16 @@ export function sqliteCluster(path: string, options: SqliteClusterOptions): Clus
     ...(busyTimeout === undefined ? {} : { busyTimeout }),
     ...(durability === undefined ? {} : { durability }),
   });
-  return new Cluster(store, rest);
+  const { clock, logger } = rest;
+  const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
+    const queue = sqliteQueue(path, {
+      ...(create === undefined ? {} : { create }),
+      ...(busyTimeout === undefined ? {} : { busyTimeout }),
+      ...(durability === undefined ? {} : { durability }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(logger === undefined ? {} : { logger }),
+    });
+    return { queue: queue as unknown as Queue, isShared: false };
+  };
+  return new Cluster(store, rest, jobs);
 }

@@ -5,10 +5,20 @@ import { checkInteger, checkName } from "../runtime/index.ts";
 /** One queue, several in strict order, or weights: a queue with weight 3 is asked first three times as often as one with weight 1. */
 export type Queues = string | readonly string[] | Readonly<Record<string, number>>;
 
+/** An order that is asked for at each fetch. For parts of this library: what it names is not checked. */
+export class LiveOrder {
+  readonly next: () => readonly string[];
+
+  constructor(next: () => readonly string[]) {
+    this.next = next;
+  }
+}
+
 type Weighted = Readonly<{ name: string; weight: number }>;
 
 /** The order in which each fetch asks the queues. @throws INVALID_ARGUMENT */
-export function queueOrder(queues: Queues, clock: Clock): () => readonly string[] {
+export function queueOrder(queues: Queues | LiveOrder, clock: Clock): () => readonly string[] {
+  if (queues instanceof LiveOrder) return queues.next;
   if (typeof queues === "string") return fixed([checkName("queues", queues)]);
   if (isNames(queues)) return fixed(checkNames(queues));
   if (typeof queues !== "object" || queues === null)

@@ -53,7 +53,7 @@ export class MemoryCoordination {
 const ofClock = new WeakMap<Clock, MemoryCoordination>();
 
 /** What clusters of this process share when they are not told otherwise: one memory for each clock. */
-function memoryOf(clock: Clock): MemoryCoordination {
+export function memoryOf(clock: Clock): MemoryCoordination {
   const known = ofClock.get(clock) ?? new MemoryCoordination();
   ofClock.set(clock, known);
   return known;

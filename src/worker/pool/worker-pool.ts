@@ -2,7 +2,7 @@ import { Emitter, type Engine, engineOf, type Job, type Queue, type Work } from 
 import { invalidArgument } from "../../errors/index.ts";
 import { checkOptions, parseDuration } from "../../runtime/index.ts";
 import { InlineExecutor } from "../inline-executor.ts";
-import { type Queues, queueOrder } from "../queue-order.ts";
+import { type LiveOrder, type Queues, queueOrder } from "../queue-order.ts";
 import { runUntil } from "../run-until.ts";
 import { Runner, type RunnerStatus } from "../runner.ts";
 import { sinkOf, type StopOptions } from "../worker.ts";
@@ -36,19 +36,19 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
 
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | LiveOrder,
     work: Work,
     options?: PoolOptions & Readonly<{ isolation?: "inline" | undefined }>,
   );
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | LiveOrder,
     module: URL,
     options: PoolOptions & Readonly<{ isolation: "threads" | "processes" }>,
   );
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | LiveOrder,
     work: Work | URL,
     options: PoolOptions & Readonly<{ isolation?: "inline" | "threads" | "processes" | undefined }> = {},
   ) {
