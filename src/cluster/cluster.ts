@@ -141,7 +141,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   }
 
   /**
-   * Opens the store and joins. When it fails nothing of this node is left in the store.
+   * Opens the store and joins; keeps the process alive until `stop`. When it fails nothing of this node is left in the store.
    * @throws NODE_ID_TAKEN, UNAVAILABLE, CLOSED, or what the store says.
    */
   start(): Promise<this> {

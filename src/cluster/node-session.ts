@@ -137,7 +137,7 @@ export class NodeSession {
         if (this.#stop.signal.aborted) return;
         this.#link.report(error, "Joining again");
       }
-      await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal, { keepAlive: false });
+      await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal);
     }
   }
 

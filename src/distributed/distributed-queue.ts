@@ -120,11 +120,12 @@ export class DistributedQueue implements AsyncDisposable {
   }
 
   async #stop(options: StopOptions): Promise<void> {
-    const isStarted = await this.#starting?.then(
+    if (this.#starting === undefined) return this.#closeQueue(); // it only pushed
+    const isStarted = await this.#starting.then(
       () => true,
       () => false,
     );
-    if (isStarted !== true) return;
+    if (!isStarted) return;
     const { logger } = insideOf(this.#cluster).settings;
     // A cluster that cannot be reached forgets this node by itself; running jobs matter more.
     const resigned = this.#cluster
@@ -140,6 +141,10 @@ export class DistributedQueue implements AsyncDisposable {
     const { clock, electionMs } = insideOf(this.#cluster).settings;
     await settledWithin(clock, Promise.all([resigned, this.#planner.rest(), this.#followed]), electionMs);
     if (this.#ownsCluster) await this.#cluster.stop();
+    await this.#closeQueue();
+  }
+
+  async #closeQueue(): Promise<void> {
     if (this.#ownsQueue) await this.#queue.close();
   }
 

@@ -99,7 +99,8 @@ export class KeptSession {
   #schedule(delayMs: number): void {
     if (this.#lost.signal.aborted) return;
     this.#next?.cancel();
-    this.#next = this.#clock.timer(delayMs, this.#renew, { keepAlive: false });
+    // It keeps the process alive, as an open server does, until the session is closed.
+    this.#next = this.#clock.timer(delayMs, this.#renew);
   }
 
   readonly #renew = (): void => {

@@ -51,6 +51,11 @@ describe("nodes", () => {
     const events: string[] = [];
     b.cluster.on("lost", ({ reason }) => events.push(`lost ${reason.code}`));
     b.cluster.on("rejoined", ({ nodeId }) => events.push(`rejoined ${nodeId}`));
+    const session = async (): Promise<unknown> => {
+      const entry = await a.line.inner.get("jobferry/nodes/b");
+      return (JSON.parse(new TextDecoder().decode(entry?.value)) as { session: string }).session;
+    };
+    const before = await session();
     const heal = b.line.cut();
     await stage.pass(TTL * 2);
     expect([events, b.cluster.isJoined]).toEqual([["lost SESSION_LOST"], false]);
@@ -58,6 +63,7 @@ describe("nodes", () => {
     await stage.pass(TTL);
     expect([events, b.cluster.isJoined]).toEqual([["lost SESSION_LOST", "rejoined b"], true]);
     expect(ids(await a.cluster.nodes())).toEqual(["a", "b"]);
+    expect(await session()).not.toBe(before);
     expect(b.errors.every(({ retryable }) => retryable)).toBe(true);
   });
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   Cluster,
@@ -9,6 +12,7 @@ import {
   MemoryCoordination,
   memoryQueue,
 } from "../../../src/entry/index.ts";
+import { sqliteCluster } from "../../../src/entry/sqlite.ts";
 import { insideOf } from "../../../src/cluster/index.ts";
 import { memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
@@ -139,6 +143,17 @@ test("without a queue the jobs lie in the cluster's own store, shared by its nod
   expect(fleet.done).toEqual(["from a"]);
   await fleet.settled(b.stop());
   await a.queue.close();
+});
+
+test("a node that only pushes needs no start, and stop closes what it opened", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "jobferry-distributed-"));
+  const cluster = sqliteCluster(join(folder, "jobs.db"), { nodeId: "pushes" });
+  const node = new DistributedQueue({ cluster, handler: () => undefined });
+  await node.push(createJob(1));
+  expect(await node.queue.size()).toBe(1);
+  await node.stop();
+  expect((await failure(node.push(createJob(2)))).code).toBe("CLOSED");
+  rmSync(folder, { recursive: true });
 });
 
 describe("the plan", () => {
