@@ -3,7 +3,7 @@ import type { Job, NewJob, PushOptions, Queue } from "../core/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { settledWithin } from "../runtime/index.ts";
 import {
-  LiveOrder,
+  PoolGuidance,
   type PoolStats,
   queueOrder,
   type StopOptions,
@@ -19,6 +19,7 @@ import {
 import { Planner, PLAN } from "./planner.ts";
 import { readPlan } from "./plan-record.ts";
 import { QueuePreference } from "./queue-preference.ts";
+import { UpkeepDuty } from "./upkeep-duty.ts";
 
 export type DistributedStats = Readonly<{
   nodeId: string;
@@ -49,6 +50,7 @@ export class DistributedQueue implements AsyncDisposable {
   readonly #pool: WorkerPool;
   readonly #preference: QueuePreference;
   readonly #planner: Planner;
+  readonly #upkeep: UpkeepDuty;
   readonly #following = new AbortController();
   readonly #seen = new Set<string>();
   #followed: Promise<void> = Promise.resolve();
@@ -61,7 +63,7 @@ export class DistributedQueue implements AsyncDisposable {
     adjustCluster(options);
     this.#cluster = options.cluster;
     const { settings, jobs, board } = insideOf(this.#cluster);
-    const { clock, logger, heartbeatMs } = settings;
+    const { clock, logger, heartbeatMs, electionMs } = settings;
     const beside = options.queue === undefined ? jobs?.() : { queue: options.queue, isShared: true };
     if (beside === undefined) {
       throw new JobferryError(
@@ -73,6 +75,7 @@ export class DistributedQueue implements AsyncDisposable {
     this.#ownsQueue = !beside.isShared;
     const { names, queues, weights, strategy } = this.#settings;
     this.#preference = new QueuePreference(this.#cluster.nodeId, names, queueOrder(queues, clock), clock);
+    this.#upkeep = new UpkeepDuty(this.#cluster, clock, 2 * electionMs);
     this.#pool = this.#makePool(options);
     const parts = { cluster: this.#cluster, board, queue: this.#queue, clock, logger, strategy, weights };
     this.#planner = new Planner({ ...parts, everyMs: 2 * heartbeatMs });
@@ -98,6 +101,7 @@ export class DistributedQueue implements AsyncDisposable {
     this.#ownsCluster = !this.#cluster.isJoined;
     try {
       await this.#cluster.start();
+      this.#upkeep.start();
       this.#cluster.on("joined", ({ node }) => this.#saw(node));
       const { names, workers, concurrency, distributes, leads } = this.#settings;
       this.#cluster.setLoad({ slots: workers * concurrency, queues: names });
@@ -192,7 +196,9 @@ export class DistributedQueue implements AsyncDisposable {
 
   #makePool({ handler, isolation = "inline", worker, onCompleted, onFailed }: DistributedQueueOptions): WorkerPool {
     const { workers, concurrency, queues, distributes } = this.#settings;
-    const order = distributes ? new LiveOrder(this.#preference.order) : queues;
+    const { clock } = insideOf(this.#cluster).settings;
+    const order = distributes ? this.#preference.order : queueOrder(queues, clock);
+    const guidance = new PoolGuidance(order, () => this.#upkeep.isNeeded);
     const options = {
       ...worker,
       workers,
@@ -200,8 +206,9 @@ export class DistributedQueue implements AsyncDisposable {
       ...(onCompleted === undefined ? {} : { onCompleted }),
       ...(onFailed === undefined ? {} : { onFailed }),
     };
-    if (isolation === "inline") return new WorkerPool(this.#queue, order, handler as never, { ...options, isolation });
-    return new WorkerPool(this.#queue, order, handler as URL, { ...options, isolation });
+    if (isolation === "inline")
+      return new WorkerPool(this.#queue, guidance, handler as never, { ...options, isolation });
+    return new WorkerPool(this.#queue, guidance, handler as URL, { ...options, isolation });
   }
 
   #duties(): ElectOptions {

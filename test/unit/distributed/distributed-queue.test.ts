@@ -11,9 +11,11 @@ import {
   memoryCluster,
   MemoryCoordination,
   memoryQueue,
+  Queue,
 } from "../../../src/entry/index.ts";
 import { sqliteCluster } from "../../../src/entry/sqlite.ts";
 import { insideOf } from "../../../src/cluster/index.ts";
+import { memoryDriver } from "../../../src/drivers/memory/memory-driver.ts";
 import { memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { virtualClock } from "../../../src/testing/virtual-clock.ts";
@@ -257,6 +259,52 @@ describe("work goes on", () => {
     release();
     await fleet.settled(stopping);
     expect((await b.getDistributedStats()).onlineNodes).toBe(1);
+  });
+});
+
+describe("upkeep of the store", () => {
+  /** A queue for one node on the fleet's jobs, and how often that node called `maintain`. */
+  function counted(fleet: Fleet): { queue: Queue; calls: () => number } {
+    const driver = memoryDriver();
+    let calls = 0;
+    const maintain = driver.maintain.bind(driver);
+    driver.maintain = (options) => {
+      calls += 1;
+      return maintain(options);
+    };
+    return { queue: new Queue(driver, { clock: fleet.clock, logger: silentLogger }), calls: () => calls };
+  }
+
+  test("is the leader's, and each node's again when there has been no leader for two time-outs", async () => {
+    const fleet = newFleet();
+    const [leader, other] = [counted(fleet), counted(fleet)];
+    const a = await fleet.started("a", { queue: leader.queue });
+    await fleet.started("b", { queue: other.queue, enableLeaderElection: false });
+    await fleet.clock.advance(120_000);
+    expect(leader.calls()).toBeGreaterThanOrEqual(6);
+    expect(other.calls()).toBe(0);
+    await fleet.settled(a.stop());
+    await fleet.clock.advance(120_000);
+    expect(other.calls()).toBeGreaterThanOrEqual(5);
+    await leader.queue.close();
+    await fleet.stop();
+    await other.queue.close();
+  });
+
+  test("by two at once is safe: delayed jobs and lost leases come back once", async () => {
+    const fleet = newFleet();
+    const line = new FaultyClient(memoryCoordinationStore(fleet.memory));
+    const cut = new Cluster(line, { nodeId: "a", clock: fleet.clock, logger: silentLogger });
+    await fleet.settled(fleet.make(cut).start());
+    const b = await fleet.started("b");
+    for (let n = 0; n < 50; n += 1) await b.push(createJob(n, { delay: 20_000 + n * 100 }));
+    // The old leader keeps the store in order without a session, the new one because it leads.
+    const heal = line.cut();
+    await fleet.clock.advance(60_000);
+    expect((await b.getDistributedStats()).isLeader).toBe(true);
+    expect(fleet.done.length).toBe(50);
+    expect(await fleet.queue.getStats()).toMatchObject({ completedJobs: 50, delayedJobs: 0, reservedJobs: 0 });
+    heal();
   });
 });
 
