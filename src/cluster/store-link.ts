@@ -47,7 +47,7 @@ export class StoreLink {
    * @throws the session's reason when it is lost, else what is not worth repeating.
    */
   async putOwned(key: string, value: Uint8Array, session: KeptSession): Promise<Version> {
-    return this.#repeat("Writing a key", session, async () => {
+    return this.repeat("Writing a key", session, async () => {
       const put = { put: key, value, session: session.id };
       const result = await this.store.transact([{ key, absent: true }], [put]);
       if (result.ok) return result.versions[0];
@@ -61,14 +61,18 @@ export class StoreLink {
 
   /** Takes away a key of this session, until the store confirms it or the session has ended, which does it too. */
   async removeOwned(key: string, session: KeptSession): Promise<void> {
-    await this.#repeat("Removing a key", session, () => this.store.transact([], [{ delete: key }])).catch(
+    await this.repeat("Removing a key", session, () => this.store.transact([], [{ delete: key }])).catch(
       (error: unknown) => {
         if (session.isLive) throw error;
       },
     );
   }
 
-  async #repeat<T>(doing: string, session: KeptSession, attempt: () => Promise<T | undefined>): Promise<T> {
+  /**
+   * Repeats what failed, or found nothing (undefined), for as long as the session lives.
+   * @throws the session's reason when it is lost, or at once what is not worth repeating.
+   */
+  async repeat<T>(doing: string, session: KeptSession, attempt: () => Promise<T | undefined>): Promise<T> {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       if (!session.isLive) throw session.lost.reason;
       try {

@@ -42,11 +42,12 @@ export class Place {
   }
 
   /**
-   * Who stands directly in front; undefined for the first. One request.
+   * Who stands directly in front; undefined for the first. One request when all goes well.
    * @throws the session's reason when the place is gone with it.
    */
   async predecessor(): Promise<CoordinationEntry | undefined> {
-    const { entries } = await this.#link.ask("Looking at a lock's line", () => this.#link.store.list(this.#line));
+    const look = "Looking at a lock's line";
+    const { entries } = await this.#link.repeat(look, this.session, () => this.#link.store.list(this.#line));
     if (!this.session.isLive) throw this.session.lost.reason;
     return inOrder(entries).findLast(({ version }) => BigInt(version) < this.token);
   }

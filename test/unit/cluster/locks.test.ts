@@ -233,6 +233,22 @@ test("an answer that never came is read back: one place, and the lock works", as
   expect((await stage.settled(waiting)).held).toBe(true);
 });
 
+test("a short cut while it is asked for only delays it", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const held = await a.cluster.lock("x");
+  const waiting = b.cluster.lock("x");
+  await stage.pass(1);
+  const heal = b.line.cut();
+  await held.release();
+  const asked = b.cluster.lock("y");
+  await stage.pass(TTL / 4);
+  heal();
+  const got = await stage.settled(Promise.all([waiting, asked]), 2_000);
+  expect(got.map((lock) => lock.held)).toEqual([true, true]);
+  expect(b.cluster.isJoined).toBe(true);
+});
+
 test("a release during a short cut counts when the line is back", async () => {
   const stage = newStage();
   const [a, b] = [await stage.started("a"), await stage.started("b")];
