@@ -13,7 +13,7 @@ cluster.on("lost", () => tell({ kind: "lost" }));
 cluster.on("rejoined", () => tell({ kind: "rejoined" }));
 
 const register = new DatabaseSync(`${path}.register`, { timeout: 5_000 });
-register.exec("PRAGMA journal_mode = WAL");
+register.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
 register.exec("CREATE TABLE IF NOT EXISTS register (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)");
 register.exec("CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, token INTEGER NOT NULL, node TEXT NOT NULL)");
 register.exec("INSERT OR IGNORE INTO register VALUES (1, 0)");
