@@ -138,11 +138,14 @@ export class Slots implements ExecutorListener, AttemptOwner {
     for (const attempt of this.buffer.takeWhere(which)) this.#close(attempt, this.#judge.handBack(attempt));
   }
 
-  /** Long jobs took the slots: what was fetched ahead by guess goes back to where others find it. What the user asked for stays. */
+  /**
+   * Long jobs took the slots: what was fetched ahead by guess goes back to where others find it. What the user asked for stays, and so do jobs that lost
+   * leases: they were taken for a free slot, and one that waits for a child of its own would come back behind all others, again and again.
+   */
   stalled(): void {
     if (!this.#prefetch.measures) return;
     this.#prefetch.stalled();
-    this.handBack(() => true);
+    this.handBack(({ job }) => job.losses === 0);
   }
 
   shut(): void {

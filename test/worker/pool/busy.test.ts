@@ -46,3 +46,20 @@ describe.each(CHILDREN)("a handler that blocks its event loop in a pool of %s", 
     expect(stage.told.stopped).toEqual([{ reason: "stopped", handedBack: 1 }]);
   });
 });
+
+it("a job that waits for a child of its own keeps its place while long jobs run", async () => {
+  await using stage = new Stage("threads", { workers: 1, concurrency: 2 });
+  const { queue, pool, told } = stage;
+  await stage.push("sleep", 0, { id: "suspect" });
+  for (let lost = 0; lost < 2; lost += 1) {
+    await queue.pop({ lease: 50, wait: "5s" });
+    // Where it comes back it stands behind these.
+    if (lost === 1)
+      for (const [id, ms] of [["a", 1_500] as const, ["b", 2_900] as const]) await stage.push("sleep", ms, { id });
+  }
+  while (((await queue.getStats()).pendingJobs ?? 0) < 3) await new Promise((resolve) => void setTimeout(resolve, 10));
+  for (let n = 0; n < 4; n += 1) await stage.push("sleep", 700, { id: `later${n}` });
+  await pool.start();
+  await stage.until(({ completed }) => completed.length === 7);
+  expect(told.completed.map(({ job }) => job.id).indexOf("suspect")).toBe(2);
+});
