@@ -74,8 +74,9 @@ export type CoordinationContext = Readonly<{ clock: Clock }>;
  * A key is a path of segments of A-Z a-z 0-9 . _ ~ % and -, divided by "/". Its first two segments are its area: versions rise over an area, and
  * `list` and `watch` stay inside one.
  *
- * A store does not repeat or log by itself, and every call settles: where no answer comes it rejects within a time of the store's own. What it throws is its client's raw error, which `classify` explains; an argument beyond its
- * limits is refused before anything is sent. A rejected `transact` may have taken effect: whoever must know writes a unique value and reads back.
+ * A store does not repeat or log by itself, and every call settles: where no answer comes it rejects within a time of the store's own. What it
+ * throws is its client's raw error, which `classify` explains; an argument beyond its limits is refused before anything is sent. A rejected
+ * `transact` may have taken effect: whoever must know writes a unique value and reads back.
  */
 export interface CoordinationStore {
   /** For messages. Nothing may decide by it. */
