@@ -15,6 +15,7 @@ export { engineOf, type PushOptions, Queue, type QueueStats, type Reserve } from
 export { QueueManager } from "./queue-manager.ts";
 export { type Keep, QUEUE_OPTIONS, type QueueOptions } from "./queue-options.ts";
 export { type Filter, type JobRecord, type Records, type RecordsPage } from "./records.ts";
+export { checkJson } from "./json-value.ts";
 export { Lease } from "./lease.ts";
 export type { ReservedJob } from "./reserved-job.ts";
 export { deserializeJob, serializeJob } from "./serialize.ts";

@@ -6,3 +6,9 @@ export type {
   ConformanceSummary,
   ConformanceTarget,
 } from "../testing/conformance/index.ts";
+export { coordinationSuite, runCoordinationConformance } from "../testing/conformance/coordination/index.ts";
+export type {
+  CoordinationCase,
+  CoordinationOptions,
+  CoordinationTarget,
+} from "../testing/conformance/coordination/index.ts";

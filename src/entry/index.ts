@@ -10,8 +10,10 @@ import {
   type Reserve,
   type ReservedJob,
 } from "../core/index.ts";
+import { Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
+import { type MemoryCoordination, memoryCoordinationStore, memoryOf } from "../drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
-import { checkOptions } from "../runtime/index.ts";
+import { checkOptions, systemClock } from "../runtime/index.ts";
 
 export type {
   Capabilities,
@@ -81,6 +83,30 @@ export {
   type WorkerOptions,
   WorkerPool,
 } from "../worker/index.ts";
+export {
+  Cluster,
+  type ClusterEvents,
+  type ClusterNode,
+  type ClusterOptions,
+  Election,
+  type ElectionEvents,
+  type ElectOptions,
+  type Gap,
+  type Leader,
+  type Leadership,
+  Lock,
+  type LockOptions,
+  type Message,
+  type SubscribeOptions,
+  Subscription,
+} from "../cluster/index.ts";
+export {
+  DistributedQueue,
+  type DistributedQueueOptions,
+  type DistributedStats,
+  type Strategy,
+} from "../distributed/index.ts";
+export { MemoryCoordination } from "../drivers/memory/coordination-store.ts";
 export { createQueue } from "./create-queue.ts";
 
 export type MemoryQueueOptions = QueueOptions &
@@ -94,6 +120,30 @@ export function memoryQueue(options: MemoryQueueOptions = {}): Queue {
   checkOptions("memoryQueue", options, [...QUEUE_OPTIONS, "copy"]);
   const { copy, ...rest } = options;
   return new Queue(memoryDriver(copy === undefined ? {} : { copy }), rest);
+}
+
+export type MemoryClusterOptions = ClusterOptions &
+  Readonly<{
+    /** What the nodes share. Default: one memory for the whole process. */
+    memory?: MemoryCoordination;
+  }>;
+
+/** A node of a cluster within this process. */
+export function memoryCluster(options: MemoryClusterOptions): Cluster {
+  checkOptions("memoryCluster", options, [...CLUSTER_OPTIONS, "memory"]);
+  const { memory = memoryOf(options.clock ?? systemClock), ...rest } = options;
+  return new Cluster(memoryCoordinationStore(memory), rest, () => ({ queue: jobsIn(memory, rest), isShared: true }));
+}
+
+const jobsOfMemory = new WeakMap<MemoryCoordination, Queue>();
+
+/** All nodes on one memory share one queue. It holds nothing but memory, so nobody has to close it. */
+function jobsIn(memory: MemoryCoordination, { clock, logger }: ClusterOptions): Queue {
+  const known = jobsOfMemory.get(memory);
+  if (known !== undefined) return known;
+  const made = memoryQueue({ ...(clock === undefined ? {} : { clock }), ...(logger === undefined ? {} : { logger }) });
+  jobsOfMemory.set(memory, made);
+  return made;
 }
 
 /** The default manager, which the top-level functions work on. */

@@ -1,5 +1,11 @@
+import { Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
 import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
-import { type SqliteDatabase, sqliteDriver, type SqliteDriverOptions } from "../drivers/sqlite/index.ts";
+import {
+  sqliteCoordinationStore,
+  type SqliteDatabase,
+  sqliteDriver,
+  type SqliteDriverOptions,
+} from "../drivers/sqlite/index.ts";
 import { invalidArgument } from "../errors/index.ts";
 import { checkOptions } from "../runtime/index.ts";
 
@@ -27,4 +33,33 @@ export function sqliteQueue(target: string | SqliteDatabase, options: SqliteQueu
     ...(durability === "power" ? { durability } : {}),
   });
   return new Queue<SqliteDatabase>(driver, { ...rest, ...(durability === undefined ? {} : { durability }) });
+}
+
+export type SqliteClusterOptions = ClusterOptions & Pick<SqliteDriverOptions, "durability" | "create" | "busyTimeout">;
+
+/**
+ * A node of a cluster of processes of one machine that share a SQLite file. It may be the file of a queue.
+ * @param path the path of the file, made when it is missing.
+ */
+export function sqliteCluster(path: string, options: SqliteClusterOptions): Cluster {
+  checkOptions("sqliteCluster", options, [...CLUSTER_OPTIONS, ...DRIVER_OPTIONS, "durability"]);
+  const { create, busyTimeout, durability, ...rest } = options;
+  const store = sqliteCoordinationStore({
+    path,
+    ...(create === undefined ? {} : { create }),
+    ...(busyTimeout === undefined ? {} : { busyTimeout }),
+    ...(durability === undefined ? {} : { durability }),
+  });
+  const { clock, logger } = rest;
+  const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
+    const queue = sqliteQueue(path, {
+      ...(create === undefined ? {} : { create }),
+      ...(busyTimeout === undefined ? {} : { busyTimeout }),
+      ...(durability === undefined ? {} : { durability }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(logger === undefined ? {} : { logger }),
+    });
+    return { queue: queue as unknown as Queue, isShared: false };
+  };
+  return new Cluster(store, rest, jobs);
 }

@@ -5,10 +5,24 @@ import { checkInteger, checkName } from "../runtime/index.ts";
 /** One queue, several in strict order, or weights: a queue with weight 3 is asked first three times as often as one with weight 1. */
 export type Queues = string | readonly string[] | Readonly<Record<string, number>>;
 
+/** What a cluster tells a pool while it runs. For parts of this library: nothing of it is checked. */
+export class PoolGuidance {
+  /** The order in which the next fetch asks the queues. */
+  readonly order: () => readonly string[];
+  /** Whether this process has to keep the store in order (`maintain`), or another one does. */
+  readonly needsUpkeep: () => boolean;
+
+  constructor(order: () => readonly string[], needsUpkeep: () => boolean) {
+    this.order = order;
+    this.needsUpkeep = needsUpkeep;
+  }
+}
+
 type Weighted = Readonly<{ name: string; weight: number }>;
 
 /** The order in which each fetch asks the queues. @throws INVALID_ARGUMENT */
-export function queueOrder(queues: Queues, clock: Clock): () => readonly string[] {
+export function queueOrder(queues: Queues | PoolGuidance, clock: Clock): () => readonly string[] {
+  if (queues instanceof PoolGuidance) return queues.order;
   if (typeof queues === "string") return fixed([checkName("queues", queues)]);
   if (isNames(queues)) return fixed(checkNames(queues));
   if (typeof queues !== "object" || queues === null)

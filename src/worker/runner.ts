@@ -47,6 +47,7 @@ export class Runner implements FetchHost {
     settings: WorkerSettings,
     slots: number,
     sink: EventSink,
+    needsUpkeep?: () => boolean,
   ) {
     this.#engine = engine;
     this.#order = order;
@@ -63,7 +64,7 @@ export class Runner implements FetchHost {
     const { leaseMs, hand, buffer } = this.#slots;
     this.#fetcher = new Fetcher(engine, order, { leaseMs, untilEmpty: settings.stopWhenEmpty }, this);
     this.#renewals = new Renewals(engine, hand, leaseMs, { lost: (attempt) => this.#slots.lost(attempt), error });
-    this.#upkeep = new Upkeep(engine, { died: (jobs) => this.#reporter.died(jobs), error });
+    this.#upkeep = new Upkeep(engine, { died: (jobs) => this.#reporter.died(jobs), error }, needsUpkeep);
     this.#limits = new Limits(engine.clock, settings, (reason) => this.#stopBy(reason));
     this.#watch = new BufferWatch(engine, buffer, {
       started: () => this.#slots.started,

@@ -10,11 +10,14 @@ export type UpkeepListener = Readonly<{ died: (jobs: readonly StoredJob[]) => vo
 export class Upkeep {
   readonly #engine: Engine;
   readonly #listener: UpkeepListener;
+  readonly #isNeeded: () => boolean;
   readonly #stop = new AbortController();
   #timer: Timer | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(engine: Engine, listener: UpkeepListener) {
+  /** `isNeeded` is asked each time; without it always. */
+  constructor(engine: Engine, listener: UpkeepListener, isNeeded: () => boolean = () => true) {
+    this.#isNeeded = isNeeded;
     this.#engine = engine;
     this.#listener = listener;
   }
@@ -34,7 +37,8 @@ export class Upkeep {
     this.#timer = this.#engine.clock.timer(
       delayMs,
       () => {
-        this.#running = this.#run();
+        if (this.#isNeeded()) this.#running = this.#run();
+        else this.#arm(PERIOD_MS * (0.75 + this.#engine.clock.random() / 2));
       },
       { keepAlive: false },
     );

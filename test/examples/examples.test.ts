@@ -44,6 +44,13 @@ const printed: Readonly<Record<string, readonly string[]>> = {
     "ALERT charge failed for good: card was stolen",
   ],
   "transactional-push.ts": ["rolled back: no money", "orders: 1 jobs: 1"],
+  "locks.ts": ["one report", "busy, later then", "current holder: stored", "old holder: refused"],
+  "leader.ts": [
+    ...["node-1 leads, its term is a number: true", "tidying up", "node-1 leads no more: SHUTDOWN"],
+    ...["node-2 leads, its term is a number: true", "tidying up", "leader: node-2", "nodes: node-2"],
+    "node-2 leads no more: SHUTDOWN",
+  ],
+  "broadcast.ts": ["shop { changed: 7 }", "shop { changed: 8 }"],
   "timeouts.ts": ["slow TIMEOUT"],
   "graceful-shutdown.ts": ["stopped: signal", "reserved 0, nothing lost: true"],
   "pausing.ts": ["paused: undefined", "resumed: letter"],
@@ -83,7 +90,7 @@ const printedInAnyOrder: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Run by tests of their own. */
-const elsewhere = ["minimal-driver.ts", "periodic-statistics.ts"];
+const elsewhere = ["distributed.ts", "minimal-driver.ts", "periodic-statistics.ts"];
 
 describe("examples", () => {
   it("are all run", () => {
@@ -100,6 +107,13 @@ describe("examples", () => {
     const found = await linesOf(`examples/${file}`);
     // How long until the next attempt depends on the machine.
     expect(found.map((line) => line.replace(/ in about \d+ ms$/, "")).sort()).toEqual([...lines].sort());
+  });
+
+  it("distributed.ts", async () => {
+    const lines = await linesOf("examples/distributed.ts");
+    const pages = lines.slice(0, 4).map((line) => String(/^node-[12] did \{"page":(\d)\}$/.exec(line)?.[1]));
+    expect(pages.toSorted()).toEqual(["1", "2", "3", "4"]);
+    expect(lines.slice(4)).toEqual(['node-2 did {"page":5}', "leader: node-2 online: 1"]);
   });
 
   it("periodic-statistics.ts", async () => {

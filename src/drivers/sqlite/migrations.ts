@@ -85,13 +85,14 @@ function recordVersion(database: SqliteDatabase, guest: boolean, before: number)
     database.exec(`PRAGMA user_version = ${LAYOUT_VERSION}`);
 }
 
-/** Lease ends of before a restart of the machine mean nothing to the clock of now: whoever held them is dead. */
+/** Ends of leases and sessions of before a restart of the machine mean nothing to the clock of now: whoever held them is dead. */
 function endLeasesOfEarlierRun(database: SqliteDatabase, leaseClock: LeaseClock): void {
   const now = leaseClock.now();
   const isAnother = meta(database, "clock") !== leaseClock.epoch;
   const isBehind = leaseClock.epoch === "" && Number(meta(database, "clock_at") ?? 0) > now;
   if (isAnother || isBehind) {
     database.prepare(`UPDATE jobferry_jobs SET lease_end = ? WHERE state = ${RESERVED}`).run(Math.floor(now) - 1);
+    database.prepare("UPDATE jobferry_sessions SET ends_at = ?").run(Math.floor(now) - 1);
     setMeta(database, "clock", leaseClock.epoch);
   }
   if (leaseClock.epoch === "") setMeta(database, "clock_at", Math.floor(now));

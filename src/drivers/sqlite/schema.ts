@@ -1,7 +1,7 @@
 /** "JBFY": what `PRAGMA application_id` says of a file that Jobferry made. */
 export const APPLICATION_ID = 0x4a424659;
 /** Of the layout below. Rises with every migration. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** `jobferry_jobs.state`. The numbers are in the partial indexes: never change them. */
 export const PENDING = 0;
@@ -57,5 +57,13 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobferry_jobs_leased ON jobferry_jobs (queue, lease_end) WHERE state = ${RESERVED};
   CREATE INDEX jobferry_jobs_failed ON jobferry_jobs (seq, queue, finished_at) WHERE state = ${FAILED};
   CREATE INDEX jobferry_jobs_completed ON jobferry_jobs (seq, queue, finished_at) WHERE state = ${COMPLETED};
+  `,
+  // Keys and sessions of clusters. An area is the first two segments of a key; `changed` and `removed` are the versions of its last write and removal.
+  `
+  CREATE TABLE jobferry_sessions (id TEXT PRIMARY KEY, ttl INTEGER NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX jobferry_sessions_end ON jobferry_sessions (ends_at);
+  CREATE TABLE jobferry_keys (key TEXT PRIMARY KEY, version INTEGER NOT NULL, session TEXT, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE INDEX jobferry_keys_session ON jobferry_keys (session) WHERE session IS NOT NULL;
+  CREATE TABLE jobferry_areas (area TEXT PRIMARY KEY, changed INTEGER NOT NULL, removed INTEGER NOT NULL) WITHOUT ROWID;
   `,
 ];

@@ -2,7 +2,7 @@ import { Emitter, type Engine, engineOf, type Job, type Queue, type Work } from 
 import { invalidArgument } from "../../errors/index.ts";
 import { checkOptions, parseDuration } from "../../runtime/index.ts";
 import { InlineExecutor } from "../inline-executor.ts";
-import { type Queues, queueOrder } from "../queue-order.ts";
+import { PoolGuidance, type Queues, queueOrder } from "../queue-order.ts";
 import { runUntil } from "../run-until.ts";
 import { Runner, type RunnerStatus } from "../runner.ts";
 import { sinkOf, type StopOptions } from "../worker.ts";
@@ -36,19 +36,19 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
 
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | PoolGuidance,
     work: Work,
     options?: PoolOptions & Readonly<{ isolation?: "inline" | undefined }>,
   );
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | PoolGuidance,
     module: URL,
     options: PoolOptions & Readonly<{ isolation: "threads" | "processes" }>,
   );
   constructor(
     queue: Queue,
-    queues: Queues,
+    queues: Queues | PoolGuidance,
     work: Work | URL,
     options: PoolOptions & Readonly<{ isolation?: "inline" | "threads" | "processes" | undefined }> = {},
   ) {
@@ -66,8 +66,9 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
       (event) => this.hears(event),
       (event, value, report) => this.emit(event, value, report),
     );
+    const needsUpkeep = queues instanceof PoolGuidance ? queues.needsUpkeep : undefined;
     this.#settings = settings;
-    this.#runner = new Runner(engine, queueOrder(queues, engine.clock), executor, worker, slots, sink);
+    this.#runner = new Runner(engine, queueOrder(queues, engine.clock), executor, worker, slots, sink, needsUpkeep);
     this.#activeWorkers = () =>
       executor instanceof ChildExecutor ? executor.activeWorkers : Math.min(workers, this.#runner.active);
   }

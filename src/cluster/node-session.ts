@@ -1,0 +1,157 @@
+import type { Timer } from "../contract/index.ts";
+import type { JobferryError } from "../errors/index.ts";
+import { Deferred, idOfSequence, KeptSession, nextSequence, sleep } from "../runtime/index.ts";
+import type { ClusterSettings } from "./cluster-options.ts";
+import { bytesOfJson } from "./json-bytes.ts";
+import { register, type NodeRecord } from "./registration.ts";
+import type { StoreLink } from "./store-link.ts";
+
+const LONGEST_PAUSE_MS = 1_000;
+
+export type NodeHooks = Readonly<{
+  /** A new session is registered, also the first. */
+  joined(session: KeptSession): void;
+  lost(reason: JobferryError): void;
+}>;
+
+/**
+ * The node's sign of life: a session with the node's key under it. When it is lost the node opens another one under a new id and registers
+ * again. What the old one held (leadership, locks) is not restored.
+ */
+export class NodeSession {
+  readonly #link: StoreLink;
+  readonly #settings: ClusterSettings;
+  readonly #hooks: NodeHooks;
+  readonly #stop = new AbortController();
+  readonly #incarnation = idOfSequence(nextSequence());
+  readonly #startedAt: number;
+  #session: KeptSession | undefined;
+  /** Open, and not registered yet. */
+  #joining: KeptSession | undefined;
+  #rejoined: Promise<void> | undefined;
+  #arrived: Deferred<KeptSession> = new Deferred();
+  #load: unknown = null;
+  #loadTimer: Timer | undefined;
+
+  constructor(link: StoreLink, settings: ClusterSettings, hooks: NodeHooks) {
+    this.#link = link;
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#startedAt = Math.floor(link.clock.now());
+  }
+
+  /** @throws NODE_ID_TAKEN, or what the store says; then nothing is left behind. */
+  async start(): Promise<void> {
+    this.#set(await this.#join());
+  }
+
+  /** undefined while the node has no session that counts. */
+  get current(): KeptSession | undefined {
+    return this.#session?.isLive === true ? this.#session : undefined;
+  }
+
+  /** The session as soon as there is one. @throws the signal's reason. */
+  async live(signal: AbortSignal): Promise<KeptSession> {
+    for (;;) {
+      signal.throwIfAborted();
+      const { current } = this;
+      if (current !== undefined) return current;
+      const aborted = new Deferred<undefined>();
+      const onAbort = (): void => aborted.resolve(undefined);
+      signal.addEventListener("abort", onAbort, { once: true });
+      await Promise.race([this.#arrived.promise, aborted.promise]);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Told to others with one of the next heartbeats. */
+  setLoad(load: unknown): void {
+    this.#load = load;
+    if (this.#loadTimer !== undefined || this.#stop.signal.aborted) return;
+    const tell = (): void => {
+      this.#loadTimer = undefined;
+      void this.#tellLoad();
+    };
+    this.#loadTimer = this.#link.clock.timer(this.#settings.heartbeatMs, tell, { keepAlive: false });
+  }
+
+  /** Ends the session: everything that it holds is free at once. */
+  async stop(reason: JobferryError): Promise<void> {
+    this.#stop.abort(reason);
+    this.#loadTimer?.cancel();
+    const open = [this.#session, this.#joining].filter((session) => session !== undefined);
+    this.#session = undefined;
+    await Promise.all(open.map((session) => session.close(reason)));
+    await this.#rejoined;
+  }
+
+  get #record(): Omit<NodeRecord, "session"> {
+    const { nodeId, info } = this.#settings;
+    return { id: nodeId, incarnation: this.#incarnation, startedAt: this.#startedAt, info, load: this.#load };
+  }
+
+  async #join(): Promise<KeptSession> {
+    const { electionMs, heartbeatMs, keys, nodeId, joinMs } = this.#settings;
+    const timing = { ttlMs: electionMs, renewEveryMs: heartbeatMs };
+    const trouble = (error: unknown): void => this.#link.report(error, "Renewing the session");
+    const session = await this.#link.ask("Opening a session", () =>
+      KeptSession.open(this.#link.store, this.#link.clock, timing, trouble),
+    );
+    this.#joining = session;
+    try {
+      this.#stop.signal.throwIfAborted();
+      const record = { ...this.#record, session: session.id };
+      await register(this.#link, keys.node(nodeId), record, session, joinMs);
+      return session;
+    } catch (error) {
+      await session.close(this.#link.errorOf(error, "Joining")).catch(() => undefined);
+      throw error;
+    } finally {
+      this.#joining = undefined;
+    }
+  }
+
+  #set(session: KeptSession): void {
+    this.#session = session;
+    const onLost = (): void => {
+      if (this.#stop.signal.aborted) return;
+      this.#session = undefined;
+      this.#arrived = new Deferred();
+      this.#hooks.lost(session.lost.reason);
+      this.#rejoined = this.#joinAgain();
+    };
+    session.lost.addEventListener("abort", onLost, { once: true });
+    this.#arrived.resolve(session);
+    this.#hooks.joined(session);
+    if (session.lost.aborted) onLost();
+  }
+
+  async #joinAgain(): Promise<void> {
+    const { clock } = this.#link;
+    for (let pause = 50; !this.#stop.signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        const session = await this.#join();
+        if (!this.#stop.signal.aborted) return this.#set(session);
+        return await session.close(this.#stop.signal.reason);
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        this.#link.report(error, "Joining again");
+      }
+      await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal);
+    }
+  }
+
+  async #tellLoad(): Promise<void> {
+    const session = this.current;
+    if (session === undefined) return; // the next registration tells it
+    const { keys, nodeId } = this.#settings;
+    const value = bytesOfJson({ ...this.#record, session: session.id });
+    try {
+      const put = { put: keys.node(nodeId), value, session: session.id };
+      await this.#link.store.transact([{ session: session.id }], [put]);
+    } catch (error) {
+      this.#link.report(error, "Telling the load");
+      this.setLoad(this.#load);
+    }
+  }
+}

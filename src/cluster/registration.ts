@@ -1,0 +1,65 @@
+import type { CoordinationEntry } from "../contract/index.ts";
+import { JobferryError } from "../errors/index.ts";
+import { sleep, type KeptSession } from "../runtime/index.ts";
+import { bytesOfJson, objectOf } from "./json-bytes.ts";
+import type { StoreLink } from "./store-link.ts";
+
+const LOOK_AGAIN_MS = 50;
+const LONGEST_LOOK_MS = 1_000;
+
+export type NodeRecord = Readonly<{
+  id: string;
+  /** One process's time in the cluster: the same after it lost its session, another one after a restart. */
+  incarnation: string;
+  session: string;
+  startedAt: number;
+  info: unknown;
+  load: unknown;
+}>;
+
+export function nodeRecordOf(entry: CoordinationEntry): NodeRecord | undefined {
+  const found = objectOf(entry.value);
+  if (found === undefined || typeof found["id"] !== "string" || typeof found["incarnation"] !== "string")
+    return undefined;
+  const { id, incarnation, session, startedAt, info, load } = found;
+  return { id, incarnation, session: String(session), startedAt: Number(startedAt), info, load };
+}
+
+/**
+ * Puts a node's key under its session. A key of the same incarnation is replaced: it is left from the session before. Any other one is waited
+ * for until `joinMs` have passed, because after a crash it stays until its session ends.
+ * @throws NODE_ID_TAKEN when it is still there then: it is renewed, so its node lives. SESSION_LOST, UNAVAILABLE.
+ */
+export async function register(
+  link: StoreLink,
+  key: string,
+  record: NodeRecord,
+  session: KeptSession,
+  joinMs: number,
+): Promise<void> {
+  const { store, clock } = link;
+  const put = { put: key, value: bytesOfJson(record), session: session.id };
+  const deadline = clock.monotonic() + joinMs;
+  for (let pause = LOOK_AGAIN_MS; ; pause = Math.min(2 * pause, LONGEST_LOOK_MS)) {
+    if (!session.isLive) throw session.lost.reason;
+    const found = await link.ask("Looking for the node's id", () => store.get(key));
+    const known = found === undefined ? undefined : nodeRecordOf(found);
+    if (known?.incarnation === record.incarnation && known.session === session.id) return;
+    if (found === undefined || known?.incarnation === record.incarnation) {
+      const compare = found === undefined ? ({ key, absent: true } as const) : { key, version: found.version };
+      // Not repeated here when its answer is lost: the next look tells.
+      const result = await store.transact([compare], [put]).catch(() => undefined);
+      if (result?.ok) return;
+    }
+    const left = deadline - clock.monotonic();
+    if (left <= 0) throw taken(record.id);
+    await sleep(clock, Math.min(pause, left), session.lost);
+  }
+}
+
+function taken(nodeId: string): JobferryError {
+  return new JobferryError(
+    "NODE_ID_TAKEN",
+    `A living node of this cluster has the id ${JSON.stringify(nodeId)}. Give each node an id of its own.`,
+  );
+}

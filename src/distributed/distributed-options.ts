@@ -1,0 +1,106 @@
+import { availableParallelism } from "node:os";
+import { insideOf, type Cluster, type ClusterOptions } from "../cluster/index.ts";
+import type { Job, Queue, Work } from "../core/index.ts";
+import { invalidArgument, JobferryError } from "../errors/index.ts";
+import { checkInteger, checkOptions, type Duration } from "../runtime/index.ts";
+import type { PoolOptions, Queues, WorkerEvents } from "../worker/index.ts";
+import type { Strategy } from "./slot-plan.ts";
+
+export type DistributedQueueOptions = Readonly<{
+  /** This node's place among the others. Started here unless it was before. */
+  cluster: Cluster;
+  /** What runs the jobs: one function, routes, or a module of handlers with `isolation` "threads" or "processes". */
+  handler: Work | URL;
+  /** Must be the cluster's when both are given. */
+  nodeId?: string;
+  /** Times of the cluster, for one that was not started yet; see ClusterOptions. */
+  electionTimeout?: Duration;
+  lockTimeout?: Duration;
+  heartbeatInterval?: Duration;
+  /** Whether this node stands for election. Default true. */
+  enableLeaderElection?: boolean;
+  /** Whether the leader plans how many slots of which queue each node runs, and nodes heed it. Default true. */
+  enableJobDistribution?: boolean;
+  /** How the plan divides slots. Default "auto". */
+  strategy?: Strategy;
+  /** How many workers this node has. Default: as many as the machine runs in parallel. */
+  workerCount?: number;
+  /** How many jobs this node runs at once, at least one a worker. Default: `workerCount`. */
+  maxConcurrency?: number;
+  /** Where the jobs are. Default: the cluster's own store. */
+  queue?: Queue;
+  /** Which queues this node serves. Default "default". */
+  queues?: Queues;
+  isolation?: "inline" | "threads" | "processes";
+  /** Everything else of the pool. */
+  worker?: Omit<PoolOptions, "workers" | "concurrency" | "onCompleted" | "onFailed">;
+  onCompleted?: (event: WorkerEvents<Job>["completed"]) => unknown;
+  onFailed?: (event: WorkerEvents<Job>["failed"]) => unknown;
+}>;
+
+const KNOWN = [
+  ...["cluster", "handler", "nodeId", "electionTimeout", "lockTimeout", "heartbeatInterval"],
+  ...["enableLeaderElection", "enableJobDistribution", "strategy", "workerCount", "maxConcurrency"],
+  ...["queue", "queues", "isolation", "worker", "onCompleted", "onFailed"],
+];
+const STRATEGIES: readonly Strategy[] = ["balanced", "weighted", "auto"];
+
+export type DistributedSettings = Readonly<{
+  leads: boolean;
+  distributes: boolean;
+  strategy: Strategy;
+  workers: number;
+  concurrency: number;
+  queues: Queues;
+  names: readonly string[];
+  weights: ReadonlyMap<string, number>;
+}>;
+
+/** @throws INVALID_ARGUMENT naming the option. */
+export function checkDistributedOptions(options: DistributedQueueOptions): DistributedSettings {
+  checkOptions("DistributedQueue", options, KNOWN);
+  const { enableLeaderElection = true, enableJobDistribution = true, strategy = "auto", queues = "default" } = options;
+  for (const [name, value] of Object.entries({ enableLeaderElection, enableJobDistribution })) {
+    if (typeof value !== "boolean") throw invalidArgument(name, value, "true or false");
+  }
+  if (!STRATEGIES.includes(strategy)) throw invalidArgument("strategy", strategy, STRATEGIES.join(", "));
+  const workers = checkInteger("workerCount", options.workerCount ?? availableParallelism(), 1, 1_000);
+  const most = checkInteger("maxConcurrency", options.maxConcurrency ?? workers, 1, 100_000);
+  if (most < workers) {
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `maxConcurrency is ${most}, below workerCount ${workers}: some workers could never run a job. Make one of them fit.`,
+    );
+  }
+  const weights = weightsOf(queues);
+  return {
+    leads: enableLeaderElection,
+    distributes: enableJobDistribution,
+    strategy,
+    workers,
+    concurrency: Math.floor(most / workers),
+    queues,
+    names: [...weights.keys()],
+    weights,
+  };
+}
+
+/** Of what is no list of queues the pool says so. */
+function weightsOf(queues: Queues): ReadonlyMap<string, number> {
+  if (typeof queues === "string") return new Map([[queues, 1]]);
+  if (Array.isArray(queues)) return new Map((queues as readonly string[]).map((name) => [name, 1]));
+  return new Map(Object.entries(Object(queues) as Readonly<Record<string, number>>));
+}
+
+/** Gives the cluster the times that were given here. @throws INVALID_ARGUMENT when they do not fit, or it was started already. */
+export function adjustCluster(options: DistributedQueueOptions): void {
+  const { cluster, nodeId, electionTimeout, lockTimeout, heartbeatInterval } = options;
+  if (nodeId !== undefined && nodeId !== cluster.nodeId)
+    throw invalidArgument("nodeId", nodeId, `that of the cluster, ${JSON.stringify(cluster.nodeId)}`);
+  const changes: Partial<ClusterOptions> = {
+    ...(electionTimeout === undefined ? {} : { electionTimeout }),
+    ...(lockTimeout === undefined ? {} : { lockTimeout }),
+    ...(heartbeatInterval === undefined ? {} : { heartbeatInterval }),
+  };
+  insideOf(cluster).adjust(changes);
+}

@@ -1,0 +1,231 @@
+import { insideOf, type Cluster, type ClusterNode, type ElectOptions } from "../cluster/index.ts";
+import type { Job, NewJob, PushOptions, Queue } from "../core/index.ts";
+import { JobferryError } from "../errors/index.ts";
+import { settledWithin } from "../runtime/index.ts";
+import {
+  PoolGuidance,
+  type PoolStats,
+  queueOrder,
+  type StopOptions,
+  type WorkerEvents,
+  WorkerPool,
+} from "../worker/index.ts";
+import {
+  adjustCluster,
+  checkDistributedOptions,
+  type DistributedQueueOptions,
+  type DistributedSettings,
+} from "./distributed-options.ts";
+import { Planner, PLAN } from "./planner.ts";
+import { readPlan } from "./plan-record.ts";
+import { QueuePreference } from "./queue-preference.ts";
+import { UpkeepDuty } from "./upkeep-duty.ts";
+
+export type DistributedStats = Readonly<{
+  nodeId: string;
+  isLeader: boolean;
+  /** Nodes that this one has seen since it started, those that left included. */
+  totalNodes: number;
+  onlineNodes: number;
+  /** undefined while there is no leader. */
+  leaderId: string | undefined;
+  workers: PoolStats;
+  /** This node's slots by queue, by the plan that counts now; undefined without one. */
+  plannedSlots: Readonly<Record<string, number>> | undefined;
+}>;
+
+/** Remembered for `totalNodes`. */
+const MOST_SEEN = 10_000;
+
+/**
+ * One node that runs jobs together with others: a queue, a pool of workers, and a place in the cluster. Jobs lie in the shared store, so any
+ * node takes over what another leaves, without a leader too; the leader only balances.
+ * @throws INVALID_ARGUMENT naming the option.
+ */
+export class DistributedQueue implements AsyncDisposable {
+  readonly #cluster: Cluster;
+  readonly #settings: DistributedSettings;
+  readonly #queue: Queue;
+  readonly #ownsQueue: boolean;
+  readonly #pool: WorkerPool;
+  readonly #preference: QueuePreference;
+  readonly #planner: Planner;
+  readonly #upkeep: UpkeepDuty;
+  readonly #following = new AbortController();
+  readonly #seen = new Set<string>();
+  #followed: Promise<void> = Promise.resolve();
+  #ownsCluster = false;
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: DistributedQueueOptions) {
+    this.#settings = checkDistributedOptions(options);
+    adjustCluster(options);
+    this.#cluster = options.cluster;
+    const { settings, jobs, board } = insideOf(this.#cluster);
+    const { clock, logger, heartbeatMs, electionMs } = settings;
+    const beside = options.queue === undefined ? jobs?.() : { queue: options.queue, isShared: true };
+    if (beside === undefined) {
+      throw new JobferryError(
+        "INVALID_ARGUMENT",
+        "queue is missing: this cluster's store keeps no jobs. Hand a queue in.",
+      );
+    }
+    this.#queue = beside.queue;
+    this.#ownsQueue = !beside.isShared;
+    const { names, queues, weights, strategy } = this.#settings;
+    this.#preference = new QueuePreference(this.#cluster.nodeId, names, queueOrder(queues, clock), clock);
+    this.#upkeep = new UpkeepDuty(this.#cluster, clock, 2 * electionMs);
+    this.#pool = this.#makePool(options);
+    const parts = { cluster: this.#cluster, board, queue: this.#queue, clock, logger, strategy, weights };
+    this.#planner = new Planner({ ...parts, everyMs: 2 * heartbeatMs });
+  }
+
+  get nodeId(): string {
+    return this.#cluster.nodeId;
+  }
+
+  get queue(): Queue {
+    return this.#queue;
+  }
+
+  /** Joins the cluster, stands for election, and runs jobs. When it fails nothing of this node is left. */
+  start(): Promise<void> {
+    if (this.#stopping !== undefined)
+      return Promise.reject(new JobferryError("CLOSED", "This node was stopped. Make another DistributedQueue."));
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    this.#ownsCluster = !this.#cluster.isJoined;
+    try {
+      await this.#cluster.start();
+      this.#upkeep.start();
+      this.#cluster.on("joined", ({ node }) => this.#saw(node));
+      const { names, workers, concurrency, distributes, leads } = this.#settings;
+      this.#cluster.setLoad({ slots: workers * concurrency, queues: names });
+      if (distributes) this.#followed = this.#followPlan();
+      if (leads) await this.#cluster.elect(distributes ? this.#duties() : {});
+      await this.#pool.start();
+    } catch (error) {
+      await this.#leave();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives leadership away at once, then lets running jobs end (see WorkerPool.stop) and leaves the cluster. Jobs that wait stay in the store
+   * for others. Idempotent.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#stopping ??= this.#stop(options);
+    return this.#stopping;
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    if (this.#starting === undefined) return this.#closeQueue(); // it only pushed
+    const isStarted = await this.#starting.then(
+      () => true,
+      () => false,
+    );
+    if (!isStarted) return;
+    const { logger } = insideOf(this.#cluster).settings;
+    // A cluster that cannot be reached forgets this node by itself; running jobs matter more.
+    const resigned = this.#cluster
+      .resign()
+      .catch((error: unknown) => logger.warn({ err: error }, "Giving leadership away failed."));
+    await this.#pool.stop(options);
+    await this.#leave(resigned);
+  }
+
+  /** A store that does not answer holds it up for one time-out: then this node has left by itself. */
+  async #leave(resigned: Promise<void> = Promise.resolve()): Promise<void> {
+    this.#following.abort();
+    const { clock, electionMs } = insideOf(this.#cluster).settings;
+    await settledWithin(clock, Promise.all([resigned, this.#planner.rest(), this.#followed]), electionMs);
+    if (this.#ownsCluster) await this.#cluster.stop();
+    await this.#closeQueue();
+  }
+
+  async #closeQueue(): Promise<void> {
+    if (this.#ownsQueue) await this.#queue.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  push(job: NewJob, options?: PushOptions): Promise<Job> {
+    return this.#queue.push(job, options);
+  }
+
+  getWorkerPool(): WorkerPool {
+    return this.#pool;
+  }
+
+  getClusterNodes(): Promise<readonly ClusterNode[]> {
+    return this.#cluster.nodes();
+  }
+
+  async getDistributedStats(): Promise<DistributedStats> {
+    const nodes = await this.#cluster.nodes();
+    for (const node of nodes) this.#saw(node);
+    const { leader } = this.#cluster;
+    const slots = this.#preference.plan?.slots.get(this.nodeId);
+    return {
+      nodeId: this.nodeId,
+      isLeader: this.#cluster.isLeader,
+      totalNodes: this.#seen.size,
+      onlineNodes: nodes.length,
+      leaderId: leader?.nodeId,
+      workers: this.#pool.getStats(),
+      plannedSlots: slots === undefined ? undefined : Object.fromEntries(slots),
+    };
+  }
+
+  setOnCompleted(listener: (event: WorkerEvents<Job>["completed"]) => unknown): this {
+    this.#pool.on("completed", listener);
+    return this;
+  }
+
+  setOnFailed(listener: (event: WorkerEvents<Job>["failed"]) => unknown): this {
+    this.#pool.on("failed", listener);
+    return this;
+  }
+
+  #makePool({ handler, isolation = "inline", worker, onCompleted, onFailed }: DistributedQueueOptions): WorkerPool {
+    const { workers, concurrency, queues, distributes } = this.#settings;
+    const { clock } = insideOf(this.#cluster).settings;
+    const order = distributes ? this.#preference.order : queueOrder(queues, clock);
+    const guidance = new PoolGuidance(order, () => this.#upkeep.isNeeded);
+    const options = {
+      ...worker,
+      workers,
+      concurrency,
+      ...(onCompleted === undefined ? {} : { onCompleted }),
+      ...(onFailed === undefined ? {} : { onFailed }),
+    };
+    if (isolation === "inline")
+      return new WorkerPool(this.#queue, guidance, handler as never, { ...options, isolation });
+    return new WorkerPool(this.#queue, guidance, handler as URL, { ...options, isolation });
+  }
+
+  #duties(): ElectOptions {
+    return {
+      onElected: (leadership) => this.#planner.lead(leadership),
+      onDeposed: () => this.#planner.rest(),
+    };
+  }
+
+  #followPlan(): Promise<void> {
+    return insideOf(this.#cluster).board.follow(PLAN, this.#following.signal, (value) => {
+      const plan = readPlan(value);
+      if (plan !== undefined) this.#preference.take(plan);
+    });
+  }
+
+  #saw({ id }: ClusterNode): void {
+    if (this.#seen.size < MOST_SEEN) this.#seen.add(id);
+  }
+}

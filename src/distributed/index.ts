@@ -1,0 +1,3 @@
+export type { DistributedQueueOptions } from "./distributed-options.ts";
+export { DistributedQueue, type DistributedStats } from "./distributed-queue.ts";
+export type { Strategy } from "./slot-plan.ts";

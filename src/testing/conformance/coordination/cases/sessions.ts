@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { crashes, partitions } from "../case.ts";
+import type { CoordinationCaseGroup } from "../case.ts";
+import { bytesOf, keyOf } from "../stage.ts";
+
+export const sessions: CoordinationCaseGroup = {
+  group: "sessions",
+  cases: [
+    {
+      name: "the end of a session removes its keys in one write, and nothing else",
+      run: async (stage) => {
+        const [holder, third] = [await stage.another(), await stage.another()];
+        const session = await stage.openSession(holder);
+        const other = await stage.openSession(holder);
+        for (const name of ["a", "b", "c"]) await stage.put(name, "owned", { client: holder, session });
+        await stage.put("kept", "1", { client: holder });
+        await stage.put("others", "2", { client: holder, session: other });
+        const watcher = stage.watch(third);
+        await stage.sees(watcher, { a: "owned", b: "owned", c: "owned", kept: "1", others: "2" });
+        await stage.settles(session.close(), 0, "close of a session");
+        assert.equal(await stage.get("a", third), undefined, "the keys are gone when close resolved");
+        await stage.sees(watcher, { kept: "1", others: "2" });
+        await stage.settles(session.close(), 0, "close of a session that has ended");
+      },
+    },
+    {
+      name: "a session that is renewed lives on",
+      run: async (stage) => {
+        const third = await stage.another();
+        const session = await stage.openSession();
+        await stage.put("a", "1", { session });
+        for (let part = 0; part < 8; part += 1) {
+          await stage.pass(stage.ttlMs / 3);
+          assert.equal(await stage.settles(session.renew(), 0, "renew"), "ok");
+        }
+        assert.equal(await stage.valueOf("a", third), "1");
+      },
+    },
+    {
+      name: "a session that is not renewed lives for its time to live",
+      run: async (stage) => {
+        const session = await stage.openSession();
+        await stage.put("a", "1", { session });
+        await stage.pass(stage.ttlMs * 0.8);
+        assert.equal(await stage.valueOf("a"), "1");
+        assert.equal(await stage.settles(session.renew(), 0, "renew"), "ok");
+        await stage.pass(stage.ttlMs * 0.8);
+        assert.equal(await stage.valueOf("a"), "1", "its time counts from the renewal");
+      },
+    },
+    {
+      name: "the end of a holder that died is seen by a third client, in time, as one write",
+      requires: crashes,
+      run: async (stage) => {
+        const [holder, third] = [await stage.another(), await stage.another()];
+        const session = await stage.openSession(holder);
+        await stage.put("a", "1", { client: holder, session });
+        await stage.put("b", "1", { client: holder, session });
+        const watcher = stage.watch(third);
+        await stage.sees(watcher, { a: "1", b: "1" });
+        await stage.crash(holder);
+        await stage.sees(watcher, {}, stage.latestEndMs + stage.lagMs);
+        for (const event of watcher.events) {
+          const present = event.entries.filter(({ key }) => [keyOf("a"), keyOf("b")].includes(key)).length;
+          if (event.kind === "reset") assert.notEqual(present, 1, "both keys go in one write");
+          else assert.notEqual(event.removed.length, 1, "both keys go in one write");
+        }
+      },
+    },
+    {
+      name: "a key of an ended session can be taken at once, without a watch",
+      requires: crashes,
+      run: async (stage) => {
+        const [holder, third] = [await stage.another(), await stage.another()];
+        const session = await stage.openSession(holder);
+        await stage.put("lock", "holder", { client: holder, session });
+        await stage.crash(holder);
+        await stage.pass(stage.latestEndMs + 1);
+        assert.equal(await stage.get("lock", third), undefined, "get shows no key of a session past its end");
+        const mine = await stage.openSession(third);
+        const write = { put: keyOf("lock"), value: bytesOf("third"), session: mine.id };
+        assert.equal(await stage.tries([{ key: keyOf("lock"), absent: true }], [write], third), true);
+      },
+    },
+    {
+      name: "an ended session is lost for good and can write nothing",
+      run: async (stage) => {
+        const session = await stage.openSession();
+        await stage.put("a", "1", { session });
+        await stage.settles(session.close(), 0, "close of a session");
+        assert.equal(await stage.settles(session.renew(), 0, "renew"), "lost");
+        const write = { put: keyOf("b"), value: bytesOf("2") };
+        assert.equal(await stage.tries([], [{ ...write, session: session.id }]), false, "a put under an ended session");
+        assert.equal(await stage.tries([{ session: session.id }], [write]), false, "a compare with an ended session");
+        assert.equal(await stage.get("b"), undefined);
+      },
+    },
+    {
+      name: "a transaction that names a living session counts",
+      run: async (stage) => {
+        const session = await stage.openSession();
+        const write = { put: keyOf("b"), value: bytesOf("2") };
+        assert.equal(await stage.tries([{ session: session.id }], [write]), true);
+        await stage.settles(session.close(), 0, "close of a session");
+        assert.equal(await stage.valueOf("b"), "2", "only puts under the session go with it");
+      },
+    },
+    {
+      name: "the last put decides who owns a key",
+      run: async (stage) => {
+        const other = await stage.another();
+        const [first, second] = [await stage.openSession(), await stage.openSession(other)];
+        await stage.put("freed", "1", { session: first });
+        await stage.put("freed", "2");
+        await stage.put("moved", "1", { session: first });
+        await stage.put("moved", "2", { client: other, session: second });
+        await stage.put("bound", "1");
+        await stage.put("bound", "2", { session: first });
+        await stage.settles(first.close(), 0, "close of a session");
+        assert.equal(await stage.valueOf("freed"), "2");
+        assert.equal(await stage.valueOf("moved"), "2");
+        assert.equal(await stage.get("bound"), undefined);
+        await stage.settles(second.close(), 0, "close of a session");
+        assert.equal(await stage.get("moved"), undefined);
+      },
+    },
+    {
+      name: "sessions have ids of their own",
+      run: async (stage) => {
+        const other = await stage.another();
+        const ids = [];
+        for (const client of [stage.store, other, stage.store, other]) ids.push((await stage.openSession(client)).id);
+        assert.equal(new Set(ids).size, ids.length);
+      },
+    },
+    {
+      name: "a holder that was cut off past its time is lost when it is back, and never gets its keys again",
+      requires: partitions,
+      run: async (stage) => {
+        const [holder, third] = [await stage.another(), await stage.another()];
+        const session = await stage.openSession(holder);
+        const token = await stage.put("lock", "holder", { client: holder, session });
+        const watcher = stage.watch(third);
+        await stage.sees(watcher, { lock: "holder" });
+        const heal = stage.target.partition?.(holder);
+        const hung = session.renew().then(
+          (answer) => answer,
+          () => "no answer",
+        );
+        await stage.sees(watcher, {}, stage.latestEndMs + stage.lagMs);
+        const mine = await stage.openSession(third, Math.min(stage.capabilities.session.maxTtlMs, stage.ttlMs * 20));
+        const taken = await stage.put("lock", "third", { client: third, session: mine });
+        await heal?.();
+        await stage.pass(stage.lagMs);
+        assert.notEqual(await stage.settles(hung, stage.lagMs, "a renewal that was cut off"), "ok");
+        assert.equal(await stage.settles(session.renew(), stage.lagMs, "renew"), "lost");
+        assert.ok(BigInt(taken) > BigInt(token), "the token of the next holder is higher");
+        const stale = [{ key: keyOf("lock"), version: token }] as const;
+        const write = { put: keyOf("guarded"), value: bytesOf("stale") };
+        assert.equal(await stage.tries(stale, [write], holder), false, "a write guarded by the old token");
+        assert.equal(await stage.valueOf("lock", holder), "third");
+      },
+    },
+  ],
+};

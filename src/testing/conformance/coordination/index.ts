@@ -1,0 +1,3 @@
+export { coordinationSuite, runCoordinationConformance } from "./suite.ts";
+export type { CoordinationOptions } from "./suite.ts";
+export type { CoordinationCase, CoordinationTarget } from "./target.ts";

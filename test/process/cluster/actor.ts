@@ -1,0 +1,76 @@
+/** A node of the tests: joins the cluster in the SQLite file of the first argument and tells its parent in messages. Its clock is the machine's. */
+import { DatabaseSync } from "node:sqlite";
+import { sqliteCluster } from "../../../src/entry/sqlite.ts";
+
+const [, , path = "", nodeId = "", part = "leads", ttl = "1000"] = process.argv;
+const electionTimeout = Number(ttl);
+const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+const tell = (message: object): void => void process.send?.({ nodeId, at: now(), ...message });
+
+const cluster = sqliteCluster(path, { nodeId, electionTimeout, heartbeatInterval: electionTimeout / 5 });
+cluster.on("error", ({ error }) => tell({ kind: "error", code: error.code }));
+cluster.on("lost", () => tell({ kind: "lost" }));
+cluster.on("rejoined", () => tell({ kind: "rejoined" }));
+
+const register = new DatabaseSync(`${path}.register`, { timeout: 5_000 });
+register.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+register.exec("CREATE TABLE IF NOT EXISTS register (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)");
+register.exec("CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, token INTEGER NOT NULL, node TEXT NOT NULL)");
+register.exec("INSERT OR IGNORE INTO register VALUES (1, 0)");
+
+/** A resource that checks tokens: it refuses one that is lower than the highest it has seen. */
+function write(token: bigint): boolean {
+  register.exec("BEGIN IMMEDIATE");
+  const { changes } = register.prepare("UPDATE register SET token = ?1 WHERE id = 1 AND token <= ?1").run(token);
+  if (Number(changes) === 1) register.prepare("INSERT INTO log (token, node) VALUES (?, ?)").run(token, nodeId);
+  register.exec("COMMIT");
+  return Number(changes) === 1;
+}
+
+/** Stands for election and writes for as long as it believes that it leads. */
+async function leads(): Promise<void> {
+  const election = await cluster.elect();
+  let term = 0n;
+  election.on("elected", (leadership) => {
+    term = leadership.term;
+    tell({ kind: "elected", term: String(term) });
+  });
+  election.on("deposed", ({ reason }) => tell({ kind: "deposed", code: reason.code, isLeader: election.isLeader }));
+  if (election.leadership !== undefined) {
+    term = election.leadership.term;
+    tell({ kind: "elected", term: String(term) });
+  }
+  setInterval(() => {
+    // What a naive program does after a pause: it goes on with the term it had.
+    if (term > 0n) tell({ kind: "wrote", accepted: write(term), believed: election.isLeader });
+  }, 20);
+}
+
+/** Takes one lock again and again and writes under it. */
+async function locks(): Promise<void> {
+  for (;;) {
+    const lock = await cluster.lock("register");
+    tell({ kind: "locked", token: String(lock.token) });
+    for (let n = 0; n < 3 && lock.held; n += 1) {
+      tell({ kind: "wrote", accepted: write(lock.token), believed: lock.held });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await lock.release();
+  }
+}
+
+process.on("message", (message) => {
+  // Between two turns: a process that is stopped inside a write of SQLite keeps the file's lock, and everybody waits for it.
+  if (message === "freeze") process.kill(process.pid, "SIGSTOP");
+  if (message !== "stop") return;
+  tell({ kind: "stopping" });
+  void cluster.stop().then(() => {
+    tell({ kind: "stopped" });
+    process.disconnect();
+    process.exit(0);
+  });
+});
+
+await cluster.start();
+tell({ kind: "joined" });
+await (part === "locks" ? locks() : leads());

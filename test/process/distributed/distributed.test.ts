@@ -1,0 +1,94 @@
+// Nodes in processes of their own share a SQLite file: jobs, leadership and the plan. One leader is killed, one leaves.
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test } from "vitest";
+import { createJob, type DistributedStats } from "../../../src/entry/index.ts";
+import { sqliteQueue } from "../../../src/entry/sqlite.ts";
+
+const FILE = fileURLToPath(new URL("actor.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "jobferry-distributed-"));
+const path = join(folder, "jobs.db");
+const children = new Map<string, ChildProcess>();
+const stats = new Map<string, DistributedStats>();
+
+async function start(nodeId: string): Promise<void> {
+  const child = fork(FILE, [path, nodeId], { execArgv: ["--disable-warning=ExperimentalWarning"] });
+  children.set(nodeId, child);
+  child.on("message", (message: { kind: string; stats: DistributedStats }) => {
+    if (message.kind === "stats") stats.set(nodeId, message.stats);
+  });
+  await once(child, "message");
+}
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (const end = Date.now() + 20_000; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 20)))
+    if (Date.now() > end) throw new Error(`not in time: ${what}; ${JSON.stringify([...stats.values()])}`);
+}
+
+function ran(): readonly { job: number; node: string }[] {
+  const ledger = new DatabaseSync(`${path}.ledger`);
+  const rows = ledger.prepare("SELECT job, node FROM ran").all() as { job: number; node: string }[];
+  ledger.close();
+  return rows;
+}
+
+async function leaderIs(nodeId: string, asked: readonly string[]): Promise<void> {
+  await until(() => {
+    for (const one of asked) children.get(one)?.send("stats");
+    return asked.every((one) => stats.get(one)?.leaderId === nodeId && stats.get(one)?.isLeader === (one === nodeId));
+  }, `${nodeId} leads for all`);
+}
+
+afterEach(async () => {
+  for (const child of children.values()) {
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    child.kill("SIGKILL");
+    if (!isOver) await once(child, "exit");
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("three nodes run the jobs of two queues; one leader is killed, one leaves, and no job is lost", async () => {
+  const queue = sqliteQueue(path);
+  for (const nodeId of ["a", "b", "c"]) await start(nodeId);
+  await leaderIs("a", ["a", "b", "c"]);
+  const push = async (from: number, to: number): Promise<void> => {
+    const jobs = Array.from({ length: to - from }, (_, n) =>
+      createJob(from + n, { queue: n % 2 === 0 ? "even" : "odd" }),
+    );
+    await queue.pushBatch(jobs);
+  };
+  await push(0, 600);
+  await until(() => ran().length > 100, "the nodes work");
+  children.get("a")?.kill("SIGKILL");
+  await push(600, 900);
+  await leaderIs("b", ["b", "c"]);
+  expect(stats.get("c")?.onlineNodes).toBe(2);
+  children.get("b")?.send("stop");
+  await once(children.get("b")!, "exit");
+  await leaderIs("c", ["c"]);
+  await push(900, 1_000);
+  await until(async () => (await queue.getStats()).completedJobs === 1_000, "every job is done");
+  const rows = ran();
+  expect(new Set(rows.map(({ job }) => job)).size).toBe(1_000);
+  expect(new Set(rows.map(({ node }) => node))).toEqual(new Set(["a", "b", "c"]));
+  // Again ran only what the killed node had in hand: at most its four running jobs, whose end was not stored.
+  expect(rows.length - 1_000).toBeLessThanOrEqual(4);
+  const { failedJobs, reservedJobs, pendingJobs } = await queue.getStats();
+  expect([failedJobs, reservedJobs, pendingJobs]).toEqual([0, 0, 0]);
+  // Alone, the last one serves both.
+  await until(() => {
+    children.get("c")?.send("stats");
+    return (
+      Object.keys(stats.get("c")?.plannedSlots ?? {})
+        .toSorted()
+        .join() === "even,odd"
+    );
+  }, "the last leader plans for itself");
+  await queue.close();
+}, 60_000);
