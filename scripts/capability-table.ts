@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, Driver } from "../src/contract/index.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
+import { capabilitiesOf } from "../src/drivers/rabbitmq/capabilities.ts";
+import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
+import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
@@ -17,7 +20,7 @@ type Rows = { readonly [K in keyof Required<Capabilities>]: readonly Row<Capabil
 
 const yesNo = (value: boolean): string => (value ? "yes" : "no");
 const bytes = (value: number): string =>
-  value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${value / 1_024} KiB`;
+  value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${count(value / 1_024)} KiB`;
 const count = (value: number): string => value.toLocaleString("en");
 
 function time(ms: number): string {
@@ -89,6 +92,11 @@ async function declared(driver: Driver): Promise<Capabilities> {
   return capabilities;
 }
 
+/** What open() declares for a server of this version, without the server. */
+function rabbitmq(version: string): Capabilities {
+  return capabilitiesOf(checkServer({ product: "RabbitMQ", version }), resolveOptions({ url: "amqp://localhost" }));
+}
+
 async function table(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "jobferry-capabilities-"));
   const drivers = [memoryDriver(), sqliteDriver({ path: join(folder, "jobs.db") })];
@@ -96,6 +104,10 @@ async function table(): Promise<string> {
   for (const driver of drivers) columns.push(await declared(driver));
   rmSync(folder, { recursive: true, force: true });
   const names = drivers.map(({ name }) => name);
+  for (const version of ["3.10", "4.0", "4.3"]) {
+    names.push(`rabbitmq ${version}`);
+    columns.push(rabbitmq(version));
+  }
   const body = (Object.keys(rows) as (keyof Rows)[]).flatMap((capability) => linesOf(capability, columns));
   return [
     "# Capabilities",

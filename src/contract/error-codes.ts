@@ -1,5 +1,6 @@
 /** Every code that a Jobferry error, a failed job's reason or an aborted signal can carry. `docs/errors.md` explains each; a test keeps both equal. */
 export type ErrorCode =
+  | "ACCESS_DENIED"
   | "BATCH_INCOMPLETE"
   | "CANCELLED"
   | "CLIENT_MISSING"

@@ -3,10 +3,10 @@ import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
-const SCHEMES = ["memory", "sqlite"];
+const SCHEMES = ["memory", "sqlite", "amqp", "amqps"];
 
 /**
- * An open queue for a URL: `memory:`, `sqlite:./jobs.db`.
+ * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `amqp://user:password@host/vhost` (RabbitMQ).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -19,6 +19,11 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
       const { sqliteQueue } = await import("./sqlite.ts");
       return sqliteQueue(rest, options).open();
     }
+    case "amqp":
+    case "amqps": {
+      const { rabbitmqQueue } = await import("./rabbitmq.ts");
+      return rabbitmqQueue(url, options).open();
+    }
     default:
       throw unknownScheme(scheme);
   }
@@ -29,5 +34,5 @@ function unknownScheme(scheme: string): JobferryError {
   const meant = nearest(scheme, SCHEMES);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
-  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH.`);
+  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} Known: memory:, sqlite:PATH, amqp://, amqps://.`);
 }

@@ -9,6 +9,7 @@ import { installPackage, output, type Installed } from "./installed.ts";
 const ENTRIES: readonly (readonly [entry: string, name: string])[] = [
   ["jobferry", "createJob"],
   ["jobferry/sqlite", "sqliteQueue"],
+  ["jobferry/rabbitmq", "rabbitmqQueue"],
   ["jobferry/driver", "JobferryError"],
   ["jobferry/conformance", "conformanceSuite"],
   ["jobferry/testing", "virtualClock"],

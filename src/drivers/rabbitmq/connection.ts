@@ -1,0 +1,155 @@
+import type { Clock } from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { Deferred, sleep } from "../../runtime/index.ts";
+import type { AmqpChannel, AmqpClient, AmqpConfirmChannel } from "./client.ts";
+import { checkServer } from "./server.ts";
+import type { Server } from "./server.ts";
+
+/**
+ * One connection with one channel for its work and one for questions that may close it (a channel dies of an error's answer). It is either
+ * whole or lost: when the connection or the channel for work ends, everything that was taken or is in flight on it is lost with it, and its owner
+ * makes another one.
+ */
+export class Connection<Channel extends AmqpChannel = AmqpChannel> {
+  readonly number: number;
+  readonly server: Server;
+  readonly channel: Channel;
+  /** Why the server takes no more publishes now (memory or disk alarm). */
+  blocked: string | undefined;
+  readonly #client: AmqpClient;
+  readonly #clock: Clock;
+  readonly #answerMs: number;
+  readonly #lost = new Deferred<never>();
+  readonly #watchers = new Set<(reason: unknown) => void>();
+  #lostBy: Readonly<{ reason: unknown }> | undefined;
+  #asking: AmqpChannel | undefined;
+  #questions: Promise<unknown> = Promise.resolve();
+
+  private constructor(client: AmqpClient, channel: Channel, number: number, clock: Clock, answerMs: number) {
+    this.#client = client;
+    this.channel = channel;
+    this.number = number;
+    this.#clock = clock;
+    this.#answerMs = answerMs;
+    this.server = checkServer(client.connection.serverProperties);
+    this.#lost.promise.catch(() => undefined);
+    client.on("blocked", (reason: unknown) => {
+      this.blocked = String(reason);
+      for (const watcher of this.#watchers) watcher(undefined);
+    });
+    client.on("unblocked", () => (this.blocked = undefined));
+    this.#dieWith(client, "The connection to RabbitMQ was lost.");
+    this.#dieWith(channel, "RabbitMQ closed the channel.");
+  }
+
+  /** @throws UNSUPPORTED for a server that is too old; what the client throws. */
+  static async open<C extends AmqpChannel>(
+    client: AmqpClient,
+    makeChannel: (client: AmqpClient) => Promise<C>,
+    number: number,
+    clock: Clock,
+    answerMs: number,
+  ): Promise<Connection<C>> {
+    // Without a listener an error of the connection would end the process.
+    client.on("error", () => undefined);
+    try {
+      checkServer(client.connection.serverProperties);
+      const channel = await makeChannel(client);
+      return new Connection(client, channel, number, clock, answerMs);
+    } catch (error) {
+      client.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #dieWith(emitter: AmqpClient | AmqpChannel, message: string): void {
+    let reason: unknown;
+    emitter.on("error", (error: unknown) => (reason = error));
+    emitter.on("close", () => this.lose(reason ?? new JobferryError("UNAVAILABLE", message, { retryable: true })));
+  }
+
+  get isLost(): boolean {
+    return this.#lostBy !== undefined;
+  }
+
+  get lostBy(): unknown {
+    return this.#lostBy?.reason;
+  }
+
+  /** Rejects when the connection is lost. */
+  get lost(): Promise<never> {
+    return this.#lost.promise;
+  }
+
+  /** Calls back once with the reason when the connection is lost, and with undefined whenever the server blocks publishes. */
+  watch(callback: (reason: unknown) => void): () => void {
+    this.#watchers.add(callback);
+    return () => this.#watchers.delete(callback);
+  }
+
+  /** Gives the connection up: who waits for it is told at once, however long its socket takes to notice. */
+  lose(reason: unknown): void {
+    if (this.#lostBy !== undefined) return;
+    this.#lostBy = { reason };
+    this.#lost.reject(reason);
+    for (const watcher of this.#watchers) watcher(reason);
+    this.#watchers.clear();
+    this.#client.close().catch(() => undefined);
+    destroySocket(this.#client);
+  }
+
+  /** An answer of the server to something sent on the channel for work. One that does not come in time ends the connection. */
+  async answer<T>(what: string, asked: Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const late = sleep(this.#clock, this.#answerMs, over.signal).then((end): never | Promise<never> => {
+      if (end === "aborted") return this.lost;
+      const error = new JobferryError(
+        "UNAVAILABLE",
+        `RabbitMQ did not answer within ${this.#answerMs} ms (${what}). The connection was given up.`,
+        { retryable: true },
+      );
+      this.lose(error);
+      throw error;
+    });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([asked, late, this.lost]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** A question whose answer may be an error: on a channel of its own, one after the other, so that none dies of another's. */
+  ask<T>(what: string, question: (channel: AmqpChannel) => Promise<T>): Promise<T> {
+    const asked = this.#questions.then(async () => {
+      this.#asking ??= await this.answer("open a channel", this.#openSide());
+      return this.answer(what, question(this.#asking));
+    });
+    this.#questions = asked.catch(() => undefined);
+    return asked;
+  }
+
+  async #openSide(): Promise<AmqpChannel> {
+    const side = await this.#client.createChannel();
+    side.on("error", () => (this.#asking = undefined));
+    side.on("close", () => (this.#asking = undefined));
+    return side;
+  }
+
+  /** Ends it in good order: what was sent before arrives. */
+  async close(): Promise<void> {
+    if (this.isLost) return;
+    const closed = this.#client.close();
+    await this.answer("close", closed).catch(() => undefined);
+    this.lose(new JobferryError("CLOSED", "This driver is closed."));
+  }
+}
+
+export type ConfirmConnection = Connection<AmqpConfirmChannel>;
+
+/** A half-open connection never answers its own close: amqplib's socket is ended where it can be reached. */
+function destroySocket({ connection }: AmqpClient): void {
+  const { stream } = connection as Readonly<{ stream?: unknown }>;
+  if (typeof stream === "object" && stream !== null && "destroy" in stream && typeof stream.destroy === "function")
+    stream.destroy();
+}

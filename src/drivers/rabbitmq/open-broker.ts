@@ -1,0 +1,110 @@
+import type { Capabilities, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { settledWithin } from "../../runtime/index.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import type { AmqpConfirmChannel } from "./client.ts";
+import type { Connection } from "./connection.ts";
+import { Link } from "./link.ts";
+import { Names } from "./names.ts";
+import type { Settings } from "./options.ts";
+import { PostOffice } from "./posting.ts";
+import { Publishing } from "./publishing.ts";
+import { Pushing } from "./pushing.ts";
+import { Reserving } from "./reserving.ts";
+import { Session } from "./session.ts";
+import { Settling } from "./settling.ts";
+import { Topology } from "./topology.ts";
+
+const CLOSE_MS = 2_000;
+
+/** Everything of a driver that was opened: two connections, made when they are needed, and what works on them. */
+export class OpenBroker {
+  readonly names: Names;
+  readonly topology: Topology;
+  readonly settling: Settling;
+  readonly #settings: Settings;
+  readonly #context: DriverContext;
+  readonly #closing = new AbortController();
+  readonly #publisher: Link<AmqpConfirmChannel>;
+  readonly #consumer: Link;
+  readonly #office: PostOffice;
+  readonly #reserving: Reserving;
+  readonly #reserves = new Set<Promise<unknown>>();
+  /** Part of every token: no other driver has it. */
+  readonly #instance = crypto.randomUUID();
+  #session: Session | undefined;
+  #pushing: Pushing | undefined;
+
+  constructor(settings: Settings, context: DriverContext) {
+    const { clock } = context;
+    this.#settings = settings;
+    this.#context = context;
+    this.names = new Names(settings.prefix);
+    this.#publisher = new Link(
+      settings,
+      clock,
+      (client) => client.createConfirmChannel(),
+      () => this.topology.forget(),
+    );
+    this.#consumer = new Link(
+      settings,
+      clock,
+      (client) => client.createChannel(),
+      (connection) => this.#begin(connection),
+    );
+    const publishing = new Publishing(this.#publisher, () => this.topology.forget());
+    this.topology = new Topology(this.names, clock, settings.settleMs, publishing, this.#closing.signal);
+    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing);
+    this.settling = new Settling(clock, this.#office, () => this.#living);
+    this.#reserving = new Reserving({
+      ...{ clock, names: this.names, topology: this.topology, link: this.#consumer },
+      session: () => this.#session ?? neverOpened(),
+      closing: this.#closing.signal,
+    });
+  }
+
+  async open(): Promise<Capabilities> {
+    const { server } = await this.#publisher.get();
+    const capabilities = capabilitiesOf(server, this.#settings);
+    this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
+    return capabilities;
+  }
+
+  /** @throws NOT_OPEN when open() has failed. */
+  get pushing(): Pushing {
+    return this.#pushing ?? neverOpened();
+  }
+
+  /** The connection for questions: whichever lives, so that a worker needs no second one to count. */
+  readonly control = (): Promise<Connection> => {
+    const living = this.#consumer.current ?? this.#publisher.current;
+    return living === undefined ? this.#publisher.get() : Promise.resolve(living);
+  };
+
+  reserve(request: ReserveRequest): Promise<ReserveResult> {
+    const reserving = this.#reserving.reserve(request);
+    this.#reserves.add(reserving);
+    const ended = (): void => void this.#reserves.delete(reserving);
+    reserving.then(ended, ended);
+    return reserving;
+  }
+
+  #begin(connection: Connection): void {
+    this.topology.forget();
+    this.#session = new Session(connection, this.#instance, this.#office, () => this.#context.clock.now());
+  }
+
+  get #living(): Session | undefined {
+    return this.#session?.connection.isLost === false ? this.#session : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await settledWithin(this.#context.clock, Promise.allSettled(this.#reserves), CLOSE_MS);
+    await Promise.all([this.#publisher.close(), this.#consumer.close()]);
+  }
+}
+
+function neverOpened(): never {
+  throw new JobferryError("NOT_OPEN", "The RabbitMQ driver is not open. Call open() first.");
+}

@@ -1,0 +1,100 @@
+import { isJobferryError, JobferryError } from "../../errors/index.ts";
+import type { AmqpConfirmChannel } from "./client.ts";
+import type { ConfirmConnection } from "./connection.ts";
+import { routingKey, topLevel, unitsOf } from "./ladder.ts";
+import type { Link } from "./link.ts";
+import { encode } from "./message.ts";
+import type { Parcel } from "./message.ts";
+import type { Names } from "./names.ts";
+import type { Outgoing, Published, Publishing } from "./publishing.ts";
+import type { Part } from "./registry.ts";
+import { SHORT_LEVELS } from "./topology.ts";
+import type { Topology } from "./topology.ts";
+
+/** A job on its way into a queue, now or later, or to the failed ones. */
+export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs: number }>;
+
+/** Our 0 is the server's default of 4, so that messages of others stand where a job without priority does. */
+export const PRIORITY_OFFSET = 4;
+
+/** Puts jobs where they belong: makes sure that the place is there and settled, publishes, and waits for the confirm. */
+export class PostOffice {
+  readonly #link: Link<AmqpConfirmChannel>;
+  readonly #names: Names;
+  readonly #topology: Topology;
+  readonly #publishing: Publishing;
+
+  constructor(link: Link<AmqpConfirmChannel>, names: Names, topology: Topology, publishing: Publishing) {
+    this.#link = link;
+    this.#names = names;
+    this.#topology = topology;
+    this.#publishing = publishing;
+  }
+
+  /** One answer per posting, in order. Throws only when nothing was sent. */
+  async post(postings: readonly Posting[]): Promise<readonly Published[]> {
+    if (postings.length === 0) return [];
+    const connection = await this.#link.get();
+    const places = placesOf(postings);
+    for (const [queue, parts] of places) for (const part of parts) await this.#topology.ensure(connection, queue, part);
+    const hasPriorities = connection.server.major >= 4;
+    const published = await this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities)));
+    return this.#settled(connection, places, postings, published);
+  }
+
+  #outgoing({ parcel, to, delayMs }: Posting, hasPriorities: boolean): Outgoing {
+    const { id, queue, priority } = parcel.fields;
+    const units = unitsOf(delayMs);
+    const place =
+      units > 0
+        ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
+        : { exchange: "", routingKey: to === "jobs" ? this.#names.live(queue) : this.#names.failed(queue) };
+    return { ...place, body: encode(parcel), priority: hasPriorities ? priority + PRIORITY_OFFSET : undefined, id };
+  }
+
+  /** What was confirmed counts only when its place has lain on the server long enough. */
+  async #settled(
+    connection: ConfirmConnection,
+    places: Places,
+    postings: readonly Posting[],
+    published: readonly Published[],
+  ): Promise<readonly Published[]> {
+    const waits: Promise<void>[] = [];
+    for (const [queue, parts] of places)
+      for (const part of parts) {
+        const settling = this.#topology.settled(connection, queue, part);
+        if (settling !== undefined) waits.push(settling);
+      }
+    if (waits.length === 0) return published;
+    try {
+      await Promise.all(waits);
+      return published;
+    } catch (error) {
+      const why = isJobferryError(error) ? error : unsettled(error);
+      return postings.map((_, i) => (published[i] === "confirmed" ? { error: why } : (published[i] ?? "unknown")));
+    }
+  }
+}
+
+type Places = ReadonlyMap<string, ReadonlySet<Part>>;
+
+function placesOf(postings: readonly Posting[]): Places {
+  const places = new Map<string, Set<Part>>();
+  for (const { parcel, delayMs } of postings) {
+    const { queue } = parcel.fields;
+    let parts = places.get(queue);
+    if (parts === undefined) places.set(queue, (parts = new Set(["jobs"])));
+    if (delayMs <= 0) continue;
+    parts.add("short");
+    if (topLevel(unitsOf(delayMs)) >= SHORT_LEVELS) parts.add("long");
+  }
+  return places;
+}
+
+function unsettled(cause: unknown): JobferryError {
+  return new JobferryError(
+    "UNAVAILABLE",
+    "The queue is new on RabbitMQ, and the connection was lost before its declaration was safe. The job may be stored or not.",
+    { cause, retryable: true },
+  );
+}

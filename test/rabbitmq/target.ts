@@ -1,0 +1,106 @@
+/** The driver on a real server, as the conformance suite wants it: a prefix for each case, a proxy to lose answers, sockets to kill. */
+import { connect } from "amqplib";
+import type { ChannelModel } from "amqplib";
+import type { Driver } from "../../src/contract/index.ts";
+import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
+import type { AmqpClient, RabbitmqDriverOptions } from "../../src/drivers/rabbitmq/index.ts";
+import { LEVELS } from "../../src/drivers/rabbitmq/ladder.ts";
+import { Names } from "../../src/drivers/rabbitmq/names.ts";
+import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
+import { ANSWERS, CuttingProxy } from "./cutting-proxy.ts";
+
+type Life = Readonly<{ prefix: string; clients: AmqpClient[]; dead: AbortController }>;
+type Wrap = (driver: Driver) => Driver;
+
+let made = 0;
+
+export function freshPrefix(): string {
+  made += 1;
+  return `t${process.pid.toString(36)}-${made.toString(36)}`;
+}
+
+/** `url` without query. `wrap` may put something between the suite and the driver. */
+export async function rabbitmqTarget(
+  url: string,
+  wrap: Wrap = (driver) => driver,
+): Promise<ConformanceTarget & { end(): Promise<void> }> {
+  const proxy = new CuttingProxy(Number(new URL(url).port));
+  const through = new URL(url);
+  through.port = String(await proxy.listen());
+  through.search = "?frameMax=131072&heartbeat=10";
+  const admin = await connect(url);
+  admin.on("error", () => undefined);
+  const lives = new Map<Driver, Life>();
+  const used = new Set<string>();
+  let prefix = "";
+
+  const make = (): Driver => {
+    const life: Life = { prefix, clients: [], dead: new AbortController() };
+    const open = async (): Promise<AmqpClient> => {
+      life.dead.signal.throwIfAborted();
+      const client = await connect(through.href, { noDelay: true });
+      life.clients.push(client);
+      return client;
+    };
+    const options: RabbitmqDriverOptions = { connect: open, prefix, settle: 0 };
+    const driver = wrap(noting(rabbitmqDriver(options), used));
+    lives.set(driver, life);
+    return driver;
+  };
+
+  return {
+    open: () => {
+      prefix = freshPrefix();
+      return make();
+    },
+    reopen: () => make(),
+    crash: (driver) => {
+      const life = lives.get(driver);
+      life?.dead.abort(new Error("this driver was killed"));
+      for (const client of life?.clients ?? []) destroy(client);
+    },
+    loseAnswer: (_driver, call) => proxy.swallow(ANSWERS[call]),
+    cleanup: async () => {
+      lives.clear();
+      await removeAll(admin, new Names(prefix), used);
+      used.clear();
+    },
+    end: async () => {
+      await admin.close();
+      await proxy.close();
+    },
+  };
+}
+
+/** As SIGKILL ends a connection: without a word. */
+function destroy(client: AmqpClient): void {
+  (client.connection as unknown as { stream: { destroy(): void } }).stream.destroy();
+}
+
+/** Remembers which queues were used, so that they can be removed: thousands of them would slow the server down. */
+function noting(driver: Driver, used: Set<string>): Driver {
+  const push = driver.push.bind(driver);
+  const reserve = driver.reserve.bind(driver);
+  driver.push = (jobs, options) => {
+    for (const { queue } of jobs) used.add(queue);
+    return push(jobs, options);
+  };
+  driver.reserve = (request) => {
+    for (const queue of request.queues) used.add(queue);
+    return reserve(request);
+  };
+  return driver;
+}
+
+async function removeAll(admin: ChannelModel, names: Names, used: ReadonlySet<string>): Promise<void> {
+  const channel = await admin.createChannel();
+  for (const queue of used) {
+    await channel.deleteQueue(names.live(queue));
+    await channel.deleteQueue(names.failed(queue));
+    if (used.size > 10) continue;
+    for (let level = 0; level < LEVELS; level += 1) await channel.deleteQueue(names.level(queue, level));
+  }
+  for (let level = 0; level < LEVELS; level += 1) await channel.deleteExchange(names.ladder(level));
+  await channel.deleteQueue(names.registry);
+  await channel.close();
+}
