@@ -26,6 +26,7 @@ function builtProject(name: string): TestProjectInlineConfiguration {
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    globalSetup: fileURLToPath(new URL("test/servers/global-setup.ts", import.meta.url)),
     projects: [
       project("unit"),
       project("property", { testTimeout: 60_000 }),
@@ -35,6 +36,8 @@ export default defineConfig({
       project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
+      project("faults"),
+      project("servers", { pool: "forks", testTimeout: 60_000, hookTimeout: 120_000 }),
       builtProject("package"),
       builtProject("examples"),
       // Chaos measures time and kills processes: it runs last, one file at a time.

@@ -1,0 +1,84 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePorts } from "./free-port.ts";
+import { program } from "./locate.ts";
+import type { Located } from "./locate.ts";
+import { redisCommand } from "./redis-command.ts";
+import { redisNeeds, redisVersion, startRedisNode } from "./redis.ts";
+import { runningServer } from "./running-server.ts";
+import { HOST, refuseOptions } from "./server.ts";
+import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
+import { serverFolder, startProcess } from "./server-process.ts";
+import type { ServerProcess } from "./server-process.ts";
+import { waitUntil } from "./wait-until.ts";
+
+export interface RedisSentinelOptions extends ServerOptions {
+  /** How long the primary may be silent until it counts as down. Default: a second. */
+  readonly downAfter?: number;
+}
+
+const MASTER = "mymaster";
+const QUORUM = 2;
+
+/** A primary, a replica and three sentinels. The password, if any, is the data nodes'. */
+export const redisSentinel: ServerKind<RedisSentinelOptions> = { name: "redis-sentinel", needs: redisNeeds, start };
+
+async function start(options: RedisSentinelOptions, located: Located): Promise<RunningServer> {
+  refuseOptions("redis-sentinel", options, ["tls", "readOnly"]);
+  const { password } = options;
+  const command = program(located, "redis-server");
+  const [primaryPort = 0, replicaPort = 0, ...ports] = await freePorts(5);
+  const secret = password === undefined ? [] : ["--requirepass", password, "--masterauth", password];
+  const lasting = ["--appendonly", options.durable ? "yes" : "no"];
+  const dataNode = async (name: string, port: number, args: readonly string[]): Promise<ServerProcess> => {
+    const all = ["--port", String(port), "--repl-diskless-sync-delay", "0", ...lasting, ...secret, ...args];
+    const folder = await serverFolder(name);
+    return startRedisNode({ name, command, folder, port, args: [...all, ...(options.args ?? [])], password });
+  };
+  const primary = await dataNode("redis-primary", primaryPort, []);
+  const replica = await dataNode("redis-replica", replicaPort, ["--replicaof", `${HOST} ${primaryPort}`]);
+  const watch = { command, primaryPort, password, downAfter: options.downAfter ?? 1_000 };
+  const sentinels = await Promise.all(ports.map((port, index) => startSentinel(index + 1, port, watch)));
+
+  const waitUntilReady = (): Promise<void> => waitUntil("the sentinels agree", () => agree(sentinels));
+  await waitUntilReady();
+  const url = `redis+sentinel://${ports.map((port) => `${HOST}:${port}`).join(",")}?master=${MASTER}`;
+  const nodes = [primary, replica, ...sentinels];
+  const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
+  const version = await redisVersion(command);
+  return runningServer({ kind: "redis-sentinel", version, url, endpoints }, nodes, { waitUntilReady });
+}
+
+type Watch = Readonly<{ command: string; primaryPort: number; password: string | undefined; downAfter: number }>;
+
+/** It keeps what it learns in its configuration file, so a restarted one knows the current primary. */
+async function startSentinel(number: number, port: number, watch: Watch): Promise<ServerProcess> {
+  const name = `redis-sentinel-${number}`;
+  const folder = await serverFolder(name);
+  const file = join(folder, "sentinel.conf");
+  const lines = [
+    `port ${port}`,
+    `bind ${HOST}`,
+    `dir ${folder}`,
+    `sentinel monitor ${MASTER} ${HOST} ${watch.primaryPort} ${QUORUM}`,
+    `sentinel down-after-milliseconds ${MASTER} ${watch.downAfter}`,
+    `sentinel failover-timeout ${MASTER} 5000`,
+    ...(watch.password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${watch.password}`]),
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  return startProcess({
+    name,
+    port,
+    folder,
+    launch: { command: watch.command, args: [file, "--sentinel"] },
+    isReady: async () => (await redisCommand({ port }, "PING")) === "PONG",
+    stopSignal: "SIGTERM",
+  });
+}
+
+/** Every sentinel knows the others and the replica: only then a failover is sure to work. */
+async function agree(sentinels: readonly ServerProcess[]): Promise<boolean> {
+  const answers = await Promise.all(sentinels.map(({ port }) => redisCommand({ port }, "INFO", "sentinel")));
+  const healthy = `status=ok,address=`;
+  return answers.every((answer) => answer.includes(healthy) && answer.includes(`slaves=1,sentinels=3`));
+}

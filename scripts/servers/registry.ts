@@ -1,0 +1,24 @@
+/** All kinds of servers: one file and one line each. */
+import { postgres } from "./postgres.ts";
+import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
+import { redisCluster } from "./redis-cluster.ts";
+import { redisSentinel } from "./redis-sentinel.ts";
+import { redis } from "./redis.ts";
+
+export const serverKinds = {
+  postgres,
+  rabbitmq,
+  "rabbitmq-4": rabbitmq4,
+  redis,
+  "redis-cluster": redisCluster,
+  "redis-sentinel": redisSentinel,
+} as const;
+
+export type ServerName = keyof typeof serverKinds;
+
+/** The options of a kind. */
+export type OptionsOf<Name extends ServerName> = Parameters<(typeof serverKinds)[Name]["start"]>[0];
+
+export function isServerName(name: string): name is ServerName {
+  return Object.hasOwn(serverKinds, name);
+}

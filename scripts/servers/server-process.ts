@@ -1,0 +1,147 @@
+import { randomUUID } from "node:crypto";
+import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { guardian } from "./guarded.ts";
+import type { Guarded } from "./guarded.ts";
+import type { Launch } from "./guardian-messages.ts";
+import type { ServerNode } from "./server.ts";
+
+const STOP_WAIT = 20_000;
+const END_WAIT = 2_000;
+const SIGNAL_REPEAT = 1_000;
+const POLL = 10;
+const LOG_TAIL = 2_000;
+
+export type ProcessPlan = Readonly<{
+  name: string;
+  port: number;
+  /** See `serverFolder`. */
+  folder: string;
+  launch: Omit<Launch, "log">;
+  /** Whether it serves now; `output` is what it has written so far. May reject: that means no. */
+  isReady: (output: string) => Promise<boolean>;
+  /** Ends it in good order. */
+  stopSignal: NodeJS.Signals;
+  /** Most milliseconds until it is ready. Default: 30 seconds. */
+  readyWait?: number;
+  /** Removes what a killed one leaves outside its folder. */
+  cleanUp?: () => Promise<void>;
+}>;
+
+/** A folder for one server, which goes with this process at the latest. */
+export async function serverFolder(name: string, user?: Launch["user"]): Promise<string> {
+  const { root } = await guardian();
+  const folder = join(root, `${name}-${randomUUID().slice(0, 8)}`);
+  mkdirSync(folder);
+  if (user) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
+
+export async function startProcess(plan: ProcessPlan): Promise<ServerProcess> {
+  const started = new ServerProcess(plan);
+  await started.restart();
+  return started;
+}
+
+/** A server may refuse to stop for the moment, as Redis does while it writes its first append-only file: the signal is repeated. */
+async function withinASignal(exited: Promise<string>): Promise<void> {
+  const abort = new AbortController();
+  const later = delay(SIGNAL_REPEAT, undefined, { signal: abort.signal }).catch(() => undefined);
+  await Promise.race([exited, later]);
+  abort.abort();
+}
+
+export class ServerProcess implements ServerNode {
+  readonly name: string;
+  readonly port: number;
+  readonly log: string;
+  readonly #plan: ProcessPlan;
+  #running: Guarded | undefined;
+
+  constructor(plan: ProcessPlan) {
+    this.#plan = plan;
+    this.name = plan.name;
+    this.port = plan.port;
+    this.log = join(plan.folder, `${plan.name}.log`);
+  }
+
+  get pid(): number | undefined {
+    return this.#alive()?.pid;
+  }
+
+  async stop(): Promise<void> {
+    await this.#end(this.#plan.stopSignal, STOP_WAIT);
+  }
+
+  async kill(): Promise<void> {
+    const running = this.#alive();
+    await running?.signal("SIGKILL", true);
+    await running?.exited;
+  }
+
+  async pause(): Promise<void> {
+    await this.#alive()?.signal("SIGSTOP", true);
+  }
+
+  async resume(): Promise<void> {
+    await this.#alive()?.signal("SIGCONT", true);
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    const { launch, name, readyWait = 30_000 } = this.#plan;
+    closeSync(openSync(this.log, "w"));
+    this.#running = await (await guardian()).spawn({ ...launch, log: this.log });
+    const deadline = Date.now() + readyWait;
+    while (!(await this.#isReady())) {
+      const ended = this.#running.end;
+      if (ended === undefined && Date.now() < deadline) {
+        await delay(POLL);
+        continue;
+      }
+      const what = ended === undefined ? `was not ready after ${readyWait} ms` : `ended before it was ready (${ended})`;
+      const tail = this.#output().slice(-LOG_TAIL);
+      await this.kill();
+      throw new Error(`${name} ${what}. The end of its output:\n${tail}`);
+    }
+  }
+
+  /** Ends it at once, and nothing of it stays. */
+  async remove(): Promise<void> {
+    await this.#end(this.#plan.launch.endSignal ?? "SIGKILL", END_WAIT);
+    await this.#plan.cleanUp?.();
+    rmSync(this.#plan.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #end(signal: NodeJS.Signals, wait: number): Promise<void> {
+    const running = this.#alive();
+    if (!running) return;
+    if (signal !== "SIGKILL") {
+      // A stopped process takes no other signal.
+      await running.signal("SIGCONT", true);
+      const deadline = Date.now() + wait;
+      while (running.end === undefined && Date.now() < deadline) {
+        await running.signal(signal);
+        await withinASignal(running.exited);
+      }
+    }
+    await this.kill();
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      return await this.#plan.isReady(this.#output());
+    } catch {
+      return false;
+    }
+  }
+
+  #alive(): Guarded | undefined {
+    return this.#running?.end === undefined ? this.#running : undefined;
+  }
+
+  #output(): string {
+    return readFileSync(this.log, "utf8");
+  }
+}

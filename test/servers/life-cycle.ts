@@ -1,0 +1,61 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { isListening } from "../../scripts/servers/is-listening.ts";
+import { isRunning, processTree } from "../../scripts/servers/process-tree.ts";
+import type { ServerName } from "../../scripts/servers/registry.ts";
+import type { RunningServer } from "../../scripts/servers/server.ts";
+import { isServerAvailable, startServer } from "./shared-server.ts";
+
+/** How a value is written to a server and read back; without a client library where that is easy. */
+export type Access = Readonly<{
+  write: (server: RunningServer) => Promise<unknown>;
+  read: (server: RunningServer) => Promise<string>;
+  value: string;
+}>;
+
+/** What every server does when it is stopped, killed, paused, resumed, restarted and removed. */
+export async function testLifeCycle(name: ServerName, { write, read, value }: Access): Promise<void> {
+  if (!(await isServerAvailable(name))) return;
+
+  describe(`the life of ${name}`, () => {
+    it("keeps its data over a stop and a SIGKILL when it is durable", async () => {
+      await using server = await startServer(name, { durable: true });
+      await write(server);
+      for (const end of ["stop", "kill"] as const) {
+        const pids = pidsOf(server);
+        expect(pids.length).toBeGreaterThanOrEqual(server.nodes.length);
+        await server[end]();
+        expect(pids.filter(isRunning)).toEqual([]);
+        expect(server.nodes.map(({ pid }) => pid)).toEqual(server.nodes.map(() => undefined));
+        await server.restart();
+        expect(await read(server)).toBe(value);
+      }
+    });
+
+    it("answers nothing while it is paused, goes on, and leaves nothing, not even paused", async () => {
+      const server = await startServer(name);
+      await write(server);
+      await server.pause();
+      let answered = false;
+      const reading = read(server).finally(() => (answered = true));
+      await delay(300);
+      expect(answered).toBe(false);
+      await server.resume();
+      expect(await reading).toBe(value);
+
+      const pids = pidsOf(server);
+      const folders = server.nodes.map(({ log }) => dirname(log));
+      await server.pause();
+      await server.remove();
+      expect(pids.filter(isRunning)).toEqual([]);
+      expect(folders.filter(existsSync)).toEqual([]);
+      expect(await isListening(server.port)).toBe(false);
+    });
+  });
+}
+
+function pidsOf({ nodes }: RunningServer): readonly number[] {
+  return nodes.flatMap(({ pid }) => (pid === undefined ? [] : processTree(pid)));
+}
