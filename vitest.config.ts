@@ -37,6 +37,8 @@ export default defineConfig({
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
       project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
       project("faults"),
+      // Servers of their own are killed and started again.
+      project("rabbitmq", { pool: "forks", fileParallelism: false, testTimeout: 90_000, hookTimeout: 120_000 }),
       project("servers", { pool: "forks", testTimeout: 60_000, hookTimeout: 120_000 }),
       builtProject("package"),
       builtProject("examples"),

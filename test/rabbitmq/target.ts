@@ -1,5 +1,5 @@
 /** The driver on a real server, as the conformance suite wants it: a prefix for each case, a proxy to lose answers, sockets to kill. */
-import { connect } from "amqplib";
+import { connect as newest } from "amqplib";
 import type { ChannelModel } from "amqplib";
 import type { Driver } from "../../src/contract/index.ts";
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
@@ -7,10 +7,11 @@ import type { AmqpClient, RabbitmqDriverOptions } from "../../src/drivers/rabbit
 import { LEVELS } from "../../src/drivers/rabbitmq/ladder.ts";
 import { Names } from "../../src/drivers/rabbitmq/names.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
-import { ANSWERS, CuttingProxy } from "./cutting-proxy.ts";
+import { ANSWERS, AnswerLoser } from "./answer-loser.ts";
 
 type Life = Readonly<{ prefix: string; clients: AmqpClient[]; dead: AbortController }>;
-type Wrap = (driver: Driver) => Driver;
+type Connect = (url: string, options?: object) => Promise<AmqpClient>;
+type Target = ConformanceTarget & Readonly<{ end(): Promise<void> }>;
 
 let made = 0;
 
@@ -19,16 +20,13 @@ export function freshPrefix(): string {
   return `t${process.pid.toString(36)}-${made.toString(36)}`;
 }
 
-/** `url` without query. `wrap` may put something between the suite and the driver. */
-export async function rabbitmqTarget(
-  url: string,
-  wrap: Wrap = (driver) => driver,
-): Promise<ConformanceTarget & { end(): Promise<void> }> {
-  const proxy = new CuttingProxy(Number(new URL(url).port));
+/** `connect`: of which release of amqplib. */
+export async function rabbitmqTarget(url: string, connect: Connect = newest): Promise<Target> {
+  const proxy = new AnswerLoser(Number(new URL(url).port));
   const through = new URL(url);
   through.port = String(await proxy.listen());
   through.search = "?frameMax=131072&heartbeat=10";
-  const admin = await connect(url);
+  const admin = await newest(url);
   admin.on("error", () => undefined);
   const lives = new Map<Driver, Life>();
   const used = new Set<string>();
@@ -43,7 +41,7 @@ export async function rabbitmqTarget(
       return client;
     };
     const options: RabbitmqDriverOptions = { connect: open, prefix, settle: 0 };
-    const driver = wrap(noting(rabbitmqDriver(options), used));
+    const driver = noting(rabbitmqDriver(options), used);
     lives.set(driver, life);
     return driver;
   };

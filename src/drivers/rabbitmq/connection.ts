@@ -129,6 +129,17 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     return asked;
   }
 
+  /** A longer conversation on a channel of its own, which asks by `answer`. */
+  async onChannel<T>(what: string, talk: (channel: AmqpChannel) => Promise<T>): Promise<T> {
+    const channel = await this.answer(what, this.#client.createChannel());
+    channel.on("error", () => undefined);
+    try {
+      return await talk(channel);
+    } finally {
+      channel.close().catch(() => undefined);
+    }
+  }
+
   async #openSide(): Promise<AmqpChannel> {
     const side = await this.#client.createChannel();
     side.on("error", () => (this.#asking = undefined));

@@ -94,7 +94,8 @@ function ofPrecondition(message: string): ErrorClass {
 /** What amqplib tells only by its text. */
 function ofText(message: string): ErrorClass | undefined {
   if (/ACCESS[_-]REFUSED|403/.test(message)) return denied();
-  if (/NOT[_-]ALLOWED|530/.test(message)) return ofReply(NOT_ALLOWED, message);
+  // Between the login and the open there is only the virtual host.
+  if (/NOT[_-]ALLOWED|530|Expected ConnectionOpenOk/.test(message)) return ofReply(NOT_ALLOWED, message);
   if (
     /ETIMEDOUT|[Ss]ocket closed|[Uu]nexpected close|[Hh]eartbeat timeout|[Cc]onnection clos|[Cc]hannel (ended|clos)/.test(
       message,

@@ -33,7 +33,7 @@ export class Names {
     return `${this.#prefix}.ladder-${level}`;
   }
 
-  /** One message for each name that was pushed to. */
+  /** A stream with one message for each part of each queue. */
   get registry(): string {
     return `${this.#prefix}.queues`;
   }

@@ -75,11 +75,8 @@ export class OpenBroker {
     return this.#pushing ?? neverOpened();
   }
 
-  /** The connection for questions: whichever lives, so that a worker needs no second one to count. */
-  readonly control = (): Promise<Connection> => {
-    const living = this.#consumer.current ?? this.#publisher.current;
-    return living === undefined ? this.#publisher.get() : Promise.resolve(living);
-  };
+  /** The connection for questions: never the one that publishes, which a server with an alarm does not read. */
+  readonly control = (): Promise<Connection> => this.#consumer.get();
 
   reserve(request: ReserveRequest): Promise<ReserveResult> {
     const reserving = this.#reserving.reserve(request);

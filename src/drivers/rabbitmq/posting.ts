@@ -6,6 +6,7 @@ import type { Link } from "./link.ts";
 import { encode } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
+import { full } from "./publishing.ts";
 import type { Outgoing, Published, Publishing } from "./publishing.ts";
 import type { Part } from "./registry.ts";
 import { SHORT_LEVELS } from "./topology.ts";
@@ -35,6 +36,8 @@ export class PostOffice {
   async post(postings: readonly Posting[]): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
     const connection = await this.#link.get();
+    // A server with an alarm would not even read what is declared.
+    if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
     const places = placesOf(postings);
     for (const [queue, parts] of places) for (const part of parts) await this.#topology.ensure(connection, queue, part);
     const hasPriorities = connection.server.major >= 4;
@@ -60,6 +63,8 @@ export class PostOffice {
     published: readonly Published[],
   ): Promise<readonly Published[]> {
     const waits: Promise<void>[] = [];
+    // A server that has just blocked this connection would not answer.
+    if (!published.includes("confirmed")) return published;
     for (const [queue, parts] of places)
       for (const part of parts) {
         const settling = this.#topology.settled(connection, queue, part);

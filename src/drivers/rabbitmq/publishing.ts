@@ -37,7 +37,6 @@ export class Publishing {
   async publish(messages: readonly Outgoing[]): Promise<readonly Published[]> {
     if (messages.length === 0) return [];
     const connection = await this.#link.get();
-    if (connection.blocked !== undefined) return messages.map(() => ({ error: full(connection.blocked) }));
     return new Batch(connection, messages, this.#nextNumber(messages.length), this.#onUnroutable).send();
   }
 
@@ -138,7 +137,7 @@ function isNack(error: unknown): boolean {
   return error instanceof Error && error.message === "message nacked";
 }
 
-function full(why: string | undefined): JobferryError {
+export function full(why: string | undefined): JobferryError {
   return new JobferryError(
     "STORE_FULL",
     `RabbitMQ takes no more messages now (${why ?? "blocked"}): a memory or disk alarm, or a queue at its limit. Make room on the server; what was on its way may be stored or not.`,

@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/index.ts";
-import { isJobferryError, JobferryError } from "../../errors/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { Deferred, settledWithin } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import type { Publishing } from "./publishing.ts";
@@ -10,107 +10,118 @@ export type Part = "jobs" | "short" | "long";
 
 export type Entry = Readonly<{ queue: string; part: Part }>;
 
-const ACCESS_REFUSED = 403;
-/** Readers hold the queue for some milliseconds. */
-const BUSY_PAUSE_MS = 20;
-const BUSY_TRIES = 250;
-const PREFETCH = 10_000;
+const PREFETCH = 1_000;
+/** After which a stream that gives nothing is taken for an empty one, until a mark proves it. */
+const EMPTY_MS = 50;
+const MARK = Buffer.from("[]");
+const ARGUMENTS = { durable: true, arguments: { "x-queue-type": "stream" } };
+
+type Read = Readonly<{ offset: number; text: string }>;
 
 /**
- * Which queues there are, because AMQP cannot list them: one message for each part of each queue. A reader takes all messages as the only consumer and
- * gives them back at once; what stands there twice it removes. Readers wait for each other, for some milliseconds.
+ * Which queues there are, because AMQP cannot list them: a stream with one message for each part of each queue, written once. Reading takes nothing
+ * away, so any number of processes may. A queue of messages that are given back would not do: RabbitMQ 4 puts them back a moment later (measured).
  */
 export class Registry {
-  readonly #queue: string;
+  readonly #stream: string;
   readonly #clock: Clock;
   readonly #publishing: Publishing;
-  readonly #arguments: () => object;
   #readers = 0;
 
-  constructor(queue: string, clock: Clock, publishing: Publishing, queueArguments: () => object) {
-    this.#queue = queue;
+  constructor(stream: string, clock: Clock, publishing: Publishing) {
+    this.#stream = stream;
     this.#clock = clock;
     this.#publishing = publishing;
-    this.#arguments = queueArguments;
   }
 
-  async add(connection: Connection, entry: Entry): Promise<void> {
+  async add(connection: Connection, { part, queue }: Entry): Promise<void> {
     await this.#declare(connection);
-    const body = Buffer.from(JSON.stringify([entry.part, entry.queue]));
-    const message = { exchange: "", routingKey: this.#queue, body, priority: undefined, id: entry.part };
-    const [result] = await this.#publishing.publish([message]);
-    if (result === "confirmed") return;
-    if (typeof result === "object") throw result.error;
+    if (await this.#write(Buffer.from(JSON.stringify([part, queue])))) return;
     throw new JobferryError("UNAVAILABLE", "RabbitMQ did not confirm the entry of a new queue.", { retryable: true });
   }
 
   async read(connection: Connection): Promise<readonly Entry[]> {
     await this.#declare(connection);
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await connection.ask("list the queues", (channel) => this.#readOnce(channel));
-      } catch (error) {
-        if (!isBusy(error) || connection.isLost) throw error;
-        if (tries >= BUSY_TRIES)
-          throw new JobferryError("UNAVAILABLE", "Another process holds the list of queues. Try again.", {
-            cause: error,
-            retryable: true,
-          });
-        await sleep(this.#clock, BUSY_PAUSE_MS * this.#clock.random());
+    return connection.onChannel("list the queues", async (channel) => {
+      const last = await this.#lastOffset(connection, channel);
+      if (last === undefined) return [];
+      const entries = new Map<string, Entry>();
+      for (const { text } of await this.#upTo(connection, channel, last)) {
+        const entry = entryOf(text);
+        if (entry !== undefined) entries.set(text, entry);
       }
-    }
+      return [...entries.values()];
+    });
+  }
+
+  async #write(body: Buffer): Promise<boolean> {
+    const message = { exchange: "", routingKey: this.#stream, body, priority: undefined, id: "" };
+    return (await this.#publishing.publish([message]))[0] === "confirmed";
   }
 
   async #declare(connection: Connection): Promise<void> {
-    await connection.ask("declare the list of queues", (channel) =>
-      channel.assertQueue(this.#queue, this.#arguments()),
-    );
+    await connection.ask("declare the list of queues", (channel) => channel.assertQueue(this.#stream, ARGUMENTS));
   }
 
-  async #readOnce(channel: AmqpChannel): Promise<readonly Entry[]> {
+  /** The end of what is there now. An empty stream cannot say that it is: then a mark is written, which must come. */
+  async #lastOffset(connection: Connection, channel: AmqpChannel): Promise<number | undefined> {
+    const seen: Read[] = [];
+    const came = new Deferred();
+    const stop = await this.#follow(connection, channel, "last", (read) => {
+      seen.push(read);
+      came.resolve();
+    });
+    if (!(await settledWithin(this.#clock, came.promise, EMPTY_MS)) && !(await this.#write(MARK))) return undefined;
+    await connection.answer("read the end of the list", came.promise);
+    // A chunk is sent as a whole, so behind the first of it the others have come.
+    await connection.answer("read the end of the list", channel.prefetch(PREFETCH));
+    await stop();
+    return Math.max(...seen.map(({ offset }) => offset));
+  }
+
+  async #upTo(connection: Connection, channel: AmqpChannel, last: number): Promise<readonly Read[]> {
+    const seen: Read[] = [];
+    const all = new Deferred();
+    const stop = await this.#follow(connection, channel, "first", (read) => {
+      seen.push(read);
+      if (read.offset >= last) all.resolve();
+    });
+    await connection.answer("read the list of queues", all.promise);
+    await stop();
+    return seen;
+  }
+
+  async #follow(
+    connection: Connection,
+    channel: AmqpChannel,
+    from: "first" | "last",
+    onRead: (read: Read) => void,
+  ): Promise<() => Promise<unknown>> {
     const consumerTag = `jobferry-list-${(this.#readers += 1)}`;
-    const messages: AmqpMessage[] = [];
     channel.removeAllListeners("delivery");
-    channel.on("delivery", (message: AmqpMessage) => messages.push(message));
-    // Everything that is there is delivered before the answer to the cancel: the two ends of one exact look.
-    const asked = [
-      channel.prefetch(PREFETCH),
-      channel.consume(this.#queue, () => undefined, { consumerTag, exclusive: true }),
-      channel.cancel(consumerTag),
-    ];
-    await Promise.all(asked);
-    return this.#giveBack(channel, messages);
+    channel.on("delivery", (message: Delivery) => {
+      channel.ack(message);
+      if (message.fields.consumerTag === consumerTag) onRead(readOf(message));
+    });
+    const options = { consumerTag, arguments: { "x-stream-offset": from } };
+    const asked = [channel.prefetch(PREFETCH), channel.consume(this.#stream, () => undefined, options)];
+    await connection.answer("read the list of queues", Promise.all(asked));
+    return () => connection.answer("read the list of queues", channel.cancel(consumerTag));
   }
+}
 
-  #giveBack(channel: AmqpChannel, messages: readonly AmqpMessage[]): readonly Entry[] {
-    const entries = new Map<string, Entry>();
-    for (const message of messages) {
-      const text = Buffer.from(message.content).toString("utf8");
-      if (entries.has(text)) channel.ack(message);
-      else channel.nack(message, false, true);
-      const entry = entryOf(text);
-      if (entry !== undefined) entries.set(text, entry);
-    }
-    return [...entries.values()];
-  }
+type Delivery = AmqpMessage & Readonly<{ fields: Readonly<{ consumerTag: string }> }>;
+
+function readOf({ content, properties: { headers } }: AmqpMessage): Read {
+  const offset = Number((headers as Readonly<Record<string, unknown>> | undefined)?.["x-stream-offset"] ?? 0);
+  return { offset, text: Buffer.from(content).toString("utf8") };
 }
 
 function entryOf(text: string): Entry | undefined {
   try {
-    const [part, queue] = JSON.parse(text) as readonly [Part, string];
-    return { part, queue };
+    const [part, queue] = JSON.parse(text) as readonly [Part?, string?];
+    return part === undefined || queue === undefined ? undefined : { part, queue };
   } catch {
     return undefined;
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return (
-    !isJobferryError(error) &&
-    typeof error === "object" &&
-    error !== null &&
-    "code" in error &&
-    error.code === ACCESS_REFUSED &&
-    /exclusive/.test(String((error as unknown as Error).message))
-  );
 }

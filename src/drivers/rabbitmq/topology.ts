@@ -43,7 +43,7 @@ export class Topology {
     this.#clock = clock;
     this.#settleMs = settleMs;
     this.#closing = closing;
-    this.#registry = new Registry(names.registry, clock, publishing, () => queueArguments({}));
+    this.#registry = new Registry(names.registry, clock, publishing);
   }
 
   /** A connection was made: what was declared on the one before may be gone. */

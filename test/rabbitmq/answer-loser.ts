@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a server, to cut connections at a chosen answer, to freeze them, and to cut all. */
+/** A TCP proxy that loses one chosen answer, and its connection with it. */
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
@@ -12,12 +12,11 @@ export const ANSWERS = {
 
 type Pair = Readonly<{ client: Socket; server: Socket }>;
 
-export class CuttingProxy {
+export class AnswerLoser {
   readonly #listener = createServer((client) => this.#accept(client));
   readonly #pairs = new Set<Pair>();
   readonly #target: number;
   #swallow: Buffer | undefined;
-  #isFrozen = false;
 
   constructor(target: number) {
     this.#target = target;
@@ -33,25 +32,11 @@ export class CuttingProxy {
     this.#swallow = answer;
   }
 
-  cut(): void {
+  async close(): Promise<void> {
     for (const { client, server } of this.#pairs) {
       client.destroy();
       server.destroy();
     }
-  }
-
-  /** Nothing comes through any more, and nobody is told: a half-open connection. */
-  freeze(): void {
-    this.#isFrozen = true;
-  }
-
-  thaw(): void {
-    this.#isFrozen = false;
-    this.cut();
-  }
-
-  async close(): Promise<void> {
-    this.cut();
     await new Promise<void>((resolve) => this.#listener.close(() => resolve()));
   }
 
@@ -67,9 +52,8 @@ export class CuttingProxy {
       server.destroy();
     };
     for (const socket of [client, server]) socket.on("error", end).on("close", end);
-    client.on("data", (data) => this.#isFrozen || server.write(data));
+    client.on("data", (data) => server.write(data));
     server.on("data", (data) => {
-      if (this.#isFrozen) return;
       if (this.#swallow !== undefined && data.includes(this.#swallow)) {
         this.#swallow = undefined;
         return end();
