@@ -12,6 +12,31 @@ const sqlitePeers = async () => {
   return [sqlite, plainjob, rawLoop];
 };
 
+const rabbitmqPeers = async () => {
+  const { ours: jobferry, rawClient } = await import("./peers/rabbitmq.mjs");
+  return [jobferry, rawClient];
+};
+
+const rabbitmqPlan = (server) => ({
+  peers: rabbitmqPeers,
+  server,
+  repeats: 3,
+  cases: {
+    single: { run: "single", count: 1_000 },
+    bulk: { run: "bulk", count: 20_000 },
+    "process.c1": { run: "process", count: 5_000, concurrency: 1 },
+    "process.c10": { run: "process", count: 20_000, concurrency: 10 },
+    "process.c100": { run: "process", count: 20_000, concurrency: 100 },
+    latency: { run: "latency", count: 200, unit: "ms" },
+  },
+  targets: ["single", "bulk", "process.c1", "process.c10", "process.c100"].map((name) => ({
+    case: name,
+    peer: "jobferry",
+    than: "raw amqplib",
+    want: 0.8,
+  })),
+});
+
 const ours = (name) => name.startsWith("jobferry");
 const processCases = (count) =>
   Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
@@ -64,4 +89,6 @@ export const plan = {
       { case: "backlog.1k", peer: "jobferry", overCase: "backlog.1M", below: 1.2, unit: "x" },
     ],
   },
+  rabbitmq: rabbitmqPlan("rabbitmq"),
+  "rabbitmq-4": rabbitmqPlan("rabbitmq-4"),
 };

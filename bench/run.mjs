@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { startServer } from "../scripts/servers/start-server.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const { values: flags, positionals } = parseArgs({
@@ -28,15 +29,12 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-async function measure(backend, caseName, peer) {
-  const child = promisify(execFile)(process.execPath, [
-    "--expose-gc",
-    "--max-old-space-size=8192",
-    `${folder}child.mjs`,
-    backend,
-    caseName,
-    peer,
-  ]);
+async function measure(backend, caseName, peer, url) {
+  const child = promisify(execFile)(
+    process.execPath,
+    ["--expose-gc", "--max-old-space-size=8192", `${folder}child.mjs`, backend, caseName, peer],
+    { env: { ...process.env, BENCH_URL: url } },
+  );
   const { stdout } = await child;
   return JSON.parse(stdout);
 }
@@ -77,15 +75,16 @@ const lines = [];
 let missed = 0;
 
 for (const backend of backends) {
-  const { peers, cases, targets } = plan[backend];
+  const { peers, cases, targets, server: kind } = plan[backend];
+  const server = kind === undefined ? undefined : await startServer(kind, { durable: true });
   const names = (await peers()).map(({ name }) => name);
   const results = {};
-  process.stdout.write(`\n${backend}\n`);
+  process.stdout.write(`\n${backend}${server === undefined ? "" : ` ${server.version}`}\n`);
   for (const [caseName, settings] of Object.entries(cases)) {
     if (flags.case !== undefined && flags.case !== caseName) continue;
     results[caseName] = {};
     for (const peer of names.filter((name) => settings.only?.(name) ?? true)) {
-      const result = await measure(backend, caseName, peer);
+      const result = await measure(backend, caseName, peer, server?.url ?? "");
       results[caseName][peer] = result;
       const range = `${shown(result.min, settings.unit)} – ${shown(result.max, settings.unit)}`;
       const cpu = result.cpuPerJobUs === undefined ? "" : `${result.cpuPerJobUs.toFixed(1)} µs CPU/job`;
@@ -96,6 +95,7 @@ for (const backend of backends) {
     }
   }
   report.results[backend] = results;
+  await server?.remove();
   for (const each of targets) {
     const outcome = target(backend, results, each);
     if (outcome === undefined) continue;

@@ -67,7 +67,9 @@ const rows: Rows = {
   ],
   clear: [["Clear", ({ support, counts }) => (counts ? `${support}, counts` : support)]],
   stats: [["Pending, delayed, reserved, failed, completed", (stats) => statsCell(stats)]],
-  records: [["Look up, list and change single jobs", yesNo]],
+  records: [
+    ["Look up, list and change single jobs", (records) => (records === "resting" ? "failed ones" : yesNo(records))],
+  ],
   failedJobs: [["Keeps failed jobs", yesNo]],
   transactions: [["Push in your own transaction", yesNo]],
   coordination: [["Coordination store", yesNo]],

@@ -1,7 +1,7 @@
 import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/index.js";
 
 /** Jobferry on any backend: the same calls, the same worker. */
-function adapter(queue) {
+export function adapter(queue) {
   return {
     queue,
     push: (payload, priority) =>

@@ -2,7 +2,7 @@ import amqplib from "amqplib";
 import { rabbitmqQueue } from "../../dist/entry/rabbitmq.js";
 import { adapter } from "./jobferry.mjs";
 
-const url = process.env.RABBITMQ_URL;
+const url = process.env.BENCH_URL;
 /** As many unacknowledged messages as our worker holds: its prefetch of 200 and what its slots run. */
 const PREFETCH = 200;
 let made = 0;
@@ -12,7 +12,7 @@ function freshName() {
   return `bench-${process.pid}-${made}`;
 }
 
-/** Ours on the server that RABBITMQ_URL names. What is left is counted where AMQP can count. */
+/** Ours on the server of the run. What is left is counted where AMQP can count. */
 export const ours = {
   name: "jobferry",
   async open() {

@@ -15,7 +15,7 @@ for (const name of BOTH) {
   const server = await sharedServer(name);
   if (server === undefined) continue;
   it(`amqplib ${(require("amqplib-oldest/package.json") as { version: string }).version} on ${name} ${server.version}`, async () => {
-    const target = await rabbitmqTarget(server.url, connect);
+    const target = await rabbitmqTarget(server.url, { connect });
     const { outcomes, passed } = await runConformance(target, { only: ({ group }) => GROUPS.has(group) });
     await target.end();
     const failures = outcomes.flatMap((one) =>

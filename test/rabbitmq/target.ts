@@ -1,11 +1,14 @@
 /** The driver on a real server, as the conformance suite wants it: a prefix for each case, a proxy to lose answers, sockets to kill. */
 import { connect as newest } from "amqplib";
 import type { ChannelModel } from "amqplib";
-import type { Driver } from "../../src/contract/index.ts";
+import type { Capabilities, Driver } from "../../src/contract/index.ts";
+import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
 import type { AmqpClient, RabbitmqDriverOptions } from "../../src/drivers/rabbitmq/index.ts";
 import { LEVELS } from "../../src/drivers/rabbitmq/ladder.ts";
 import { Names } from "../../src/drivers/rabbitmq/names.ts";
+import type { SecondQueue } from "../../src/drivers/shared/second-store.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 import { ANSWERS, AnswerLoser } from "./answer-loser.ts";
 
@@ -13,6 +16,7 @@ type Life = Readonly<{ prefix: string; clients: AmqpClient[]; dead: AbortControl
 type Connect = (url: string, options?: object) => Promise<AmqpClient>;
 type Target = ConformanceTarget & Readonly<{ end(): Promise<void> }>;
 
+const KEEP_ALL = { count: Infinity, ageMs: Infinity };
 let made = 0;
 
 export function freshPrefix(): string {
@@ -20,8 +24,15 @@ export function freshPrefix(): string {
   return `t${process.pid.toString(36)}-${made.toString(36)}`;
 }
 
-/** `connect`: of which release of amqplib. */
-export async function rabbitmqTarget(url: string, connect: Connect = newest): Promise<Target> {
+type TargetOptions = Readonly<{
+  /** Of which release of amqplib. */
+  connect?: Connect;
+  /** Failed jobs go to a store in memory, one for each case. */
+  records?: boolean;
+}>;
+
+export async function rabbitmqTarget(url: string, options: TargetOptions = {}): Promise<Target> {
+  const { connect = newest, records = false } = options;
   const proxy = new AnswerLoser(Number(new URL(url).port));
   const through = new URL(url);
   through.port = String(await proxy.listen());
@@ -31,6 +42,7 @@ export async function rabbitmqTarget(url: string, connect: Connect = newest): Pr
   const lives = new Map<Driver, Life>();
   const used = new Set<string>();
   let prefix = "";
+  let second: SecondQueue | undefined;
 
   const make = (): Driver => {
     const life: Life = { prefix, clients: [], dead: new AbortController() };
@@ -40,8 +52,8 @@ export async function rabbitmqTarget(url: string, connect: Connect = newest): Pr
       life.clients.push(client);
       return client;
     };
-    const options: RabbitmqDriverOptions = { connect: open, prefix, settle: 0 };
-    const driver = noting(rabbitmqDriver(options), used);
+    const driverOptions: RabbitmqDriverOptions = { connect: open, prefix, settle: 0 };
+    const driver = noting(rabbitmqDriver(driverOptions, second), used);
     lives.set(driver, life);
     return driver;
   };
@@ -49,6 +61,7 @@ export async function rabbitmqTarget(url: string, connect: Connect = newest): Pr
   return {
     open: () => {
       prefix = freshPrefix();
+      second = records ? inMemory() : undefined;
       return make();
     },
     reopen: () => make(),
@@ -68,6 +81,13 @@ export async function rabbitmqTarget(url: string, connect: Connect = newest): Pr
       await proxy.close();
     },
   };
+}
+
+function inMemory(): SecondQueue {
+  const driver = memoryDriver();
+  const retention = { completed: KEEP_ALL, failed: KEEP_ALL };
+  let opening: Promise<Capabilities> | undefined;
+  return { driver, open: () => (opening ??= driver.open({ clock: systemClock, logger: silentLogger, retention })) };
 }
 
 /** As SIGKILL ends a connection: without a word. */

@@ -20,7 +20,8 @@ function prioritiesOf({ major, minor }: Server): Capabilities["priority"] {
   };
 }
 
-export function capabilitiesOf(server: Server, { maxMessageBytes }: Settings): Capabilities {
+/** `second`: of the queue where failed jobs and longer delays are kept. */
+export function capabilitiesOf(server: Server, { maxMessageBytes }: Settings, second?: Capabilities): Capabilities {
   return {
     durability: "serverCrash",
     shared: true,
@@ -31,7 +32,7 @@ export function capabilitiesOf(server: Server, { maxMessageBytes }: Settings): C
     refund: true,
     priority: prioritiesOf(server),
     fifo: true,
-    delay: { support: "emulated", precisionMs: 250, maxMs: MAX_DELAY_MS },
+    delay: { support: "emulated", precisionMs: 250, maxMs: second?.delay.maxMs ?? MAX_DELAY_MS },
     lease: { ends: "connection", grainMs: 100, minMs: 0, extend: "emulated" },
     batch: { atomic: 1, maxItems: 1_000, maxBytes: 16 * 1024 * 1024 },
     payload: { maxBytes: maxMessageBytes - HEADROOM },
@@ -42,10 +43,10 @@ export function capabilitiesOf(server: Server, { maxMessageBytes }: Settings): C
       pending: "approximate",
       delayed: "approximate",
       reserved: "none",
-      failed: "approximate",
+      failed: second?.stats.failed ?? "approximate",
       completed: "none",
     },
-    records: false,
+    records: second === undefined ? false : "resting",
     failedJobs: true,
     transactions: false,
     coordination: false,

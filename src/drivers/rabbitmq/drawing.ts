@@ -7,15 +7,19 @@ const MAX_PREFETCH = 65_535;
 
 /**
  * One exact pull: a consumer whose prefetch is what is wanted, cancelled again. The server never gives more than the prefetch while nothing is
- * acknowledged, and everything it gives comes before its answer to the cancel. So nothing of a draw may be acknowledged before `ended`.
+ * acknowledged, so nothing of a draw may be acknowledged before `end()` has resolved.
+ *
+ * Only a full draw is ended without harm: before 4.3 a message that the server gives while it cancels is taken back and counted as lost (measured on
+ * 3.10.8: 274 of 330 that met a cancel). So a pull asks for no more than is there, and a wait for one message is not ended but parked.
  */
 export class Draw {
   readonly limit: number;
   readonly messages: AmqpMessage[] = [];
-  readonly first: Deferred = new Deferred();
-  #expected = Infinity;
-  readonly #reached = new Deferred();
+  /** Called for a message that comes while nobody waits for this draw. */
+  onUnasked: (() => void) | undefined;
   readonly #cancel: () => Promise<unknown>;
+  #expected = Infinity;
+  #reached = new Deferred();
   #ended: Promise<void> | undefined;
 
   constructor(limit: number, cancel: () => Promise<unknown>) {
@@ -25,15 +29,21 @@ export class Draw {
 
   take(message: AmqpMessage): void {
     this.messages.push(message);
-    this.first.resolve();
     if (this.messages.length >= this.#expected) this.#reached.resolve();
+    else if (this.#expected === Infinity) this.onUnasked?.();
   }
 
-  /** Resolves when so many have come. Asked once. */
+  /** Resolves when so many have come. */
   atLeast(count: number): Promise<void> {
     this.#expected = count;
+    this.#reached = new Deferred();
     if (this.messages.length >= count) this.#reached.resolve();
     return this.#reached.promise;
+  }
+
+  /** Nobody waits any more. */
+  leave(): void {
+    this.#expected = Infinity;
   }
 
   get isFull(): boolean {

@@ -19,11 +19,14 @@ import type {
   MaintainResult,
   PushItem,
   PushResult,
+  RecordStore,
   ReserveRequest,
   ReserveResult,
   StoredStats,
 } from "../../contract/index.ts";
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { SecondStore } from "../shared/second-store.ts";
+import type { SecondQueue } from "../shared/second-store.ts";
 import { classify } from "./errors.ts";
 import { OpenBroker } from "./open-broker.ts";
 import { resolveOptions } from "./options.ts";
@@ -34,17 +37,22 @@ const NOTHING: MaintainResult = { promoted: 0, recovered: 0, died: [], nextDueIn
 
 class RabbitmqDriver implements Driver {
   readonly name = "rabbitmq";
+  readonly records: RecordStore | undefined;
+  readonly #second: SecondStore | undefined;
   readonly #settings: Settings;
   #broker: OpenBroker | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: RabbitmqDriverOptions) {
+  constructor(options: RabbitmqDriverOptions, second: SecondQueue | undefined) {
     this.#settings = resolveOptions(options);
+    const { prefix } = this.#settings;
+    this.#second = second && new SecondStore(second, `rabbitmq ${prefix}`, (jobs) => this.#open.putBack(jobs));
+    this.records = this.#second;
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
     if (this.#closing !== undefined) throw closed();
-    this.#broker ??= new OpenBroker(this.#settings, context);
+    this.#broker ??= new OpenBroker(this.#settings, context, this.#second);
     return this.#broker.open();
   }
 
@@ -86,9 +94,9 @@ class RabbitmqDriver implements Driver {
     return this.#open.settling.extend(items);
   }
 
-  /** The server itself does what there is to do. */
-  async maintain(): Promise<MaintainResult> {
-    return NOTHING;
+  /** The server itself does what there is to do, but for what waits in the second store. */
+  async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
+    return { ...NOTHING, promoted: (await this.#second?.promoteDue(max)) ?? 0 };
   }
 
   async queues(): Promise<readonly string[]> {
@@ -98,7 +106,9 @@ class RabbitmqDriver implements Driver {
 
   async stats(queue?: string): Promise<StoredStats> {
     const { names, topology, control } = this.#open;
-    return readStats(await control(), names, topology, queue);
+    const [stats, away] = [await readStats(await control(), names, topology, queue), await this.#second?.counts(queue)];
+    if (away === undefined) return stats;
+    return { ...stats, delayed: (stats.delayed ?? 0) + away.delayed, failed: (stats.failed ?? 0) + away.failed };
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
@@ -107,7 +117,7 @@ class RabbitmqDriver implements Driver {
     const queues = queue === undefined ? await topology.queues(connection) : [queue];
     let removed = 0;
     for (const name of queues) removed += await clearQueue(connection, names, topology, name);
-    return { removed };
+    return { removed: removed + ((await this.#second?.clear(queue)) ?? 0) };
   }
 
   async pause(): Promise<void> {
@@ -128,9 +138,9 @@ function unpausable(): UnsupportedError {
 }
 
 /**
- * A driver for RabbitMQ 3.10 and later.
+ * A driver for RabbitMQ 3.10 and later. `second` keeps failed jobs, and delays that are longer than the ladder.
  * @throws INVALID_ARGUMENT for an option that is unknown or wrong.
  */
-export function rabbitmqDriver(options: RabbitmqDriverOptions): Driver {
-  return new RabbitmqDriver(options);
+export function rabbitmqDriver(options: RabbitmqDriverOptions, second?: SecondQueue): Driver {
+  return new RabbitmqDriver(options, second);
 }

@@ -1,6 +1,8 @@
 import type { Capabilities, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
+import type { KeptJob } from "../shared/kept-job.ts";
+import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
@@ -8,6 +10,7 @@ import { Link } from "./link.ts";
 import { Names } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { PostOffice } from "./posting.ts";
+import type { Posting } from "./posting.ts";
 import { Publishing } from "./publishing.ts";
 import { Pushing } from "./pushing.ts";
 import { Reserving } from "./reserving.ts";
@@ -32,11 +35,14 @@ export class OpenBroker {
   readonly #reserves = new Set<Promise<unknown>>();
   /** Part of every token: no other driver has it. */
   readonly #instance = crypto.randomUUID();
+  readonly #second: SecondStore | undefined;
   #session: Session | undefined;
   #pushing: Pushing | undefined;
+  #maxDelayMs = 0;
 
-  constructor(settings: Settings, context: DriverContext) {
+  constructor(settings: Settings, context: DriverContext, second: SecondStore | undefined) {
     const { clock } = context;
+    this.#second = second;
     this.#settings = settings;
     this.#context = context;
     this.names = new Names(settings.prefix);
@@ -54,8 +60,13 @@ export class OpenBroker {
     );
     const publishing = new Publishing(this.#publisher, () => this.topology.forget());
     this.topology = new Topology(this.names, clock, settings.settleMs, publishing, this.#closing.signal);
-    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing);
-    this.settling = new Settling(clock, this.#office, () => this.#living);
+    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing, second);
+    this.settling = new Settling(
+      clock,
+      this.#office,
+      () => this.#living,
+      () => this.#maxDelayMs,
+    );
     this.#reserving = new Reserving({
       ...{ clock, names: this.names, topology: this.topology, link: this.#consumer },
       session: () => this.#session ?? neverOpened(),
@@ -65,7 +76,8 @@ export class OpenBroker {
 
   async open(): Promise<Capabilities> {
     const { server } = await this.#publisher.get();
-    const capabilities = capabilitiesOf(server, this.#settings);
+    const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
+    this.#maxDelayMs = capabilities.delay.maxMs;
     this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
     return capabilities;
   }
@@ -74,6 +86,21 @@ export class OpenBroker {
   get pushing(): Pushing {
     return this.#pushing ?? neverOpened();
   }
+
+  /** Jobs that come back from the second store, now or at their time. */
+  readonly putBack = async (kept: readonly KeptJob[]): Promise<readonly boolean[]> => {
+    const now = this.#context.clock.now();
+    const postings = kept.map(({ job, maxLosses }): Posting => {
+      const availableAt = Math.max(now, job.availableAt);
+      const { envelope, payload } = job;
+      return {
+        parcel: { fields: { ...job, maxLosses, availableAt }, envelope, payload },
+        to: "jobs",
+        delayMs: availableAt - now,
+      };
+    });
+    return (await this.#office.post(postings)).map((result) => result === "confirmed");
+  };
 
   /** The connection for questions: never the one that publishes, which a server with an alarm does not read. */
   readonly control = (): Promise<Connection> => this.#consumer.get();

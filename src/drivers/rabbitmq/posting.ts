@@ -1,9 +1,11 @@
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
-import { routingKey, topLevel, unitsOf } from "./ladder.ts";
+import type { KeptJob } from "../shared/kept-job.ts";
+import type { SecondStore } from "../shared/second-store.ts";
+import { MAX_DELAY_MS, routingKey, topLevel, unitsOf } from "./ladder.ts";
 import type { Link } from "./link.ts";
-import { encode } from "./message.ts";
+import { encode, storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import { full } from "./publishing.ts";
@@ -18,14 +20,26 @@ export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs:
 /** Our 0 is the server's default of 4, so that messages of others stand where a job without priority does. */
 export const PRIORITY_OFFSET = 4;
 
+/** A delay that waits in the second store comes back this much before its time: the ladder is exact, however late it is brought. */
+const AHEAD_MS = 86_400_000;
+
 /** Puts jobs where they belong: makes sure that the place is there and settled, publishes, and waits for the confirm. */
 export class PostOffice {
   readonly #link: Link<AmqpConfirmChannel>;
   readonly #names: Names;
   readonly #topology: Topology;
   readonly #publishing: Publishing;
+  readonly #second: SecondStore | undefined;
 
-  constructor(link: Link<AmqpConfirmChannel>, names: Names, topology: Topology, publishing: Publishing) {
+  /** `second`: where failed jobs and longer delays go, instead of to the server. */
+  constructor(
+    link: Link<AmqpConfirmChannel>,
+    names: Names,
+    topology: Topology,
+    publishing: Publishing,
+    second: SecondStore | undefined,
+  ) {
+    this.#second = second;
     this.#link = link;
     this.#names = names;
     this.#topology = topology;
@@ -34,6 +48,27 @@ export class PostOffice {
 
   /** One answer per posting, in order. Throws only when nothing was sent. */
   async post(postings: readonly Posting[]): Promise<readonly Published[]> {
+    const second = this.#second;
+    const isAway = ({ to, delayMs }: Posting): boolean =>
+      second !== undefined && (to === "failed" || delayMs > MAX_DELAY_MS);
+    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings);
+    const [here, failed, later] = [
+      postings.filter((posting) => !isAway(posting)),
+      postings.filter(({ to }) => to === "failed"),
+      postings.filter((posting) => isAway(posting) && posting.to === "jobs"),
+    ];
+    const results = new Map<Posting, Published>();
+    const published = await this.#postHere(here);
+    for (const [i, posting] of here.entries()) results.set(posting, published[i] ?? "unknown");
+    for (const [i, safe] of (await second.fail(failed.map(keptOf("failed")))).entries())
+      results.set(failed[i] as Posting, safe ? "confirmed" : "unknown");
+    const delayOf = new Map(later.map(({ parcel, delayMs }) => [parcel.fields.id, delayMs - AHEAD_MS]));
+    const kept = await second.later(later.map(keptOf("delayed")), ({ job }) => delayOf.get(job.id) ?? 0);
+    for (const [i, safe] of kept.entries()) results.set(later[i] as Posting, safe ? "confirmed" : "unknown");
+    return postings.map((posting) => results.get(posting) ?? "unknown");
+  }
+
+  async #postHere(postings: readonly Posting[]): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
     const connection = await this.#link.get();
     // A server with an alarm would not even read what is declared.
@@ -79,6 +114,10 @@ export class PostOffice {
       return postings.map((_, i) => (published[i] === "confirmed" ? { error: why } : (published[i] ?? "unknown")));
     }
   }
+}
+
+function keptOf(state: "failed" | "delayed"): (posting: Posting) => KeptJob {
+  return ({ parcel }) => ({ job: storedOf(parcel, state, undefined), maxLosses: parcel.fields.maxLosses });
 }
 
 type Places = ReadonlyMap<string, ReadonlySet<Part>>;

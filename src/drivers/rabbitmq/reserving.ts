@@ -32,13 +32,11 @@ type Parts = Readonly<{
   closing: AbortSignal;
 }>;
 
-/** What the last look at a queue showed. */
-type Hint = { isDeep: boolean; hasSuspects: boolean };
-
 /** Takes jobs by exact pulls: first what is there, queue by queue; then, when there is nothing and there is time, it waits on all queues at once. */
 export class Reserving {
   readonly #parts: Parts;
-  readonly #hints = new Map<string, Hint>();
+  /** Queues whose last pull brought jobs with losses that had no free slot. */
+  readonly #suspects = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -66,57 +64,65 @@ export class Reserving {
   /** Takes what is there now. */
   async #look(session: Session, queue: string, claim: Claim): Promise<void> {
     const { clock, topology, names } = this.#parts;
-    const hint = this.#hint(queue);
     const room = claim.request.max - claim.reservations.length;
     // Jobs with losses that nobody may have now would only be carried round and round.
-    const wanted = hint.hasSuspects ? Math.min(room, Math.max(claim.free, 0)) : room;
+    const wanted = this.#suspects.has(queue) ? Math.min(room, Math.max(claim.free, 0)) : room;
     if (wanted <= 0 || claim.ended.aborted) return;
     await topology.ensure(session.connection, queue, "jobs");
     const address = names.live(queue);
-    const there = hint.isDeep ? wanted : await ready(session, address);
+    const there = Math.min(wanted, await ready(session, address));
     if (there === 0) return;
     claim.claimedAt = clock.monotonic();
-    const draw = await session.drawing.begin(address, wanted);
-    await this.#gather(session, draw, Math.min(there, wanted), claim.ended);
-    hint.isDeep = draw.isFull;
+    const draw = await session.drawing.begin(address, there);
+    await this.#gather(session, draw, claim.ended);
     await this.#accept(session, queue, draw, draw.messages, claim);
   }
 
-  /** Until as many have come as were there. A full draw can end behind our back: nothing more can come, and nothing is acknowledged before. */
-  async #gather(session: Session, draw: Draw, expected: number, ended: AbortSignal): Promise<void> {
-    if (draw.messages.length < expected) {
+  /**
+   * Until all have come that were there; others may have taken some of them. A full draw ends behind our back: nothing more can come, and nothing is
+   * acknowledged before.
+   */
+  async #gather(session: Session, draw: Draw, ended: AbortSignal): Promise<void> {
+    if (!draw.isFull) {
       const over = new AbortController();
       const late = sleep(this.#parts.clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
-      await Promise.race([draw.atLeast(expected), late, session.connection.lost]).finally(() => over.abort());
+      await Promise.race([draw.atLeast(draw.limit), late, session.connection.lost]).finally(() => over.abort());
     }
     const end = draw.end();
     if (draw.isFull) end.catch(() => undefined);
     else await end;
   }
 
-  /** A consumer on each queue until the first job comes, the time is over, or nobody wants any more. */
+  /** A consumer for one job on each queue, until the first comes, the time is over, or nobody wants any more; then what else is there. */
   async #wait(session: Session, claim: Claim, waitMs: number): Promise<void> {
     const { clock, topology, names } = this.#parts;
-    const { queues, max } = claim.request;
-    const share = Math.max(1, Math.floor(max / queues.length));
+    const { queues } = claim.request;
     const draws: [queue: string, draw: Draw][] = [];
-    claim.claimedAt = clock.monotonic();
     for (const queue of queues) {
       await topology.ensure(session.connection, queue, "jobs");
-      draws.push([queue, await session.drawing.begin(names.live(queue), share)]);
+      draws.push([queue, await session.waiting(queue, names.live(queue))]);
     }
     const over = new AbortController();
     const late = sleep(clock, waitMs, AbortSignal.any([over.signal, claim.ended]));
-    const firsts = draws.map(([, draw]) => draw.first.promise);
+    const firsts = draws.map(([, draw]) => draw.atLeast(1));
     await Promise.race([...firsts, late, session.connection.lost]).finally(() => over.abort());
-    claim.claimedAt = Math.max(claim.claimedAt, clock.monotonic());
-    await Promise.all(draws.map(async ([, draw]) => draw.end()));
+    claim.claimedAt = clock.monotonic();
+    const came = draws.filter(([, draw]) => draw.isFull);
     for (const [queue, draw] of draws) {
-      const room = max - claim.reservations.length;
-      await this.#accept(session, queue, draw, draw.messages.slice(0, room), claim);
-      const surplus = draw.messages.slice(room).map((message) => this.#heldOf(message, queue, draw));
-      await this.#handBack(session, surplus);
+      if (draw.isFull) draw.end().catch(() => undefined);
+      else session.park(queue, draw);
     }
+    for (const [queue, draw] of came) {
+      const hasRoom = claim.reservations.length < claim.request.max;
+      if (hasRoom) await this.#accept(session, queue, draw, draw.messages, claim);
+      else
+        await this.#handBack(
+          session,
+          draw.messages.map((message) => this.#heldOf(message, queue, draw)),
+        );
+    }
+    // Jobs come in bursts; the count of an empty queue costs little.
+    if (came.length > 0) for (const queue of queues) await this.#look(session, queue, claim);
   }
 
   #heldOf(message: Held["message"], queue: string, draw: Draw): Held {
@@ -139,7 +145,8 @@ export class Reserving {
       else if (losses > 0 && claim.free <= 0) suspects.push(held);
       else this.#give(session, held, claim);
     }
-    this.#hint(queue).hasSuspects = suspects.length > 0;
+    if (suspects.length > 0) this.#suspects.add(queue);
+    else if (messages.length > 0) this.#suspects.delete(queue);
     if (dead.length > 0) await this.#bury(session, dead, claim);
     await this.#handBack(session, suspects);
   }
@@ -173,12 +180,6 @@ export class Reserving {
     for (const [i, { message }] of held.entries())
       if (published[i] !== "confirmed") session.connection.channel.nack(message, false, true);
     return moved;
-  }
-
-  #hint(queue: string): Hint {
-    let hint = this.#hints.get(queue);
-    if (hint === undefined) this.#hints.set(queue, (hint = { isDeep: false, hasSuspects: false }));
-    return hint;
   }
 }
 

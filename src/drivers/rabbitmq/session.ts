@@ -17,16 +17,47 @@ export class Session {
   readonly #office: PostOffice;
   readonly #tokenPrefix: string;
   readonly #held = new Map<string, Held>();
+  readonly #parked = new Map<string, Draw[]>();
+  readonly #now: () => number;
 
   /** `instance` is unique to this driver, so that no token of another process is ever taken for one of ours. */
   constructor(connection: Connection, instance: string, office: PostOffice, now: () => number) {
     this.connection = connection;
     this.#office = office;
+    this.#now = now;
     this.#tokenPrefix = `${instance}-${connection.number}-`;
     this.drawing = new Drawing(connection, (message) => {
-      const parcel = read(message, "default", now());
-      this.move([{ message, parcel, draw: undefined }], back).catch((error: unknown) => connection.lose(error));
+      this.#giveBack("default", message, undefined);
     });
+  }
+
+  /** A consumer that waits for one message: one that was left over from an earlier wait, or a new one. */
+  async waiting(queue: string, address: string): Promise<Draw> {
+    const draw = this.#parked.get(queue)?.pop();
+    return draw ?? this.drawing.begin(address, 1);
+  }
+
+  /** Nobody waits for it any more, but it is not ended (see Draw): what comes goes back, unless somebody waits for it again before. */
+  park(queue: string, draw: Draw): void {
+    draw.leave();
+    const parked = this.#parked.get(queue) ?? [];
+    this.#parked.set(queue, parked);
+    parked.push(draw);
+    draw.onUnasked = () => {
+      const at = parked.indexOf(draw);
+      if (at !== -1) parked.splice(at, 1);
+      for (const message of draw.messages) this.#giveBack(queue, message, draw);
+    };
+  }
+
+  #giveBack(queue: string, message: AmqpMessage, draw: Draw | undefined): void {
+    const parcel = read(message, queue, this.#now());
+    this.move([{ message, parcel, draw }], back).then(
+      ([result]) => {
+        if (result !== "confirmed") this.connection.channel.nack(message, false, true);
+      },
+      (error: unknown) => this.connection.lose(error),
+    );
   }
 
   hold(held: Held): string {

@@ -1,6 +1,5 @@
 import type { Clock, ExtendItem, ExtendResult, FinishItem, FinishResult } from "../../contract/index.ts";
 import { UnsupportedError } from "../../errors/index.ts";
-import { MAX_DELAY_MS } from "./ladder.ts";
 import type { Parcel } from "./message.ts";
 import type { PostOffice, Posting } from "./posting.ts";
 import type { Published } from "./publishing.ts";
@@ -16,8 +15,10 @@ export class Settling {
   readonly #clock: Clock;
   readonly #office: PostOffice;
   readonly #session: () => Session | undefined;
+  readonly #maxDelayMs: () => number;
 
-  constructor(clock: Clock, office: PostOffice, session: () => Session | undefined) {
+  constructor(clock: Clock, office: PostOffice, session: () => Session | undefined, maxDelayMs: () => number) {
+    this.#maxDelayMs = maxDelayMs;
     this.#clock = clock;
     this.#office = office;
     this.#session = session;
@@ -25,8 +26,8 @@ export class Settling {
 
   async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
     for (const item of items)
-      if (item.outcome === "release" && item.delayMs > MAX_DELAY_MS)
-        throw new UnsupportedError("delay", `Delays go up to ${MAX_DELAY_MS} ms.`);
+      if (item.outcome === "release" && item.delayMs > this.#maxDelayMs())
+        throw new UnsupportedError("delay", `Delays go up to ${this.#maxDelayMs()} ms.`);
     const session = this.#session();
     const results: FinishResult[] = items.map(() => "lost");
     if (session === undefined) return results;
