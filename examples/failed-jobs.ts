@@ -11,7 +11,9 @@ async function run(): Promise<void> {
   const work = (): void => {
     if (broken) throw new PermanentError("out of paper");
   };
-  await new Worker(queue, "default", work, { stopWhenEmpty: true }).run();
+  const worker = new Worker(queue, "default", work, { stopWhenEmpty: true });
+  worker.on("dead", ({ job, error }) => console.log(job.id, "is in failed:", error.message));
+  await worker.run();
 }
 await run();
 

@@ -1,11 +1,10 @@
 // Usage: npm run servers -- list | up [--json] NAME… | install [NAME…]
 import { parseArgs } from "node:util";
 import { closeGuardian } from "./guarded.ts";
-import { locate } from "./locate.ts";
 import { isServerName, serverKinds } from "./registry.ts";
 import type { ServerName } from "./registry.ts";
 import type { RunningServer, ServerAddress } from "./server.ts";
-import { startServer } from "./start-server.ts";
+import { findServer, startServer } from "./start-server.ts";
 
 const USAGE = `Usage: npm run servers -- up [--json] NAME…    starts throw-away servers, prints their addresses, ends them with Ctrl-C
        npm run servers -- install [NAME…]      gets what is missing
@@ -35,8 +34,8 @@ async function install(wanted: readonly ServerName[]): Promise<void> {
   await Promise.all(
     wanted.map(async (name) => {
       try {
-        await locate(name, serverKinds[name].needs);
-        print(`${name}: there`);
+        const found = await findServer(name);
+        print(`${name}: ${found === "docker" ? "in Docker" : "there"}`);
       } catch (error) {
         fail(`${name}: ${messageOf(error)}`);
       }

@@ -8,9 +8,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { isDebianRoot } from "./debian-packages.ts";
-import type { Installer } from "./locate.ts";
+import { guardian } from "./guarded.ts";
+import type { Installer, Located } from "./locate.ts";
 import { runProgram } from "./run-program.ts";
 
 const KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -25,7 +26,7 @@ export function suiteRoot(cache: string): string {
 }
 
 /**
- * Packages of another Debian suite, unpacked into a folder for `inSuite`: an apt of its own, no maintainer scripts, nothing of
+ * Packages of another Debian suite, unpacked into a folder for `placeOf`: an apt of its own, no maintainer scripts, nothing of
  * the machine changes. The same mirror as the machine's.
  */
 export function debianSuite(suite: string, ...packages: readonly string[]): Installer {
@@ -43,11 +44,29 @@ export function debianSuite(suite: string, ...packages: readonly string[]): Inst
   };
 }
 
+/** Where programs run: on this machine, or inside a folder that `debianSuite` has filled. */
+export type Place = Readonly<{
+  /** The path under which a program sees one of our servers' files. */
+  inside: (path: string) => string;
+  /** What to start, by the program's path on this machine. */
+  command: (path: string, ...args: readonly string[]) => { command: string; args: readonly string[] };
+}>;
+
+/** `root`: the folder, if the programs were found in one. */
+export async function placeOf({ root = "/" }: Located): Promise<Place> {
+  if (root === "/") return { inside: (path) => path, command: (command, ...args) => ({ command, args }) };
+  const { root: shared } = await guardian();
+  return {
+    inside: (path) => join("/mnt", relative(shared, path)),
+    command: (path, ...args) => inSuite(root, shared, [join("/", relative(root, path)), ...args]),
+  };
+}
+
 /**
  * A command inside such a folder. Its mounts are in a namespace of its own and go with it. `/mnt` inside is `shared` outside.
  * The process keeps its id through all the steps.
  */
-export function inSuite(root: string, shared: string, command: readonly string[]): { command: string; args: string[] } {
+function inSuite(root: string, shared: string, command: readonly string[]): { command: string; args: string[] } {
   const mounts = [`--rbind /proc "$0/proc"`, `--rbind /dev "$0/dev"`, `--bind "$1" "$0/mnt"`];
   const script = `${mounts.map((mount) => `mount ${mount}`).join(" && ")} && root=$0 && shift && exec chroot "$root" "$@"`;
   return { command: "unshare", args: ["--mount", "sh", "-c", script, root, shared, ...command] };

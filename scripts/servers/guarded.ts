@@ -98,6 +98,11 @@ export class Guardian {
     };
   }
 
+  /** A program that the guardian runs at its end. */
+  atEnd(command: string, args: readonly string[]): void {
+    this.#send({ op: "at-end", command, args });
+  }
+
   async close(): Promise<void> {
     this.#process.ref();
     if (this.#process.connected) this.#process.disconnect();

@@ -15,6 +15,8 @@ export type Launch = Readonly<{
 
 export type Request =
   | Readonly<{ op: "spawn"; id: number; launch: Launch }>
+  /** Runs the program when everything ends, for what the guardian's own signals do not reach. */
+  | Readonly<{ op: "at-end"; command: string; args: readonly string[] }>
   /** `whole`: the process and all that descend from it. */
   | Readonly<{ op: "signal"; id: number; signal: NodeJS.Signals; whole: boolean; ticket: number }>;
 

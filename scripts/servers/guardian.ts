@@ -7,22 +7,24 @@
  * leads a session of its own: Ctrl-C in the terminal reaches the owner only. Should the guardian itself be killed, the owner
  * kills the servers (`guarded.ts`), and after both are gone at once the next guardian does (`leftovers.ts`).
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chmodSync, closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Launch, Report, Request } from "./guardian-messages.ts";
-import { recordServer, removeLeftovers, ROOT_PREFIX } from "./leftovers.ts";
+import { recordProcess, removeLeftovers, ROOT_PREFIX } from "./leftovers.ts";
 import { isRunning, processTree, signalAll } from "./process-tree.ts";
 
 const END_WAIT = 2_000;
 const KILL_WAIT = 5_000;
+const AT_END_WAIT = 60_000;
 
 type Child = Readonly<{ process: ChildProcess; endSignal: NodeJS.Signals }>;
 
 const children = new Map<number, Child>();
+const atEnd: Readonly<{ command: string; args: readonly string[] }>[] = [];
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 process.on("message", (request: Request) => answer(request));
 process.on("disconnect", () => void end());
@@ -32,11 +34,12 @@ removeLeftovers();
 const root = mkdtempSync(join(tmpdir(), ROOT_PREFIX));
 chmodSync(root, 0o711);
 process.chdir(root);
-recordServer(root, process.pid);
+recordProcess(root, process.pid);
 report({ event: "ready", root });
 
 function answer(request: Request): void {
   if (request.op === "spawn") launch(request.id, request.launch);
+  else if (request.op === "at-end") atEnd.push(request);
   else void signal(request);
 }
 
@@ -66,7 +69,7 @@ function launch(id: number, { command, args, env, cwd, user, log, endSignal = "S
     report({ event: "exited", id, how: signal ? `signal ${signal}` : `exit code ${code}` });
   });
   if (child.pid === undefined) return;
-  recordServer(root, child.pid);
+  recordProcess(root, child.pid);
   report({ event: "spawned", id, pid: child.pid });
 }
 
@@ -93,6 +96,7 @@ async function end(): Promise<void> {
   const rest = running.flatMap(({ pid, tree }) => [...tree, ...processTree(pid)]);
   signalAll(rest, "SIGKILL");
   await untilGone(rest, KILL_WAIT);
+  for (const { command, args } of atEnd) spawnSync(command, args, { timeout: AT_END_WAIT });
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   process.exit();
 }

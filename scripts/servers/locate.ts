@@ -1,4 +1,4 @@
-/** Where a server's programs come from: what is on this machine, the cache of the user, an installation, Docker. */
+/** Where a server's programs come from: what is on this machine, the cache of the user, an installation. */
 import { join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
 import { exclusively } from "./lock-file.ts";
@@ -22,7 +22,7 @@ export interface Needs {
 }
 
 /** The server cannot be had here: its tests are left out, unless the run requires it. */
-class ServerUnavailable extends Error {
+export class ServerUnavailable extends Error {
   override readonly name = "ServerUnavailable";
 }
 

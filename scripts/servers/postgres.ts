@@ -20,10 +20,11 @@ export const postgres: ServerKind = {
   needs: {
     find: () =>
       findPrograms(["postgres", "initdb"], ["/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql@*/bin"]),
-    installers: [debianPackages("postgresql")],
+    installers: [debianPackages("postgresql", "openssl")],
     words: "Install PostgreSQL, 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql@17).",
   },
   start,
+  dockerUrl: urlOf,
 };
 
 async function start(options: ServerOptions, located: Located): Promise<RunningServer> {
@@ -51,8 +52,12 @@ async function start(options: ServerOptions, located: Located): Promise<RunningS
     stopSignal: "SIGINT",
     cleanUp: () => removeSharedMemory(data),
   });
-  const url = `postgres://postgres@${HOST}:${port}/postgres${files ? "?sslmode=verify-full" : ""}`;
+  const url = `${urlOf(port)}${files ? "?sslmode=verify-full" : ""}`;
   return runningServer({ kind: "postgres", version, url, ...(files ? { ca: files.certificate } : {}) }, [node]);
+}
+
+function urlOf(port: number): string {
+  return `postgres://postgres@${HOST}:${port}/postgres`;
 }
 
 /** PostgreSQL refuses to run as root. */

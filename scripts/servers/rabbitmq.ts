@@ -1,12 +1,11 @@
 import { globSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { debianPackages } from "./debian-packages.ts";
-import { debianSuite, inSuite, suiteRoot } from "./debian-suite.ts";
+import { debianSuite, placeOf, suiteRoot } from "./debian-suite.ts";
 import { findPrograms } from "./find-programs.ts";
 import { freePorts } from "./free-port.ts";
-import { guardian } from "./guarded.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { isListening } from "./is-listening.ts";
@@ -30,10 +29,11 @@ export const rabbitmq: ServerKind<RabbitmqOptions> = {
   name: "rabbitmq",
   needs: {
     find: () => findIn("/") ?? findPrograms(["rabbitmq-server", "epmd"], ["/opt/homebrew/opt/rabbitmq/sbin"]),
-    installers: [debianPackages("rabbitmq-server")],
+    installers: [debianPackages("rabbitmq-server", "openssl")],
     words: "Install RabbitMQ, 3.10 or newer (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq).",
   },
   start: (options, located) => start("rabbitmq", options, located),
+  dockerUrl: (port) => `amqp://${HOST}:${port}`,
 };
 
 /** RabbitMQ 4.0, from Debian 13. */
@@ -45,6 +45,7 @@ export const rabbitmq4: ServerKind<RabbitmqOptions> = {
     words: "Install RabbitMQ 4; on Debian, root gets it by itself from the suite trixie.",
   },
   start: (options, located) => start("rabbitmq-4", options, located),
+  dockerUrl: (port) => `amqp://${HOST}:${port}`,
 };
 
 /** Not `/usr/sbin/rabbitmq-server`: that changes to another user and to folders of its own. */
@@ -57,8 +58,7 @@ function findIn(root: string, version = ""): Located | undefined {
 async function start(kind: string, options: RabbitmqOptions, located: Located): Promise<RunningServer> {
   refuseOptions(kind, options, ["readOnly"]);
   const folder = await serverFolder(kind);
-  const { root: shared } = await guardian();
-  const place = placeOf(located, shared);
+  const place = await placeOf(located);
   const [amqp = 0, distribution = 0, epmdPort = 0, management = 0] = await freePorts(4);
   const files = options.tls ? await createCertificate(folder) : undefined;
   const { plugins = ["rabbitmq_management"] } = options;
@@ -94,20 +94,6 @@ async function start(kind: string, options: RabbitmqOptions, located: Located): 
 function versionOf(located: Located): string {
   const home = basename(dirname(dirname(program(located, "rabbitmq-server"))));
   return /\d+\.\d+\.\d+/.exec(home)?.[0] ?? "unknown";
-}
-
-type Place = Readonly<{
-  /** The path under which the server sees one of our files. */
-  inside: (path: string) => string;
-  command: (path: string, ...args: readonly string[]) => { command: string; args: readonly string[] };
-}>;
-
-function placeOf({ root = "/" }: Located, shared: string): Place {
-  if (root === "/") return { inside: (path) => path, command: (command, ...args) => ({ command, args }) };
-  return {
-    inside: (path) => join("/mnt", relative(shared, path)),
-    command: (path, ...args) => inSuite(root, shared, [join("/", relative(root, path)), ...args]),
-  };
 }
 
 function writeFiles(folder: string, plugins: readonly string[], config: string): void {

@@ -1,5 +1,4 @@
 import { freePorts } from "./free-port.ts";
-import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { redisCommand } from "./redis-command.ts";
 import { redisNeeds, redisVersion, startRedisNode } from "./redis.ts";
@@ -23,13 +22,12 @@ export const redisCluster: ServerKind = { name: "redis-cluster", needs: redisNee
 async function start(options: ServerOptions, located: Located): Promise<RunningServer> {
   refuseOptions("redis-cluster", options, ["tls", "readOnly"]);
   const { password } = options;
-  const command = program(located, "redis-server");
   const ports = await freePorts(2 * PRIMARIES, [BUS_DISTANCE]);
   const nodes = await Promise.all(
     ports.map(async (port, index) => {
       const name = index < PRIMARIES ? `redis-primary-${index + 1}` : `redis-replica-${index - PRIMARIES + 1}`;
       const args = ["--port", String(port), ...clusterArguments(options), ...(options.args ?? [])];
-      return startRedisNode({ name, command, folder: await serverFolder(name), port, args, password });
+      return startRedisNode({ name, located, folder: await serverFolder(name), port, args, password });
     }),
   );
   const ask: Ask = ({ port }, ...words) => redisCommand({ port, password }, ...words);
@@ -37,7 +35,7 @@ async function start(options: ServerOptions, located: Located): Promise<RunningS
 
   const url = `redis+cluster://${ports.map((port) => `${HOST}:${port}`).join(",")}`;
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
-  const description = { kind: "redis-cluster", version: await redisVersion(command), url, endpoints };
+  const description = { kind: "redis-cluster", version: await redisVersion(located), url, endpoints };
   return runningServer(description, nodes, { waitUntilReady: () => waitUntilWhole(nodes, ask) });
 }
 

@@ -26,18 +26,22 @@ export const redisSentinel: ServerKind<RedisSentinelOptions> = { name: "redis-se
 async function start(options: RedisSentinelOptions, located: Located): Promise<RunningServer> {
   refuseOptions("redis-sentinel", options, ["tls", "readOnly"]);
   const { password } = options;
-  const command = program(located, "redis-server");
   const [primaryPort = 0, replicaPort = 0, ...ports] = await freePorts(5);
   const secret = password === undefined ? [] : ["--requirepass", password, "--masterauth", password];
   const lasting = ["--appendonly", options.durable ? "yes" : "no"];
   const dataNode = async (name: string, port: number, args: readonly string[]): Promise<ServerProcess> => {
     const all = ["--port", String(port), "--repl-diskless-sync-delay", "0", ...lasting, ...secret, ...args];
     const folder = await serverFolder(name);
-    return startRedisNode({ name, command, folder, port, args: [...all, ...(options.args ?? [])], password });
+    return startRedisNode({ name, located, folder, port, args: [...all, ...(options.args ?? [])], password });
   };
   const primary = await dataNode("redis-primary", primaryPort, []);
   const replica = await dataNode("redis-replica", replicaPort, ["--replicaof", `${HOST} ${primaryPort}`]);
-  const watch = { command, primaryPort, password, downAfter: options.downAfter ?? 1_000 };
+  const watch = {
+    command: program(located, "redis-server"),
+    primaryPort,
+    password,
+    downAfter: options.downAfter ?? 1_000,
+  };
   const sentinels = await Promise.all(ports.map((port, index) => startSentinel(index + 1, port, watch)));
 
   const waitUntilReady = (): Promise<void> => waitUntil("the sentinels agree", () => agree(sentinels));
@@ -45,7 +49,7 @@ async function start(options: RedisSentinelOptions, located: Located): Promise<R
   const url = `redis+sentinel://${ports.map((port) => `${HOST}:${port}`).join(",")}?master=${MASTER}`;
   const nodes = [primary, replica, ...sentinels];
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
-  const version = await redisVersion(command);
+  const version = await redisVersion(located);
   return runningServer({ kind: "redis-sentinel", version, url, endpoints }, nodes, { waitUntilReady });
 }
 

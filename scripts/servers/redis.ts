@@ -1,15 +1,17 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createCertificate } from "./certificate.ts";
 import { debianPackages } from "./debian-packages.ts";
+import { debianSuite, placeOf, suiteRoot } from "./debian-suite.ts";
 import { findPrograms } from "./find-programs.ts";
 import { freePort } from "./free-port.ts";
 import { program } from "./locate.ts";
+import type { Located } from "./locate.ts";
 import { redisCommand } from "./redis-command.ts";
 import { runProgram } from "./run-program.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST } from "./server.ts";
-import type { ServerKind, ServerOptions } from "./server.ts";
+import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
 import type { ServerProcess } from "./server-process.ts";
 
@@ -20,34 +22,46 @@ export interface RedisOptions extends ServerOptions {
 
 export const redisNeeds = {
   find: () => findPrograms(["redis-server"], ["/opt/homebrew/bin", "/usr/local/bin"]),
-  installers: [debianPackages("redis-server")],
+  installers: [debianPackages("redis-server", "openssl")],
   words: "Install redis-server, 7.0 or newer (Debian: apt-get install redis-server; macOS: brew install redis).",
 };
 
 export const redis: ServerKind<RedisOptions> = {
   name: "redis",
   needs: redisNeeds,
-  start: (options, located) => startRedis("redis", program(located, "redis-server"), options),
+  start: (options, located) => start("redis", options, located),
+  dockerUrl: (port) => `redis://${HOST}:${port}`,
 };
 
-/** Valkey's program takes the same arguments. */
-async function startRedis(kind: string, command: string, options: RedisOptions): ReturnType<typeof redis.start> {
+/** Redis as it was before its licence changed, 8.1: its program takes the same arguments. */
+export const valkey: ServerKind<RedisOptions> = {
+  name: "valkey",
+  needs: {
+    find: findValkey,
+    installers: [debianSuite("trixie", "valkey-server")],
+    words: "Install valkey-server, 8 or newer; on Debian, root gets it by itself from the suite trixie.",
+  },
+  start: (options, located) => start("valkey", options, located),
+};
+
+function findValkey(cache: string): Located | undefined {
+  const here = findPrograms(["valkey-server"], ["/opt/homebrew/bin"])?.["valkey-server"];
+  if (here !== undefined) return { "redis-server": here };
+  const root = suiteRoot(cache);
+  const inSuite = join(root, "usr/bin/valkey-server");
+  return existsSync(inSuite) ? { "redis-server": inSuite, root } : undefined;
+}
+
+async function start(kind: string, options: RedisOptions, located: Located): Promise<RunningServer> {
   const { password, tls = false } = options;
   const folder = await serverFolder(kind);
   const files = tls ? await createCertificate(folder) : undefined;
   const port = await freePort();
+  const { inside } = await placeOf(located);
   const secured = files
     ? [
-        "--port",
-        "0",
-        "--tls-port",
-        String(port),
-        "--tls-cert-file",
-        files.certificate,
-        "--tls-key-file",
-        files.key,
-        "--tls-auth-clients",
-        "no",
+        ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
+        ...["--tls-cert-file", inside(files.certificate), "--tls-key-file", inside(files.key)],
       ]
     : ["--port", String(port)];
   const args = [
@@ -60,16 +74,15 @@ async function startRedis(kind: string, command: string, options: RedisOptions):
     ...(options.args ?? []),
   ];
   const ca = files?.certificate;
-  const node = await startRedisNode({ name: kind, command, folder, port, args, password, ca });
+  const node = await startRedisNode({ name: kind, located, folder, port, args, password, ca });
   const url = `${tls ? "rediss" : "redis"}://${HOST}:${port}`;
-  return runningServer({ kind, version: await redisVersion(command), url, ...(ca === undefined ? {} : { ca }) }, [
-    node,
-  ]);
+  const version = await redisVersion(located);
+  return runningServer({ kind, version, url, ...(ca === undefined ? {} : { ca }) }, [node]);
 }
 
 export type RedisNode = Readonly<{
   name: string;
-  command: string;
+  located: Located;
   /** The node's own. */
   folder: string;
   port: number;
@@ -79,21 +92,25 @@ export type RedisNode = Readonly<{
 }>;
 
 /** One `redis-server`, whatever its part. Its data lies in a folder of its own and is kept only where the arguments say so. */
-export function startRedisNode({ name, command, folder, port, args, password, ca }: RedisNode): Promise<ServerProcess> {
+export async function startRedisNode(node: RedisNode): Promise<ServerProcess> {
+  const { name, located, folder, port, args, password, ca } = node;
   const data = join(folder, name);
   mkdirSync(data);
-  const base = ["--bind", HOST, "--dir", data, "--save", ""];
+  const { inside, command } = await placeOf(located);
+  const base = ["--bind", HOST, "--dir", inside(data), "--save", ""];
   return startProcess({
     name,
     port,
     folder,
-    launch: { command, args: [...base, ...args] },
+    // The user's own language may not be there in another suite's folder.
+    launch: { ...command(program(located, "redis-server"), ...base, ...args), env: { LC_ALL: "C" } },
     isReady: async () => (await redisCommand({ port, password, ca }, "PING")) === "PONG",
     stopSignal: "SIGTERM",
   });
 }
 
 /** "Redis server v=7.0.15 sha=…" */
-export async function redisVersion(command: string): Promise<string> {
-  return /v=([\w.]+)/.exec(await runProgram(command, ["--version"]))?.[1] ?? "unknown";
+export async function redisVersion(located: Located): Promise<string> {
+  const { command, args } = (await placeOf(located)).command(program(located, "redis-server"), "--version");
+  return /v=([\w.]+)/.exec(await runProgram(command, args))?.[1] ?? "unknown";
 }

@@ -3,7 +3,7 @@ import { postgres } from "./postgres.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
-import { redis } from "./redis.ts";
+import { redis, valkey } from "./redis.ts";
 
 export const serverKinds = {
   postgres,
@@ -12,6 +12,7 @@ export const serverKinds = {
   redis,
   "redis-cluster": redisCluster,
   "redis-sentinel": redisSentinel,
+  valkey,
 } as const;
 
 export type ServerName = keyof typeof serverKinds;

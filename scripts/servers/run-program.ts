@@ -13,7 +13,10 @@ export function runProgram(
   { env = {}, cwd }: Readonly<{ env?: Readonly<Record<string, string>>; cwd?: string }> = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
+    // Where a user's PATH has no programs of the system.
+    const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+    const all = { ...process.env, PATH: path, ...env };
+    const child = spawn(command, args, { env: all, cwd, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     const collect = (chunk: Buffer): void => void (output += chunk.toString());
     child.stdout.on("data", collect);

@@ -62,6 +62,8 @@ export interface ServerKind<Options extends ServerOptions = ServerOptions> {
   readonly name: string;
   readonly needs: Needs;
   start(options: Options, located: Located): Promise<RunningServer>;
+  /** Where the service of the same name in `compose.yaml` is to be found; without it there is none. */
+  readonly dockerUrl?: (port: number) => string;
 }
 
 /** An option that has no effect would make a test prove nothing. */

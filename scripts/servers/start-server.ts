@@ -1,4 +1,6 @@
-import { locate } from "./locate.ts";
+import { canRunInDocker, startInDocker } from "./docker.ts";
+import { locate, ServerUnavailable } from "./locate.ts";
+import type { Located } from "./locate.ts";
 import { serverKinds } from "./registry.ts";
 import type { OptionsOf, ServerName } from "./registry.ts";
 import type { RunningServer, ServerKind } from "./server.ts";
@@ -9,6 +11,17 @@ export async function startServer<Name extends ServerName>(
   options?: OptionsOf<Name>,
 ): Promise<RunningServer> {
   const kind: ServerKind<OptionsOf<Name>> = serverKinds[name];
-  const located = await locate(name, kind.needs);
-  return kind.start(options ?? {}, located);
+  const located = await findServer(name);
+  return located === "docker" ? startInDocker(kind, options ?? {}) : kind.start(options ?? {}, located);
+}
+
+/** Gets what is missing. Docker comes last: it takes no options. */
+export async function findServer(name: ServerName): Promise<Located | "docker"> {
+  const kind: ServerKind = serverKinds[name];
+  try {
+    return await locate(name, kind.needs);
+  } catch (error) {
+    if (error instanceof ServerUnavailable && (await canRunInDocker(kind))) return "docker";
+    throw error;
+  }
 }

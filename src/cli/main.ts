@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runCli } from "./program.ts";
+import { isOlderNode, LEAST_NODE } from "./node-version.ts";
 
 // node:sqlite still warns on Node 22, which would be the first line of every output.
 process.removeAllListeners("warning");
@@ -17,5 +17,11 @@ process.stderr.on("error", () => undefined);
 /** What a stuck handler still holds (a socket, a timer) must not keep the process. */
 const LINGER_MS = 500;
 
+if (isOlderNode(process.version, LEAST_NODE)) {
+  process.stderr.write(`error: jobferry needs Node.js ${LEAST_NODE} or newer; this is ${process.version}.\n`);
+  process.exit(1);
+}
+// Only now: an old Node.js cannot load these modules, and its error names node:sqlite instead of the version.
+const { runCli } = await import("./program.ts");
 process.exitCode = await runCli(process.argv.slice(2), process);
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -43,6 +43,8 @@ export async function runCli(args: readonly string[], streams: Streams): Promise
   const cli = new Cli(new Terminal(streams));
   cli.terminal.json = args.includes("--json");
   const program = buildProgram(cli);
+  let named = program.name();
+  program.hook("preSubcommand", (_program, command) => void (named = `${program.name()} ${command.name()}`));
   if (args.length === 0) {
     program.outputHelp();
     return EXIT.ok;
@@ -51,7 +53,7 @@ export async function runCli(args: readonly string[], streams: Streams): Promise
     await program.parseAsync(args, { from: "user" });
     return cli.exitCode;
   } catch (error) {
-    return report(cli.terminal, error);
+    return report(cli.terminal, error, named);
   }
 }
 
@@ -69,7 +71,8 @@ function buildProgram(cli: Cli): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(terminal.redact(text)),
+      // Only help that nobody asked for goes here; with --json it is told as an error in report().
+      writeErr: (text) => void (terminal.json || terminal.stderr.write(terminal.redact(text))),
       outputError: () => undefined, // told in report()
     })
     .addHelpText("after", EXAMPLES)
@@ -99,9 +102,9 @@ function warnOfSecret(terminal: Terminal, url: string): void {
   terminal.warn("--url has a password in it, which every user of this machine can read. Use JOBFERRY_URL instead.");
 }
 
-/** Tells the error and which code the process ends with. */
-function report(terminal: Terminal, error: unknown): number {
-  if (error instanceof CommanderError) return reportUsage(terminal, error);
+/** Tells the error and which code the process ends with. `named` is the command that was given, and its help. */
+function report(terminal: Terminal, error: unknown, named: string): number {
+  if (error instanceof CommanderError) return reportUsage(terminal, error, named);
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CliError) terminal.error(error.code, message, error.details);
   else if (isJobferryError(error)) terminal.error(error.code, message, { retryable: error.retryable });
@@ -114,12 +117,12 @@ function unexpected(error: unknown, message: string): string {
 }
 
 /** Help and version come as errors too. */
-function reportUsage(terminal: Terminal, error: CommanderError): number {
+function reportUsage(terminal: Terminal, error: CommanderError, named: string): number {
   if (error.exitCode === 0) return EXIT.ok;
-  const help = error.code === "commander.help" ? "" : ' See "jobferry --help".';
-  if (error.code !== "commander.help") {
-    terminal.error("INVALID_ARGUMENT", `${error.message.replace(/^error: /, "").replace(/\n/g, " ")}${help}`, {});
-  }
+  const noCommand = error.code === "commander.help";
+  if (noCommand && !terminal.json) return EXIT.usage; // the help is on stderr
+  const message = noCommand ? "no command was given" : error.message.replace(/^error: /, "").replace(/\n/g, " ");
+  terminal.error("INVALID_ARGUMENT", `${message.replace(/\.$/, "")}. See "${named} --help".`, {});
   return EXIT.usage;
 }
 

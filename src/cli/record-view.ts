@@ -80,8 +80,10 @@ export function recordText(job: JobRecord): string {
   return parts.join("\n\n");
 }
 
-function attemptsOf({ attempts, maxAttempts }: JobRecord): string {
-  return maxAttempts === undefined ? String(attempts) : `${attempts}/${maxAttempts}`;
+/** Lost leases are no attempts here: `maxAttempts` does not count them either. */
+function attemptsOf({ attempts, losses, maxAttempts }: JobRecord): string {
+  const counted = attempts - losses;
+  return maxAttempts === undefined ? String(counted) : `${counted}/${maxAttempts}`;
 }
 
 function payloadText(payload: unknown): string {

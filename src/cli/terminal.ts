@@ -29,10 +29,10 @@ export class Terminal {
     this.stdout.write(this.json ? `${envelope(data, nextCursor)}\n` : ended(asText()));
   }
 
-  /** Hints and progress; not shown with `--quiet`. */
-  note(text: string, fields: Readonly<Record<string, unknown>> = {}): void {
+  /** Hints, progress and events of jobs; not shown with `--quiet`. `level` is told with `--json` only. */
+  note(text: string, fields: Readonly<Record<string, unknown>> = {}, level: "info" | "warning" = "info"): void {
     if (this.quiet) return;
-    if (this.json) this.#log("info", text, fields);
+    if (this.json) this.#log(level, text, fields);
     else this.stderr.write(ended(this.redact(text)));
   }
 

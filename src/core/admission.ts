@@ -1,10 +1,14 @@
 import type { Clock, Timer } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { Deferred } from "../runtime/index.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 /** `onDeadline` is let go of when the call ends, because a payload hangs on it and the ticket may lie here for a while. */
 type Ticket = { readonly deadline: number; onDeadline: (() => void) | undefined };
-type Waiter = { readonly items: number; readonly bytes: number; readonly admitted: Deferred };
+type Waiter = { readonly items: number; readonly bytes: number; readonly admitted: Deferred; waits: boolean };
+
+/** Below so many, tickets of calls that ended are not worth a sweep. */
+const FEW_TICKETS = 1_000;
 
 export type AdmissionLimits = Readonly<{ items: number; bytes: number; timeoutMs: number }>;
 
@@ -17,8 +21,10 @@ export class Admission {
   readonly #limits: AdmissionLimits;
   #items = 0;
   #bytes = 0;
-  #waiters: Waiter[] = [];
+  readonly #waiters = new WaitingLine<Waiter>();
   #tickets: Ticket[] = [];
+  /** How many of them belong to calls that ended. */
+  #ended = 0;
   #timer: Timer | undefined;
   #drained: Deferred | undefined;
 
@@ -29,13 +35,13 @@ export class Admission {
 
   /** Takes room, or the promise of it. A call larger than everything is let in alone. */
   enter(items: number, bytes: number): Readonly<{ admitted: Promise<void>; withdraw: () => boolean }> | undefined {
-    if (this.#waiters.length === 0 && this.#hasRoom(items, bytes)) {
+    if (this.#waiters.size === 0 && this.#hasRoom(items, bytes)) {
       this.#items += items;
       this.#bytes += bytes;
       return undefined;
     }
-    const waiter: Waiter = { items, bytes, admitted: new Deferred() };
-    this.#waiters.push(waiter);
+    const waiter: Waiter = { items, bytes, admitted: new Deferred(), waits: true };
+    this.#waiters.add(waiter);
     return { admitted: waiter.admitted.promise, withdraw: () => this.#withdraw(waiter) };
   }
 
@@ -60,36 +66,45 @@ export class Admission {
     const ticket: Ticket = { deadline: this.#clock.monotonic() + this.#limits.timeoutMs, onDeadline };
     this.#tickets.push(ticket);
     this.#arm();
-    if (this.#tickets.length > 4_096 && this.#tickets.length > 4 * (this.#items + this.#waiters.length)) this.#sweep();
     return () => {
+      if (ticket.onDeadline === undefined) return;
       ticket.onDeadline = undefined;
-      if (this.#items === 0 && this.#waiters.length === 0 && this.#tickets.length > 64) this.#sweep();
+      this.#ended += 1;
+      // Only when they prevail: a sweep for each of many that end together would look at all the others each time.
+      if (this.#ended > FEW_TICKETS && this.#ended * 2 > this.#tickets.length) this.#sweep();
     };
   }
 
-  /** Ends all watches: nothing is sent any more. */
+  /** Whether nothing is inside. */
+  get empty(): boolean {
+    return this.#items === 0;
+  }
+
+  /** Nothing is sent any more: the time of every call that is still watched is over now. */
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#tickets = [];
+    const tickets = this.#tickets;
+    [this.#tickets, this.#ended] = [[], 0];
+    fire(tickets);
   }
 
   #admit(): void {
-    let [first] = this.#waiters;
+    if (this.#waiters.size === 0) return;
+    let first = this.#waiters.first();
     while (first !== undefined && this.#hasRoom(first.items, first.bytes)) {
-      this.#waiters.shift();
+      this.#waiters.leave(first);
       this.#items += first.items;
       this.#bytes += first.bytes;
       first.admitted.resolve();
-      [first] = this.#waiters;
+      first = this.#waiters.first();
     }
   }
 
   #withdraw(waiter: Waiter): boolean {
-    const at = this.#waiters.indexOf(waiter);
-    if (at < 0) return false;
-    this.#waiters.splice(at, 1);
-    if (at === 0) this.#admit(); // smaller calls may have stood behind a large one
+    const isFirst = this.#waiters.first() === waiter;
+    if (!this.#waiters.leave(waiter)) return false;
+    if (isFirst) this.#admit(); // smaller calls may have stood behind a large one
     return true;
   }
 
@@ -101,6 +116,7 @@ export class Admission {
 
   #sweep(): void {
     this.#tickets = this.#tickets.filter((ticket) => ticket.onDeadline !== undefined);
+    this.#ended = 0;
   }
 
   #arm(): void {
@@ -116,16 +132,31 @@ export class Admission {
     const now = this.#clock.monotonic();
     const due = this.#tickets.filter((ticket) => ticket.deadline <= now);
     this.#tickets = this.#tickets.slice(due.length);
-    for (const ticket of due) ticket.onDeadline?.();
+    fire(due);
     this.#arm();
   }
 }
 
+/** Each is told once, and its watch needs no end any more. */
+function fire(tickets: readonly Ticket[]): void {
+  for (const ticket of tickets) {
+    const { onDeadline } = ticket;
+    ticket.onDeadline = undefined;
+    onDeadline?.();
+  }
+}
+
 export function pushTimedOut(sent: boolean, timeoutMs: number): JobferryError {
-  const fate = sent
+  const what = `The push got no answer within ${timeoutMs} ms (pushTimeout).`;
+  return new JobferryError("UNAVAILABLE", `${what} ${fateOf(sent)}`, { retryable: true });
+}
+
+export function closedUnanswered(sent: boolean): JobferryError {
+  return new JobferryError("CLOSED", `The queue was closed before the push got an answer. ${fateOf(sent)}`);
+}
+
+function fateOf(sent: boolean): string {
+  return sent
     ? "It was sent, so the job may be stored or not; pushing the same job again is safe where pushes are by id."
     : "It was not sent: nothing is stored, and pushing again is safe.";
-  return new JobferryError("UNAVAILABLE", `The push got no answer within ${timeoutMs} ms (pushTimeout). ${fate}`, {
-    retryable: true,
-  });
 }

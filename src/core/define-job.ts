@@ -37,8 +37,18 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
 
   return {
     name: definition.name,
-    create: (payload: In, options?: Omit<JobOptions, "name">): NewJob<In, N> =>
-      UnsentJob.withSchema(new UnsentJob<In, N>(payload, { ...defaults, ...options, name: definition.name }), schema),
+    create: (payload: In, options?: Omit<JobOptions, "name">): NewJob<In, N> => {
+      if (options !== undefined && "name" in options)
+        throw invalidArgument(
+          "name",
+          options.name,
+          `left out: the definition's jobs are all named "${definition.name}"`,
+        );
+      return UnsentJob.withSchema(
+        new UnsentJob<In, N>(payload, { ...defaults, ...options, name: definition.name }),
+        schema,
+      );
+    },
     handle: <R>(handler: Handler<Out, R, N>): Route<Out, R, N> => ({
       name: definition.name,
       handler: (job, context) => {

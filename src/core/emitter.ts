@@ -1,19 +1,27 @@
 import { invalidArgument } from "../errors/index.ts";
+import { nearest } from "../runtime/index.ts";
 
 export type Listener<T> = (event: T) => unknown;
 
 /** Typed events, one object each. Listeners run in the order in which they were added; what they throw or reject goes to `report`. */
 export class Emitter<E> {
+  readonly #events: readonly (keyof E & string)[];
   readonly #listeners = new Map<keyof E, readonly Listener<never>[]>();
 
+  /** `events`: all that there are. A listener of another one would never hear anything. */
+  constructor(events: readonly (keyof E & string)[]) {
+    this.#events = events;
+  }
+
+  /** @throws INVALID_ARGUMENT for an event that does not exist. */
   on<K extends keyof E>(event: K, listener: Listener<E[K]>): this {
-    if (typeof listener !== "function") throw invalidArgument("listener", listener, "a function");
+    this.#check(event, listener);
     this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
     return this;
   }
 
   once<K extends keyof E>(event: K, listener: Listener<E[K]>): this {
-    if (typeof listener !== "function") throw invalidArgument("listener", listener, "a function");
+    this.#check(event, listener);
     const wrapped = (value: E[K]): unknown => {
       this.#remove(event, wrapped);
       return listener(value);
@@ -25,6 +33,14 @@ export class Emitter<E> {
   off<K extends keyof E>(event: K, listener: Listener<E[K]>): this {
     this.#remove(event, listener);
     return this;
+  }
+
+  #check(event: unknown, listener: unknown): void {
+    if (typeof listener !== "function") throw invalidArgument("listener", listener, "a function");
+    if (this.#events.includes(event as keyof E & string)) return;
+    const meant = typeof event === "string" ? nearest(event, this.#events) : undefined;
+    const hint = meant === undefined ? "" : ` (did you mean "${meant}"?)`;
+    throw invalidArgument("event", event, `one of ${this.#events.join(", ")}${hint}`);
   }
 
   #remove(event: keyof E, listener: Listener<never>): void {

@@ -218,8 +218,11 @@ export class Engine<Tx = never> {
     if (!this.#touched) return;
     await settledWithin(this.clock, this.#drained(), CLOSE_TIMEOUT_MS);
     this.#finishing.stop();
-    this.#pushing?.stop();
-    await this.call("close", () => this.driver.close());
+    try {
+      await this.call("close", () => this.driver.close());
+    } finally {
+      await this.#pushing?.stop();
+    }
   }
 
   async #drained(): Promise<void> {

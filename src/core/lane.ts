@@ -8,7 +8,11 @@ type Call<I, R> = {
   readonly bytes: number;
   readonly answered: Deferred<readonly R[]>;
   sent: boolean;
+  withdrawn: boolean;
 };
+
+/** Below so many, withdrawn calls are not worth a sweep. */
+const FEW = 64;
 
 /**
  * Coalesces calls into batches: a flush starts at once when none is in flight and takes everything queued meanwhile, within the driver's
@@ -18,6 +22,7 @@ export class Lane<I, R> {
   readonly #send: (items: readonly I[]) => Promise<readonly R[]>;
   readonly #limits: LaneLimits;
   #queued: Call<I, R>[] = [];
+  #withdrawn = 0;
   #flying = false;
   #drained: Deferred | undefined;
 
@@ -39,16 +44,24 @@ export class Lane<I, R> {
 
   /** Rejects with what `send` threw. `withdraw` takes the call out while it is not sent; afterwards its fate is unknown to the caller. */
   add(items: readonly I[], bytes: number): Readonly<{ answer: Promise<readonly R[]>; withdraw: () => boolean }> {
-    const call: Call<I, R> = { items, bytes, answered: new Deferred(), sent: false };
+    const call: Call<I, R> = { items, bytes, answered: new Deferred(), sent: false, withdrawn: false };
     this.#queued.push(call);
     if (!this.#flying) this.#fly();
     return { answer: call.answered.promise, withdraw: () => this.#withdraw(call) };
   }
 
   #withdraw(call: Call<I, R>): boolean {
-    if (call.sent) return false;
-    this.#queued = this.#queued.filter((one) => one !== call);
+    if (call.sent || call.withdrawn) return false;
+    call.withdrawn = true;
+    this.#withdrawn += 1;
+    // Only when they prevail: thousands may end together, and while a store hangs nothing is taken.
+    if (this.#withdrawn > FEW && this.#withdrawn * 2 > this.#queued.length) this.#sweep();
     return true;
+  }
+
+  #sweep(): void {
+    this.#queued = this.#queued.filter((call) => !call.withdrawn);
+    this.#withdrawn = 0;
   }
 
   #take(): readonly Call<I, R>[] {
@@ -83,6 +96,7 @@ export class Lane<I, R> {
 
   #next(): void {
     this.#flying = false;
+    if (this.#withdrawn > 0) this.#sweep();
     if (this.#queued.length > 0) return this.#fly();
     this.#drained?.resolve();
     this.#drained = undefined;

@@ -1,7 +1,7 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
-import { sleep, type Duration } from "../runtime/index.ts";
-import { Admission, pushTimedOut } from "./admission.ts";
+import { nextTurn, sleep, type Duration } from "../runtime/index.ts";
+import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
@@ -23,6 +23,7 @@ export class Pushing<Tx> {
   readonly #admission: Admission;
   readonly #lanes = new Map<string, Lane<QueuedItem, PushResult>>();
   readonly #closing: AbortSignal;
+  #stopped = false;
 
   constructor(driver: Driver<Tx>, settings: QueueSettings, capabilities: Capabilities, closing: AbortSignal) {
     this.#driver = driver;
@@ -134,7 +135,8 @@ export class Pushing<Tx> {
       };
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
-        reject(pushTimedOut(!withdraw(), this.#settings.pushTimeoutMs));
+        const sent = !withdraw();
+        reject(this.#stopped ? closedUnanswered(sent) : pushTimedOut(sent, this.#settings.pushTimeoutMs));
       });
       const onAbort = (): void => {
         unwatch();
@@ -227,8 +229,10 @@ export class Pushing<Tx> {
     return this.#admission.drained();
   }
 
-  /** The driver is closed. */
-  stop(): void {
+  /** The driver is closed: who has no answer by now gets none, and must not wait for it. */
+  async stop(): Promise<void> {
+    if (!this.#admission.empty) await new Promise<void>(nextTurn); // answers that the closing driver gave are on their way
+    this.#stopped = true;
     this.#admission.close();
   }
 }

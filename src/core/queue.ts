@@ -1,6 +1,6 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
 import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
-import { checkInteger, checkName, checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
+import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
@@ -183,6 +183,7 @@ export class Queue<in Tx = never> implements AsyncDisposable {
   async popBatch(max: number, options: Reserve = {}): Promise<readonly ReservedJob[]> {
     checkOptions("pop", options, ["queue", "wait", "lease", "signal"]);
     checkInteger("max", max, 1, 100_000);
+    checkSignal("signal", options.signal);
     const { settings } = this.#engine;
     const call = {
       queues: [checkName("queue", options.queue ?? "default")],
@@ -278,7 +279,8 @@ export class Queue<in Tx = never> implements AsyncDisposable {
 
   /** For workers and pools: not public. */
   static engineOf(queue: Queue): Engine {
-    return queue.#plain;
+    if (#engine in Object(queue)) return queue.#plain;
+    throw invalidArgument("queue", queue, "a queue made by this copy of jobferry, e.g. memoryQueue()");
   }
 }
 
@@ -290,7 +292,9 @@ export function engineOf(queue: Queue): Engine {
 const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {
-  if (options !== undefined) checkOptions("push", options, PUSH_OPTIONS);
+  if (options === undefined) return;
+  checkOptions("push", options, PUSH_OPTIONS);
+  checkSignal("signal", (options as Readonly<{ signal?: unknown }>).signal);
 }
 
 function iterated(jobs: Iterable<NewJob>): readonly NewJob[] {

@@ -1,4 +1,4 @@
-import { JobferryError } from "../errors/index.ts";
+import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { decodeEnvelope, encodeEnvelope, type Envelope } from "./envelope.ts";
 import { type Job, JobSnapshot } from "./job.ts";
 import { type JobOptions, type NewJob, UnsentJob } from "./new-job.ts";
@@ -53,8 +53,9 @@ export function serializeJob(job: Job | NewJob): Uint8Array {
   return bytes;
 }
 
-/** @throws ENVELOPE_NEWER, ENVELOPE_DAMAGED */
+/** @throws ENVELOPE_NEWER, ENVELOPE_DAMAGED, INVALID_ARGUMENT */
 export function deserializeJob(bytes: Uint8Array): NewJob {
+  if (!(bytes instanceof Uint8Array)) throw invalidArgument("bytes", bytes, "a Uint8Array that serializeJob() gave");
   if (bytes[0] !== MAGIC || bytes.length < PREFIX) throw damaged("they do not start as a serialized job does");
   if (bytes[1] !== VERSION)
     throw new JobferryError(

@@ -14,10 +14,10 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
   switch (scheme.toLowerCase()) {
     case "memory":
       if (rest !== "") throw new JobferryError("INVALID_ARGUMENT", "A memory queue has no name or place. Use memory:");
-      return new Queue(memoryDriver(), options).open();
+      return opened(new Queue(memoryDriver(), options));
     case "sqlite": {
       const { sqliteQueue } = await import("./sqlite.ts");
-      return sqliteQueue(rest, options).open();
+      return opened(sqliteQueue(rest, options));
     }
     case "amqp":
     case "amqps": {
@@ -26,6 +26,16 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
     }
     default:
       throw unknownScheme(scheme);
+  }
+}
+
+/** Who never gets the queue cannot close it. */
+async function opened(queue: Queue): Promise<Queue> {
+  try {
+    return await queue.open();
+  } catch (error) {
+    await queue.close().catch(() => undefined);
+    throw error;
   }
 }
 

@@ -24,3 +24,11 @@ export function checkInteger(
   }
   return value;
 }
+
+/** By what is used of it: a signal may come from another realm. */
+export function checkSignal(field: string, value: unknown): void {
+  if (value === undefined) return;
+  const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>;
+  if (typeof aborted === "boolean" && typeof addEventListener === "function") return;
+  throw invalidArgument(field, value, "an AbortSignal, e.g. AbortSignal.timeout(5_000)");
+}

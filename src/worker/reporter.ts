@@ -72,7 +72,6 @@ export class Reporter {
 
   /** Jobs that the store itself failed. */
   died(jobs: readonly StoredJob[]): void {
-    if (!this.#sink.hears("dead")) return;
     for (const stored of jobs) {
       try {
         const { item, envelope, failure = LEASE_EXPIRED } = stored;

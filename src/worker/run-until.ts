@@ -1,3 +1,4 @@
+import { checkSignal } from "../runtime/index.ts";
 import type { Runner } from "./runner.ts";
 import type { StopReason } from "./worker-events.ts";
 
@@ -7,6 +8,7 @@ export async function runUntil(
   signal: AbortSignal | undefined,
   stop: () => Promise<void>,
 ): Promise<StopReason> {
+  checkSignal("signal", signal);
   const onAbort = (): void => {
     stop().catch(() => undefined); // `stopped` tells how it ends
   };

@@ -113,6 +113,8 @@ export class Runner implements FetchHost {
     }
     if (this.#stopping !== undefined) return;
     this.#status = "running";
+    // It was closed while this started: the event will not come any more.
+    if (this.#engine.closing.aborted) return this.#onClosing();
     this.#engine.closing.addEventListener("abort", this.#onClosing, { once: true });
     this.#limits.start();
     this.#renewals.start();

@@ -23,6 +23,18 @@ export interface WorkerEvents<J> {
   stopped: Readonly<{ reason: StopReason; handedBack: number }>;
 }
 
+/** The names of them all. */
+export const WORKER_EVENTS: readonly (keyof WorkerEvents<never>)[] = [
+  "completed",
+  "failed",
+  "dead",
+  "lost",
+  "stuck",
+  "unknown",
+  "error",
+  "stopped",
+];
+
 /** The union of the jobs that routes take; any job for one function. */
 export type JobIn<W> = W extends readonly (infer T)[]
   ? T extends Route<infer P, infer _R, infer N>

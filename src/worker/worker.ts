@@ -1,6 +1,6 @@
-import type { EventSink, JobIn, StopReason, WorkerEvents } from "./worker-events.ts";
+import { type EventSink, type JobIn, type StopReason, WORKER_EVENTS, type WorkerEvents } from "./worker-events.ts";
 import { Emitter, engineOf, type Engine, type Job, type Queue, type Work } from "../core/index.ts";
-import { failureFrom, JobferryError } from "../errors/index.ts";
+import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
 import { checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
 import { InlineExecutor } from "./inline-executor.ts";
 import { type Queues, queueOrder } from "./queue-order.ts";
@@ -15,7 +15,7 @@ export type StopOptions = Readonly<{
   reason?: StopReason;
 }>;
 
-/** Passes a runner's events to listeners, and errors without a listener to the log. */
+/** Passes a runner's events to listeners, and errors and jobs that failed for good to the log when nobody listens. */
 export function sinkOf(
   engine: Engine,
   hears: (event: keyof WorkerEvents<Job>) => boolean,
@@ -36,9 +36,16 @@ export function sinkOf(
     if (hears("error")) emit("error", { error }, logListener);
     else logger.error({ code: error.code, err: error }, error.message);
   };
+  const logDead = ({ job, error }: WorkerEvents<Job>["dead"]): void => {
+    const { id, name, queue } = job;
+    const code = isJobferryError(error) ? error.code : "HANDLER_FAILED";
+    const message = `Job ${id} failed for good and is in failed: ${error.message} (Listen to "failed" or "dead" to handle it yourself.)`;
+    logger.warn({ id, name, queue, code }, message);
+  };
   return {
     hears,
     tell: (event, value) => {
+      if (event === "dead" && !hears("dead") && !hears("failed")) logDead(value as WorkerEvents<Job>["dead"]);
       if (event === "error") tellError((value as WorkerEvents<Job>["error"]).error);
       else emit(event, value, report);
     },
@@ -54,7 +61,7 @@ export class Worker<const W extends Work = Work> extends Emitter<WorkerEvents<Jo
   readonly #stopTimeoutMs: number;
 
   constructor(queue: Queue, queues: Queues, work: W, options: WorkerOptions<JobIn<W>> = {}) {
-    super();
+    super(WORKER_EVENTS);
     const settings = checkWorkerOptions(options);
     const engine = engineOf(queue);
     const { onCompleted, onFailed } = options;

@@ -28,6 +28,27 @@ describe("usage", () => {
     expect(String(errorOf(result)["message"])).toMatch(/--priority.*integer from -1000000000 to 1000000000/);
   });
 
+  test("a usage error points to the help of the command that was given", async () => {
+    const sandbox = new Sandbox();
+    const runs = await Promise.all([
+      sandbox.run(["--url", "sqlite:./work", "push", "x", "--max-attempts", "3"]),
+      sandbox.run(["stast"]),
+      sandbox.run(["work"]),
+    ]);
+    expect(runs.map(({ code }) => code)).toEqual([2, 2, 2]);
+    const [push, unknown, work] = runs.map(({ stderr }) => stderr);
+    expect(push).toContain(`unknown option '--max-attempts'. See "jobferry push --help".`);
+    expect(unknown).toContain(`unknown command 'stast' (Did you mean stats?). See "jobferry --help".`);
+    expect(work).toContain(`not specified. See "jobferry work --help".`);
+  });
+
+  test("--json without a command: an error in JSON, no help", async () => {
+    const result = await new Sandbox().run(["--json"]);
+    expect(result).toMatchObject({ code: 2, stdout: "" });
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(errorOf(result)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
   test("--help and --version are no errors", async () => {
     const sandbox = new Sandbox();
     const [help, version] = await Promise.all([sandbox.run(["work", "--help"]), sandbox.run(["--version"])]);
@@ -102,6 +123,16 @@ describe("output", () => {
     // Each of the two characters is two cells wide, so their line has two letters less before the next column.
     expect(wide.indexOf("pending") + 2).toBe(narrow.indexOf("pending"));
   });
+});
+
+test("a time that is none is shown as it was written", async () => {
+  const sandbox = new Sandbox();
+  const one = await sandbox.run(["push", "x", "--delay", "2030-13-45", "--json"]);
+  expect(errorOf(one)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(String(errorOf(one)["message"])).toMatch(/^delay is "2030-13-45".*2030-01-31T08:00:00Z/);
+  const line = JSON.stringify({ payload: 1, retryUntil: "2030-02-31T25:00:00Z" });
+  const many = await sandbox.run(["push", "--file", "-", "--json"], line);
+  expect(String(errorOf(many)["message"])).toMatch(/^Line 1: retryUntil is "2030-02-31T25:00:00Z"/);
 });
 
 test("a reader that closes the pipe early is no error", async () => {

@@ -52,6 +52,18 @@ describe("push", () => {
   });
 });
 
+test("the list compares attempts with their limit without the lost leases", async () => {
+  const sandbox = new Sandbox();
+  await using queue = await sqliteQueue(sandbox.database).open();
+  await queue.push(createJob("x", { id: "lost-once", maxAttempts: 1 }));
+  await queue.pop({ lease: "20ms" });
+  const again = await queue.pop({ wait: "5s" });
+  await again?.fail(new Error("no good"));
+  expect(await sandbox.data(["failed", "lost-once"])).toMatchObject({ attempts: 2, losses: 1, maxAttempts: 1 });
+  const { stdout } = await sandbox.run(["failed"]);
+  expect(stdout).toMatch(/^lost-once +default +default +1\/1 /m);
+});
+
 describe("lists", () => {
   test("filters, pages by cursor", async () => {
     const sandbox = new Sandbox();

@@ -45,7 +45,16 @@ describe("running", () => {
     const sandbox = withHandlers();
     const lines = ['{"payload":1}', '{"payload":{"fail":"no good"},"maxAttempts":1,"id":"bad"}', '{"payload":2}'];
     await sandbox.data(["push", "--file", "-"], lines.join("\n"));
-    const result = await sandbox.run(["work", "--handlers", "handlers.ts", "--stop-when-empty", "--json", "-c", "5"]);
+    const result = await sandbox.run([
+      "work",
+      "--handlers",
+      "handlers.ts",
+      "--stop-when-empty",
+      "--json",
+      "-c",
+      "5",
+      "-v",
+    ]);
     expect(result.code, result.stderr).toBe(0);
     expect(JSON.parse(result.stdout)).toMatchObject({
       version: 1,
@@ -55,7 +64,8 @@ describe("running", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as { event?: string; id?: string });
-    expect(events).toContainEqual(expect.objectContaining({ event: "dead", id: "bad" }));
+    expect(events).toContainEqual(expect.objectContaining({ event: "dead", id: "bad", level: "warning" }));
+    expect(events).toContainEqual(expect.objectContaining({ event: "completed", level: "info" }));
   });
 
   test.for(["threads", "processes"])("isolated in %s", async (isolation) => {

@@ -48,6 +48,7 @@ const printed: Readonly<Record<string, readonly string[]>> = {
   "graceful-shutdown.ts": ["stopped: signal", "reserved 0, nothing lost: true"],
   "pausing.ts": ["paused: undefined", "resumed: letter"],
   "failed-jobs.ts": [
+    ...["page-1 is in failed: out of paper", "page-2 is in failed: out of paper", "page-3 is in failed: out of paper"],
     "page-1 out of paper after 1 attempt",
     "page-2 out of paper after 1 attempt",
     "page-3 on the second page",

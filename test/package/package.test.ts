@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -80,6 +80,22 @@ describe.each(RELEASES)("Node.js %s", (release) => {
   });
 });
 
+test("an older Node.js is told which one the command needs", async () => {
+  const main = join(installed?.installed ?? "", "dist", "cli", "main.js");
+  const old = output(nodeBinary("20.20.2"), [main, "stats"], project);
+  await expect(old).rejects.toMatchObject({
+    code: 1,
+    stderr: "error: jobferry needs Node.js 22.22.0 or newer; this is v20.20.2.\n",
+  });
+});
+
+test("the guide that --help names is in the package", async () => {
+  const help = await output(process.execPath, [join(installed?.installed ?? "", "dist", "cli", "main.js")], project);
+  const guide = /\S+\.md(?= in the package)/.exec(help)?.[0] ?? "";
+  expect(guide).not.toBe("");
+  expect(existsSync(join(installed?.installed ?? "", guide))).toBe(true);
+});
+
 test("the declarations compile without @types/node and without peers", async () => {
   const flags = [
     "--noEmit",
@@ -93,4 +109,10 @@ test("the declarations compile without @types/node and without peers", async () 
   ];
   // An empty list of types: whatever lies in a parent folder's node_modules/@types stays out.
   await expect(output(process.execPath, [TYPESCRIPT, ...flags, "--types", "", "types.ts"], project)).resolves.toBe("");
+});
+
+test("the tsconfig.json of the guide compiles a user's files, libraries included", async () => {
+  const types = fileURLToPath(new URL("../../node_modules/@types", import.meta.url));
+  const compile = output(process.execPath, [TYPESCRIPT, "-p", "user-tsconfig.json", "--typeRoots", types], project);
+  await expect(compile).resolves.toBe("");
 });

@@ -7,12 +7,11 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { closeGuardian } from "../../scripts/servers/guarded.ts";
-import { locate } from "../../scripts/servers/locate.ts";
-import { isServerName, serverKinds } from "../../scripts/servers/registry.ts";
+import { isServerName } from "../../scripts/servers/registry.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import { HOST } from "../../scripts/servers/server.ts";
 import type { ServerAddress } from "../../scripts/servers/server.ts";
-import { startServer } from "../../scripts/servers/start-server.ts";
+import { findServer, startServer } from "../../scripts/servers/start-server.ts";
 import { isLeftOut } from "./policy.ts";
 
 /** What the report of a run says of a server. */
@@ -55,8 +54,8 @@ export async function startBroker(reportFile: string): Promise<Broker> {
   }
 
   async function look(name: ServerName): Promise<Answer> {
-    await locate(name, serverKinds[name].needs);
-    note(name, true, "private ones");
+    await findServer(name);
+    note(name, true, "private instances");
     return { available: true };
   }
 

@@ -1,7 +1,6 @@
 /** No process and no folder stays, whoever is killed. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,6 +34,7 @@ describe.runIf(areAvailable && process.platform === "linux")("nothing stays when
     const { owner } = await startOwner();
     owner.kill(signal);
     await expectNothing();
+    expect(existsSync(join(folder, "ended"))).toBe(true);
   });
 
   it("the owner is killed while its servers are paused", async () => {
@@ -121,8 +121,8 @@ function launch([command = "", ...args]: readonly string[]): ChildProcess {
 
 async function firstLineOf({ stdout }: ChildProcess): Promise<string> {
   if (!stdout) throw new Error("no output to read");
-  const [chunk] = (await once(stdout, "data")) as [Buffer];
-  return chunk.toString();
+  for await (const chunk of stdout.iterator({ destroyOnReturn: false })) return String(chunk);
+  throw new Error("it ended without a word");
 }
 
 async function expectNothing(): Promise<void> {

@@ -1,4 +1,6 @@
 // Starts the named servers, tells its guardian, and waits to be killed.
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { guardian } from "../../scripts/servers/guarded.ts";
 import { isServerName } from "../../scripts/servers/registry.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
@@ -9,5 +11,7 @@ await Promise.all(
     .filter(isServerName)
     .map((name) => startServer(name)),
 );
-process.stdout.write(`${(await guardian()).pid}\n`);
+const { pid } = await guardian();
+(await guardian()).atEnd("touch", [join(tmpdir(), "ended")]);
+process.stdout.write(`${pid}\n`);
 setInterval(() => {}, 60_000);

@@ -12,8 +12,19 @@ const access: Access = {
 };
 
 await testLifeCycle("redis", access);
+await testLifeCycle("valkey", access);
 await testLifeCycle("redis-sentinel", access);
 await testLifeCycle("redis-cluster", access);
+
+describe.runIf(await isServerAvailable("valkey"))("options of valkey", () => {
+  it("tls, password, args", async () => {
+    const password = "a-secret";
+    await using server = await startServer("valkey", { tls: true, password, args: ["--maxclients", "77"] });
+    const { port, ca, version } = server;
+    expect(version).toMatch(/^[89]\./);
+    expect(await redisCommand({ port, ca, password }, "INFO", "clients")).toContain("maxclients:77");
+  });
+});
 
 describe.runIf(await isServerAvailable("redis"))("options of redis", () => {
   it("password", async () => {

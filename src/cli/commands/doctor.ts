@@ -6,12 +6,12 @@ import { DEFAULT_URL, sqlitePath, withQueue } from "../connection.ts";
 import { type Check, checkDurability, checkNode, checkQueues, checkRoundTrip } from "../doctor/checks.ts";
 import { checkSqliteFile } from "../doctor/sqlite-file.ts";
 import { EXIT } from "../exit-codes.ts";
+import { LEAST_NODE } from "../node-version.ts";
 import { duration } from "../option-values.ts";
 import { table } from "../tables.ts";
 import type { Terminal } from "../terminal.ts";
 import { statsByQueue } from "./stats.ts";
 
-const LEAST_NODE = "22.22.0";
 const MARKS = { ok: ["green", "ok"], warning: ["yellow", "warning"], failed: ["red", "FAILED"] } as const;
 
 export function addDoctor(program: Command, cli: Cli): void {

@@ -53,7 +53,7 @@ export function addPush(program: Command, cli: Cli): void {
 function jobOptions({ queue, delay, priority, attempts, timeout, tag }: PushOptions): Omit<JobOptions, "id"> {
   return {
     ...(queue === undefined ? {} : { queue }),
-    ...(delay === undefined ? {} : { delay: whenOf(delay) }),
+    ...(delay === undefined ? {} : { delay: whenOf("delay", delay) }),
     ...(priority === undefined ? {} : { priority }),
     ...(attempts === undefined ? {} : { maxAttempts: attempts }),
     ...(timeout === undefined ? {} : { timeout }),

@@ -1,5 +1,6 @@
 import type { Queue, QueueStats } from "../../entry/index.ts";
 import { jobCount } from "../job-count.ts";
+import { isOlderNode } from "../node-version.ts";
 import { shortLength } from "../times.ts";
 
 export type Check = Readonly<{ name: string; status: "ok" | "warning" | "failed"; message: string; fix?: string }>;
@@ -9,13 +10,9 @@ const DOCTOR_QUEUE = "jobferry-doctor";
 const ROUND_TRIP_WAIT = "5s";
 
 export function checkNode(version: string, wanted: string): Check {
-  const isOld = compareVersions(version.replace(/^v/, ""), wanted) < 0;
+  const isOld = isOlderNode(version, wanted);
   const fix = { fix: `Run it with Node.js ${wanted} or newer.` };
   return { name: "node", status: isOld ? "failed" : "ok", message: `Node.js ${version}`, ...(isOld ? fix : {}) };
-}
-
-function compareVersions(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true });
 }
 
 export function checkDurability(queue: Queue): Check {

@@ -66,13 +66,19 @@ function jobOf(value: unknown, defaults: LineDefaults): NewJob {
   }
   const { payload, ...options } = value as Readonly<{ payload: unknown }> & Record<string, unknown>;
   for (const field of ["delay", "retryUntil"]) {
-    if (typeof options[field] === "string") options[field] = whenOf(options[field]);
+    if (typeof options[field] === "string") options[field] = whenOf(field, options[field]);
   }
   // createJob checks every field and refuses unknown ones; null is no way to leave a field out.
   return createJob<unknown>(payload, { ...defaults, ...(options as JobOptions) });
 }
 
-/** A time such as 2030-01-31T08:00:00Z, or a duration, which createJob checks. */
-export function whenOf(text: string): NonNullable<JobOptions["delay"]> {
-  return DATE.test(text) ? new Date(text) : (text as NonNullable<JobOptions["delay"]>);
+/** A time such as 2030-01-31T08:00:00Z, or a duration, which createJob checks. @throws INVALID_ARGUMENT for a time that is none. */
+export function whenOf(field: string, text: string): NonNullable<JobOptions["delay"]> {
+  if (!DATE.test(text)) return text as NonNullable<JobOptions["delay"]>;
+  const time = new Date(text);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new JobferryError(
+    "INVALID_ARGUMENT",
+    `${field} is ${JSON.stringify(text.slice(0, 40))}, which is no time. Write it as 2030-01-31T08:00:00Z.`,
+  );
 }

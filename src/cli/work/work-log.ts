@@ -47,7 +47,8 @@ export class WorkLog {
   #line(event: string, job: Job, text: string): void {
     const { id, name, queue, attempts } = job;
     const shown = `${event} ${oneLine(name, 60)} ${oneLine(id, 60)} in ${oneLine(queue, 60)}: ${text}`;
-    this.#terminal.note(this.#terminal.json ? text : shown, { event, id, name, queue, attempts });
+    const level = event === "completed" ? "info" : "warning";
+    this.#terminal.note(this.#terminal.json ? text : shown, { event, id, name, queue, attempts }, level);
   }
 }
 

@@ -1,11 +1,14 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { SqliteDatabase } from "./database.ts";
+import { isCannotOpen, readOnly } from "./errors.ts";
 import type { LeaseClock } from "./lease-clock.ts";
 import { whileBusy } from "./while-busy.ts";
 import { layoutVersion, migrate } from "./migrations.ts";
 import { checkExists } from "./options.ts";
-import type { Settings } from "./options.ts";
+import type { Settings, Target } from "./options.ts";
 
 /** Nothing blocks for a lock: with 2 ms here four writing processes had an event-loop delay of 7 ms at p99, without it 4 ms. */
 const LOCK_WAIT_MS = 0;
@@ -15,6 +18,9 @@ const KEPT_WAL_BYTES = 64 * 1024 * 1024;
 type SqliteModule = Readonly<{
   DatabaseSync: new (path: string, options: Readonly<{ timeout: number }>) => SqliteDatabase;
 }>;
+
+/** What the driver opens itself. */
+type OwnTarget = Exclude<Target, { readonly kind: "shared" }>;
 
 async function loadSqlite(): Promise<SqliteModule> {
   try {
@@ -31,7 +37,7 @@ async function loadSqlite(): Promise<SqliteModule> {
 /**
  * An open database with our layout and settings. What another process does at the same moment (it makes the file, or migrates it) is
  * waited for without blocking the event loop.
- * @throws CLIENT_MISSING, INVALID_ARGUMENT, STORE_FOREIGN, STORE_NEWER, or SQLite's error.
+ * @throws CLIENT_MISSING, INVALID_ARGUMENT, STORE_FOREIGN, STORE_NEWER, STORE_READ_ONLY, or SQLite's error.
  */
 export async function connect(settings: Settings, clock: Clock, leaseClock: LeaseClock): Promise<SqliteDatabase> {
   const { target } = settings;
@@ -40,8 +46,7 @@ export async function connect(settings: Settings, clock: Clock, leaseClock: Leas
     return target.database;
   }
   checkExists(settings);
-  const { DatabaseSync } = await loadSqlite();
-  const database = new DatabaseSync(target.kind === "memory" ? ":memory:" : target.path, { timeout: LOCK_WAIT_MS });
+  const database = openHandle(await loadSqlite(), target);
   const guest = target.kind === "file" && target.guest;
   try {
     await whileBusy(clock, settings.busyMs, () => {
@@ -53,7 +58,29 @@ export async function connect(settings: Settings, clock: Clock, leaseClock: Leas
     return database;
   } catch (error) {
     database.close();
-    throw error;
+    throw explained(error, target);
+  }
+}
+
+function openHandle({ DatabaseSync }: SqliteModule, target: OwnTarget): SqliteDatabase {
+  try {
+    return new DatabaseSync(target.kind === "memory" ? ":memory:" : target.path, { timeout: LOCK_WAIT_MS });
+  } catch (error) {
+    throw explained(error, target);
+  }
+}
+
+function explained(error: unknown, target: OwnTarget): unknown {
+  return target.kind === "file" && isCannotOpen(error) && isOnReadOnlyDisk(target.path) ? readOnly(error) : error;
+}
+
+/** A file system that is mounted read-only, where SQLite only says that it cannot open the file. */
+function isOnReadOnlyDisk(path: string): boolean {
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EROFS";
   }
 }
 

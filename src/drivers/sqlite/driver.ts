@@ -30,7 +30,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { CallerTransactions } from "./caller-transaction.ts";
 import { clearPortion } from "./clearing.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { classify } from "./errors.ts";
+import { classify, closed, isBusy, isFull } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
 import { jobRecords } from "./job-records.ts";
@@ -101,9 +101,17 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   ): Promise<readonly PushResult[]> {
     const store = this.#store;
     if (options?.transaction !== undefined) return this.#callers?.push(options.transaction, jobs) ?? [];
-    const write = (part: readonly PushItem[]): Promise<readonly PushResult[]> =>
-      store.writes.submit({ rows: part.length, bytes: sizeOf(part), run: (tx) => pushJobs(tx, part) });
-    return inPortions(jobs, write);
+    return inPortions(jobs, (part) => this.#pushPart(store, part));
+  }
+
+  /** A full disk and a lock that stayed are known to have stored nothing; of another failure of the file nobody knows, so it is thrown. */
+  async #pushPart({ writes }: OpenStore, part: readonly PushItem[]): Promise<readonly PushResult[]> {
+    try {
+      return await writes.submit({ rows: part.length, bytes: sizeOf(part), run: (tx) => pushJobs(tx, part) });
+    } catch (error) {
+      if (!isBusy(error) && !isFull(error)) throw error;
+      return part.map(() => ({ status: "failed", error }));
+    }
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
@@ -190,10 +198,6 @@ async function inPortions<I, R>(
 
 function keepsAny({ count, ageMs }: Retention): boolean {
   return count > 0 && ageMs > 0;
-}
-
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The SQLite driver is closed. Make another one.");
 }
 
 /**

@@ -6,6 +6,7 @@ import { failureOf, STATE_NUMBERS, tagsOf } from "./job-row.ts";
 import type { JobRow } from "./job-row.ts";
 import { DELAYED, FAILED, RESERVED } from "./schema.ts";
 import { portions } from "./limits.ts";
+import { atOneMoment } from "./one-moment.ts";
 import { storedText } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 import type { WriteQueue } from "./write-queue.ts";
@@ -30,7 +31,7 @@ export function jobRecords(access: () => RecordAccess): RecordStore {
   return {
     get: async (id) => {
       const store = access();
-      return store.read(() => {
+      return readAtOnce(store, () => {
         const row = store.tx.sql.jobById.get(storedText(id)) as JobRow | undefined;
         return row === undefined ? undefined : store.tx.job(row);
       });
@@ -40,6 +41,10 @@ export function jobRecords(access: () => RecordAccess): RecordStore {
     retry: (ids) => change(access, ids, retry),
     promote: (ids) => change(access, ids, promote),
   };
+}
+
+function readAtOnce<T>(store: RecordAccess, read: () => T): Promise<T> {
+  return store.read(() => atOneMoment(store.database, read));
 }
 
 /** The cursor is the place of the last job seen: places only rise, so what does not change its state keeps its order. */
@@ -52,7 +57,7 @@ async function list(
   const jobs: StoredJob[] = [];
   for (;;) {
     const store = access();
-    const seen = await store.read(() => stepThrough(store, filter, after, page.limit - jobs.length));
+    const seen = await readAtOnce(store, () => stepThrough(store, filter, after, page.limit - jobs.length));
     jobs.push(...seen.jobs);
     if (seen.next === undefined) return { jobs, cursor: undefined };
     after = seen.next;

@@ -115,7 +115,7 @@ export class OpenStore {
 
   async close(): Promise<void> {
     this.waiting.close();
-    await this.writes.drain();
+    await this.writes.close();
     this.#guard?.stop();
     if (this.#settings.target.kind !== "shared") this.database.close();
     // Last, so that the final checkpoint of the last process on the file runs in the thread.

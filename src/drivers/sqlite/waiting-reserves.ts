@@ -121,8 +121,9 @@ export class WaitingReserves {
 
   /** It holds no jobs, so it may reject; but what died is told. */
   #failed(waiter: Waiter, error: unknown): void {
+    const nobodyWaits = waiter.over;
     this.#leave(waiter);
-    if (waiter.died.length > 0 || waiter.over) waiter.answered.resolve(emptyResult(waiter));
+    if (waiter.died.length > 0 || nobodyWaits) waiter.answered.resolve(emptyResult(waiter));
     else waiter.answered.reject(error);
   }
 

@@ -73,8 +73,13 @@ export class WalGuard {
     this.#full = false;
   }
 
+  /** Called after COMMIT, where an error would tell the caller that nothing was stored: then nothing is known. */
   #look(): WalState {
-    return this.#state.get() as WalState;
+    try {
+      return this.#state.get() as WalState;
+    } catch {
+      return { log: 0, checkpointed: 0 };
+    }
   }
 
   /** Joins the one that runs. */
@@ -83,13 +88,18 @@ export class WalGuard {
     return this.#running;
   }
 
+  /** Never rejects: what a full or failing disk refuses is tried again at the next look, and writes tell of it themselves. */
   async #run(): Promise<void> {
     try {
       if (!this.#thread.broken) return void (await this.#thread.call({ kind: "checkpoint" }));
     } catch {
       // Below.
     }
-    // A bundler that left the thread's file out, for example. Slow, but the WAL must not grow without end.
-    if (this.#thread.broken && !this.#stopped) this.#onMainThread.get();
+    try {
+      // A bundler that left the thread's file out, for example. Slow, but the WAL must not grow without end.
+      if (this.#thread.broken && !this.#stopped) this.#onMainThread.get();
+    } catch {
+      // As above.
+    }
   }
 }

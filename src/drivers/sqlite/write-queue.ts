@@ -2,7 +2,7 @@ import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { Deferred, nextTurn } from "../../runtime/index.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { isBusy } from "./errors.ts";
+import { closed, isBusy } from "./errors.ts";
 import { MAX_BYTES, MAX_MS, MAX_ROWS } from "./limits.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -31,6 +31,8 @@ class Queued {
   readonly work: Work<unknown>;
   readonly answered: Deferred<unknown> = new Deferred();
   result: unknown = undefined;
+  /** It shared a transaction that failed, maybe by its fault: the next one is its own. */
+  alone = false;
 
   constructor(work: Work<unknown>) {
     this.work = work;
@@ -52,6 +54,7 @@ export class WriteQueue {
   readonly #hooks: WriteHooks;
   #queued: Queued[] = [];
   #scheduled = false;
+  #closed = false;
   /** Since when flushes of this turn of the event loop run; undefined before the first. */
   #turnSince: number | undefined;
   #busySince: number | undefined;
@@ -68,14 +71,16 @@ export class WriteQueue {
 
   /** Rejects with SQLite's raw error when nothing of this call was stored. */
   submit<T>(work: Work<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
     const queued = new Queued(work);
     this.#queued.push(queued);
     if (!this.#scheduled) this.#schedule();
     return queued.answered.promise as Promise<T>;
   }
 
-  /** Resolves when everything that was submitted is answered. */
-  drain(): Promise<void> {
+  /** Resolves when everything that was submitted is answered. What comes afterwards, such as the next portion of a long call, is CLOSED. */
+  close(): Promise<void> {
+    this.#closed = true;
     if (this.#queued.length === 0) return Promise.resolve();
     this.#drained ??= new Deferred();
     return this.#drained.promise;
@@ -102,7 +107,11 @@ export class WriteQueue {
   }
 
   readonly #flush = (): void => {
-    this.#answerIdle();
+    try {
+      this.#answerIdle();
+    } catch (error) {
+      return this.#rejectAll(error); // a database that was handed in was closed by its owner
+    }
     if (this.#queued.length === 0) return this.#continue();
     const shorter = this.#hooks.beforeWrite();
     if (shorter !== undefined) {
@@ -149,17 +158,18 @@ export class WriteQueue {
     try {
       for (const queued of this.#queued) {
         const { work } = queued;
-        if (taken > 0 && (rows + work.rows > MAX_ROWS || bytes + work.bytes > MAX_BYTES)) break;
+        if (taken > 0 && (queued.alone || rows + work.rows > MAX_ROWS || bytes + work.bytes > MAX_BYTES)) break;
         taken += 1;
         queued.result = work.run(this.#tx);
         rows += work.rows;
         bytes += work.bytes;
+        if (queued.alone) break;
         if (this.#clock.monotonic() - started > MAX_MS) break;
       }
       this.#commit();
     } catch (error) {
       this.#rollBack();
-      return this.#apart(this.#take(taken), error);
+      return this.#failed(this.#take(taken), error);
     }
     for (const { answered, result } of this.#take(taken)) answered.resolve(result);
   }
@@ -184,21 +194,12 @@ export class WriteQueue {
     return all;
   }
 
-  /** One of them failed and took the others with it: each again in a transaction of its own. */
-  #apart(batch: readonly Queued[], cause: unknown): void {
+  /** One of them failed and took the others with it: each again in a transaction of its own, before those that came later. */
+  #failed(batch: readonly Queued[], cause: unknown): void {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) return only.answered.reject(cause);
-    for (const { work, answered } of batch) {
-      try {
-        this.#begin();
-        const result = work.run(this.#tx);
-        this.#commit();
-        answered.resolve(result);
-      } catch (error) {
-        this.#rollBack();
-        answered.reject(error);
-      }
-    }
+    for (const queued of batch) queued.alone = true;
+    this.#queued = [...batch, ...this.#queued];
   }
 
   #backOff(error: unknown): void {

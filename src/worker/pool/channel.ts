@@ -16,6 +16,12 @@ export interface Channel {
   kill(): void;
 }
 
+/** What a child's own code sends on the same channel (`process.send("ready")`, for a process manager) is nobody's here. */
+export function notesIn(message: unknown): readonly FromChild[] {
+  const isNote = (one: unknown): boolean => typeof one === "object" && one !== null && "kind" in one;
+  return Array.isArray(message) && message.every(isNote) ? (message as readonly FromChild[]) : [];
+}
+
 /** Starts a child. @throws INVALID_ARGUMENT for an `execArgv` that it cannot have. */
 export type OpenChannel = (execArgv: readonly string[] | undefined, listener: ChannelListener) => Channel;
 

@@ -36,7 +36,7 @@ export function checkModuleUrl(url: unknown): URL {
   if (url instanceof URL && url.protocol === "file:") return url;
   throw invalidArgument(
     "module",
-    url instanceof URL ? url.href : url,
+    url instanceof URL ? `${url.protocol}…` : url, // the rest may hold a password
     'a file: URL, for example new URL("./handlers.ts", import.meta.url)',
   );
 }

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { systemClock } from "../../runtime/index.ts";
-import { type Channel, type ChannelListener, CHILD_MAIN } from "./channel.ts";
-import type { FromChild, ToChild } from "./messages.ts";
+import { type Channel, type ChannelListener, CHILD_MAIN, notesIn } from "./channel.ts";
+import type { ToChild } from "./messages.ts";
 
 /** How long after the exit to wait for the end of what the process sent before. */
 const LAST_WORDS_MS = 1_000;
@@ -26,7 +26,7 @@ export function openProcess(execArgv: readonly string[] | undefined, listener: C
     if (!child.connected) return tell();
     systemClock.timer(LAST_WORDS_MS, tell, { keepAlive: false });
   };
-  child.on("message", (notes) => listener.received(notes as readonly FromChild[]));
+  child.on("message", (message) => listener.received(notesIn(message)));
   child.on("exit", (code, signal) => exited(signal === null ? `exit code ${code}` : `signal ${signal}`));
   child.on("disconnect", () => {
     child.kill("SIGKILL"); // a child without a channel is of no use

@@ -1,13 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { JobferryError } from "../../errors/index.ts";
-import { type Channel, type ChannelListener, CHILD_MAIN } from "./channel.ts";
-import type { FromChild, ToChild } from "./messages.ts";
+import { type Channel, type ChannelListener, CHILD_MAIN, notesIn } from "./channel.ts";
+import type { ToChild } from "./messages.ts";
 
 export function openThread(execArgv: readonly string[] | undefined, listener: ChannelListener): Channel {
   const worker = makeWorker(execArgv);
   const name = `thread ${worker.threadId}`;
   let error: unknown;
-  worker.on("message", (notes: readonly FromChild[]) => listener.received(notes));
+  worker.on("message", (message: unknown) => listener.received(notesIn(message)));
   worker.on("error", (cause: unknown) => (error = cause));
   // Node delivers what the thread posted before it tells of the exit.
   worker.on("exit", (code) => listener.ended(error instanceof Error ? error.message : `exit code ${code}`));

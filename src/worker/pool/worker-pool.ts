@@ -6,7 +6,7 @@ import { type Queues, queueOrder } from "../queue-order.ts";
 import { runUntil } from "../run-until.ts";
 import { Runner, type RunnerStatus } from "../runner.ts";
 import { sinkOf, type StopOptions } from "../worker.ts";
-import type { StopReason, WorkerEvents } from "../worker-events.ts";
+import { type StopReason, WORKER_EVENTS, type WorkerEvents } from "../worker-events.ts";
 import { ChildExecutor } from "./child-executor.ts";
 import { checkModuleUrl } from "./load-work.ts";
 import { checkPoolOptions, type PoolOptions, type PoolSettings } from "./pool-options.ts";
@@ -52,7 +52,7 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
     work: Work | URL,
     options: PoolOptions & Readonly<{ isolation?: "inline" | "threads" | "processes" | undefined }> = {},
   ) {
-    super();
+    super(WORKER_EVENTS);
     const settings = checkPoolOptions(options);
     const engine = engineOf(queue);
     const { workers, worker } = settings;
@@ -127,7 +127,7 @@ export class WorkerPool extends Emitter<WorkerEvents<Job>> implements AsyncDispo
 
 function inlineExecutor(work: Work | URL): InlineExecutor {
   if (!(work instanceof URL)) return new InlineExecutor(work);
-  throw invalidArgument("work", work.href, 'handlers, or await loadWork(url), with isolation "inline"');
+  throw invalidArgument("work", work, 'handlers, or await loadWork(url), with isolation "inline"');
 }
 
 function childExecutor(module: unknown, settings: PoolSettings, engine: Engine): ChildExecutor {

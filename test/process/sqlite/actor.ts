@@ -91,6 +91,15 @@ async function pushesForEver(): Promise<void> {
   }
 }
 
+/** Pushes jobs whose payload lies in a table of its own, and finishes them at once, for ever. */
+async function churns(): Promise<void> {
+  tell({ ready: true });
+  for (;;) {
+    await driver.push(items(50, Number(argument)));
+    await finish(await take(50, 0));
+  }
+}
+
 /** A turn of the event loop that does nothing but compute for 1 ms: what the machine itself makes of so many busy processes. */
 async function computes(): Promise<void> {
   const end = performance.now() + 1;
@@ -122,6 +131,6 @@ await driver.open({
   logger: silentLogger,
   retention: { completed: { count: 0, ageMs: 0 }, failed: keep },
 });
-const parts: Readonly<Record<string, () => Promise<void>>> = { opens, waits, idles, pushesForEver, works };
+const parts: Readonly<Record<string, () => Promise<void>>> = { opens, waits, idles, pushesForEver, churns, works };
 await parts[part]?.();
 process.disconnect?.();

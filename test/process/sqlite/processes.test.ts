@@ -133,3 +133,26 @@ test("four writing processes: free event loops, served evenly, the WAL bounded",
   const delays = worked.map(({ p99 }) => p99);
   expect(percentile(delays, 0.5)).toBeLessThan(Math.max(5, 2 * machine));
 }, 30_000);
+
+test("a listing sees each job whole while another process pushes and finishes jobs", async () => {
+  const path = newDatabase();
+  const size = 20_000; // above what is kept in the row
+  const driver = sqliteDriver({ path });
+  await driver.open(context);
+  await message(start("churns", path, String(size)));
+  const end = performance.now() + 3_000;
+  const sizes = new Set<number>();
+  let seen = 0;
+  while (performance.now() < end) {
+    const page = await driver.records?.list({}, { limit: 100 });
+    for (const { id, payload } of page?.jobs ?? []) {
+      seen += 1;
+      sizes.add(payload.length);
+      const alone = await driver.records?.get(id);
+      if (alone !== undefined) sizes.add(alone.payload.length);
+    }
+  }
+  await driver.close();
+  expect(seen).toBeGreaterThan(0);
+  expect([...sizes]).toEqual([size]);
+}, 20_000);

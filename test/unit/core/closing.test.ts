@@ -38,16 +38,32 @@ test("close waits for finishes that are repeated, but no longer than 10 s", asyn
 });
 
 test("a push that is never answered does not hold close for ever", async () => {
-  const { driver, queue, clock } = stageOn(new FakeDriver(), { pushTimeout: "1m" });
+  const { driver, queue, clock } = stageOn(new FakeDriver(), { pushTimeout: "1m", maxPending: 2 });
   driver.script.push = async () => new Promise(() => undefined);
-  const pushed = codeOf(queue.push(createJob(1)));
+  const pushes = ["sent", "in the lane", "waits for room"].map((what) => errorOf(queue.push(createJob(what))));
   await settle(clock);
   const closing = queue.close();
   await clock.advance("10s");
   await closing;
   expect(driver.closed).toBe(1);
+  const [sent, ...unsent] = await Promise.all(pushes); // nobody is left waiting
+  expect(sent).toMatchObject({ code: "CLOSED", message: expect.stringContaining("stored or not") as unknown });
+  for (const error of unsent)
+    expect(error).toMatchObject({ code: "CLOSED", message: expect.stringContaining("nothing is stored") as unknown });
   expect(clock.armed).toBe(0);
-  void pushed;
+});
+
+test("an answer that the driver gives while it closes reaches its push", async () => {
+  const { driver, queue, clock } = stageOn(new FakeDriver(), { pushTimeout: "1m" });
+  const answer = new Deferred<void>();
+  driver.script.push = async (items, real) => answer.promise.then(() => real(items));
+  driver.script.close = async () => answer.resolve();
+  const pushed = codeOf(queue.push(createJob(1)));
+  await settle(clock);
+  const closing = queue.close();
+  await clock.advance("10s");
+  await closing;
+  expect(await pushed).toBe("resolved");
 });
 
 test("everything after close is CLOSED, also what was popped before", async () => {

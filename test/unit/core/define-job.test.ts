@@ -156,3 +156,12 @@ test.each([
 ])("a bad definition is refused where it is made: %#", (definition, says) => {
   expect(() => defineJob(definition as never)).toThrow(says);
 });
+
+test("a definition's jobs cannot be given another name", () => {
+  const definition = defineJob({ name: "fixed", payload: typed<number>() });
+  const options = { name: "other" } as object;
+  expect(() => definition.create(1, options)).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining('all named "fixed"') }),
+  );
+  expect(definition.create(1, { priority: 2 }).name).toBe("fixed");
+});

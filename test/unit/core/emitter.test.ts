@@ -5,6 +5,9 @@ type Events = { done: Readonly<{ n: number }>; other: string };
 
 class Source extends Emitter<Events> {
   readonly reported: unknown[] = [];
+  constructor() {
+    super(["done", "other"]);
+  }
   send(n: number): void {
     this.emit("done", { n }, (error) => void this.reported.push(error));
   }
@@ -68,4 +71,14 @@ test("what is no function is refused where it is added", () => {
   const source = new Source();
   expect(() => source.on("done", undefined as never)).toThrow("listener is undefined; it must be a function");
   expect(() => source.once("done", {} as never)).toThrow("listener is");
+});
+
+test("a listener of an event that does not exist is refused, with the nearest one", () => {
+  const source = new Source();
+  const misspelled = "dome" as "done";
+  for (const add of [() => source.on(misspelled, () => 1), () => source.once(misspelled, () => 1)])
+    expect(add).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining('did you mean "done"?') }),
+    );
+  expect(source.isHeard(misspelled)).toBe(false);
 });

@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { createJob, type Queue, QueueManager } from "../../../src/core/index.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { createJob, Queue, QueueManager } from "../../../src/core/index.ts";
 import { createQueue, getStats, init, memoryQueue, pop, push, pushTo, queues } from "../../../src/entry/index.ts";
 import { codeOf, errorOf } from "./stage.ts";
 
@@ -107,6 +107,13 @@ describe("createQueue", () => {
       await using queue = await createQueue(url);
       expect(queue.capabilities.durability).toBe("process");
     }
+  });
+
+  test("closes what it opened when it does not hand it over", async () => {
+    const close = vi.spyOn(Queue.prototype, "close");
+    expect(await codeOf(createQueue("memory:", { durability: "power" }))).toBe("UNSUPPORTED");
+    expect(close).toHaveBeenCalledOnce();
+    close.mockRestore();
   });
 
   test.each([

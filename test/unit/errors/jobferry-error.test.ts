@@ -63,6 +63,7 @@ test("PermanentError.from marks others' errors once and keeps their words", () =
 
 test.each([
   ["text", '"text"'],
+  ["redis://ann:hunter2@host:6379/0?x=1", `"redis://***@host:6379/0?x=1"`],
   ["x".repeat(41), `"${"x".repeat(40)}"…`],
   [3, "3"],
   [3n, "3n"],

@@ -1,11 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { isJobferryError } from "../../../src/errors/index.ts";
-import { sqliteDriver } from "../../../src/drivers/sqlite/index.ts";
-import type { ErrorClass } from "../../../src/contract/index.ts";
+import { createJob, Queue } from "../../../src/core/index.ts";
+import { isJobferryError, type JobferryError } from "../../../src/errors/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
+import { type SqliteDatabase, sqliteDriver } from "../../../src/drivers/sqlite/index.ts";
+import type { Driver, ErrorClass, PushResult } from "../../../src/contract/index.ts";
 import { virtualClock } from "../../../src/testing/virtual-clock.ts";
 import { contextOf, item, newFolder, newPath, openDriver, take } from "./setup.ts";
 
@@ -20,6 +22,18 @@ async function refusal(path: string, before: Buffer = readFileSync(path)): Promi
   expect(error).toBeDefined();
   expect(readFileSync(path).equals(before)).toBe(true);
   return driver.classify(error);
+}
+
+function codeOf(driver: Driver<SqliteDatabase>, result: PushResult): string | undefined {
+  return "error" in result ? driver.classify(result.error).code : undefined;
+}
+
+const OWN_MOUNTS = ["unshare", "--map-root-user", "--mount"] as const;
+
+/** Linux where users may have a name space of their own. */
+function mayMount(): boolean {
+  const [file, ...parameters] = OWN_MOUNTS;
+  return spawnSync(file, [...parameters, "true"]).status === 0;
 }
 
 function fill(path: string, sql: string): void {
@@ -94,32 +108,45 @@ describe("files that cannot be written", () => {
     await openDriver({ path, create: false });
   });
 
-  test("a read-only file is STORE_READ_ONLY", async () => {
-    // root may write anything: the child gives its rights away first.
-    const folder = join(newFolder(), "inner");
-    mkdirSync(folder);
-    const path = join(folder, "jobs.db");
-    await (await openDriver({ path })).close();
-    fill(path, "PRAGMA journal_mode = DELETE");
-    chmodSync(path, 0o444);
-    chmodSync(folder, 0o555);
-    chmodSync(join(folder, ".."), 0o755);
+  /** What opening the file fails with in a process of its own, which `command` starts. */
+  function refusalIn(path: string, command: readonly string[], before = ""): unknown {
     const script = `
       import { sqliteDriver } from ${JSON.stringify(new URL("../../../src/drivers/sqlite/index.ts", import.meta.url).href)};
       import { silentLogger, systemClock } from ${JSON.stringify(new URL("../../../src/runtime/index.ts", import.meta.url).href)};
-      if (process.getuid() === 0) process.setuid(65534);
+      ${before}
       const keep = { count: 1, ageMs: 1 };
       const driver = sqliteDriver({ path: ${JSON.stringify(path)} });
       const error = await driver.open({ clock: systemClock, logger: silentLogger, retention: { completed: keep, failed: keep } }).catch((e) => e);
       console.log(JSON.stringify(driver.classify(error)));`;
-    const out = execFileSync(process.execPath, [
-      "--input-type=module",
-      "--disable-warning=ExperimentalWarning",
-      "-e",
-      script,
-    ]);
+    const node = [process.execPath, "--input-type=module", "--disable-warning=ExperimentalWarning", "-e", script];
+    const [file = "", ...parameters] = [...command, ...node];
+    return JSON.parse(execFileSync(file, parameters).toString());
+  }
+
+  test.each(["DELETE", "WAL"])("a read-only file in mode %s is STORE_READ_ONLY", async (mode) => {
+    const folder = join(newFolder(), "inner");
+    mkdirSync(folder);
+    const path = join(folder, "jobs.db");
+    await (await openDriver({ path })).close();
+    fill(path, `PRAGMA journal_mode = ${mode}`);
+    chmodSync(path, 0o444);
+    chmodSync(folder, 0o555);
+    chmodSync(join(folder, ".."), 0o755);
+    // root may write anything: the child gives its rights away first.
+    const refused = refusalIn(path, [], "if (process.getuid() === 0) process.setuid(65534);");
     chmodSync(folder, 0o755);
-    expect(JSON.parse(out.toString())).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+    expect(refused).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+  });
+
+  test.skipIf(!mayMount())("a file on a disk that is mounted read-only is STORE_READ_ONLY", async () => {
+    const folder = newFolder();
+    const path = join(folder, "jobs.db");
+    await (await openDriver({ path })).close();
+    const mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+    const refused = refusalIn(path, [...OWN_MOUNTS, "sh", "-c", mount, folder]);
+    expect(refused).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
+    const missing = refusalIn(join(folder, "new.db"), [...OWN_MOUNTS, "sh", "-c", mount, folder]);
+    expect(missing).toMatchObject({ code: "STORE_READ_ONLY", retryable: false });
   });
 
   test("a full disk is STORE_FULL, stores nothing half, and goes on when there is room", async () => {
@@ -129,8 +156,9 @@ describe("files that cannot be written", () => {
     const pages = database.prepare("PRAGMA page_count").get() as { page_count: number };
     database.exec(`PRAGMA max_page_count = ${pages.page_count + 20}`);
     const batch = Array.from({ length: 100 }, () => item({ payload: new Uint8Array(4_000) }));
-    const error: unknown = await driver.push(batch).catch((thrown: unknown) => thrown);
-    expect(driver.classify(error)).toMatchObject({ code: "STORE_FULL", retryable: true });
+    const results = await driver.push(batch);
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(["failed"])); // and not thrown: nobody would know their fate
+    expect(results.map((result) => codeOf(driver, result))).toEqual(batch.map(() => "STORE_FULL"));
     expect(await driver.stats()).toMatchObject({ pending: 1 });
     const small = item();
     expect(await driver.push([small])).toEqual([{ status: "stored" }]);
@@ -140,6 +168,23 @@ describe("files that cannot be written", () => {
     await driver.close();
     database.close();
   });
+});
+
+test("a push on a full disk says that nothing is stored, and does not say that it may be", async () => {
+  const database = new DatabaseSync(":memory:");
+  const clock = virtualClock();
+  const queue = new Queue<SqliteDatabase>(sqliteDriver({ database }), { clock, logger: silentLogger });
+  await queue.open();
+  const { page_count } = database.prepare("PRAGMA page_count").get() as { page_count: number };
+  database.exec(`PRAGMA max_page_count = ${page_count}`);
+  const pushed = queue.push(createJob("x".repeat(8_000))).catch((error: unknown) => error);
+  await clock.advance("10s");
+  const error = (await pushed) as JobferryError;
+  expect(error).toMatchObject({ code: "STORE_FULL", retryable: true });
+  expect(error.message).toContain("nothing was stored");
+  expect(error.message).not.toContain("may be stored");
+  await queue.close();
+  database.close();
 });
 
 describe("options", () => {

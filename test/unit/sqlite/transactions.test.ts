@@ -110,9 +110,14 @@ describe("waiting for the lock", () => {
     const driver = await openDriver({ path, busyTimeout: "1s" }, clock);
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
-    const failed = driver.push([item()]).catch((error: unknown) => error);
+    const pushed = driver.push([item()]);
     await clock.advance(1_100);
-    expect(driver.classify(await failed)).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    const [result] = await pushed;
+    expect(result?.status).toBe("failed");
+    expect(driver.classify(result !== undefined && "error" in result ? result.error : undefined)).toMatchObject({
+      code: "UNAVAILABLE",
+      retryable: true,
+    });
     other.exec("COMMIT");
     other.close();
     expect(await driver.stats()).toMatchObject({ pending: 0 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Worker } from "../../../src/worker/index.ts";
 import { stage } from "./stage.ts";
 
 test("a listener that throws or rejects is told as an error and holds up nobody", async () => {
@@ -36,6 +37,25 @@ test("a listener of `error` that throws is logged, and does not come back to its
   expect(told).toBeGreaterThan(1);
   expect(lines.filter(({ level }) => level === "error")).toHaveLength(told);
   await end(one);
+});
+
+test("a job that failed for good is logged as a warning when nobody listens, and only then", async () => {
+  const { clock, queue, lines, push, end } = stage();
+  const fails = (): never => {
+    throw new Error("no such customer");
+  };
+  const options = { maxAttempts: 1, concurrency: 1 } as const;
+  const silent = new Worker(queue, "default", fails, options);
+  await push("a");
+  await silent.start();
+  await clock.advance(0);
+  const warnings = (): readonly string[] => lines.flatMap(({ level, message }) => (level === "warn" ? [message] : []));
+  expect(warnings()).toEqual([expect.stringMatching(/^Job a failed for good .*no such customer/)]);
+  silent.on("failed", () => undefined);
+  await push("b");
+  await clock.advance(0);
+  expect(warnings()).toHaveLength(1);
+  await end(silent as never);
 });
 
 test("options onCompleted and onFailed are listeners", async () => {

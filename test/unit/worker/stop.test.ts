@@ -228,3 +228,15 @@ test("200 times started and stopped with jobs under way: each job completes once
   await during(clock, queue.close());
   expect(clock.armed).toBe(0);
 });
+
+test("a queue that is closed while the worker starts ends it", async () => {
+  const { queue, clock, worker, heard } = stage();
+  await queue.open();
+  const one = worker(() => undefined);
+  const running = one.run();
+  const closing = queue.close();
+  expect(await during(clock, running)).toBe("closed");
+  await during(clock, closing);
+  expect(heard).toEqual(["stopped closed 0"]);
+  expect(clock.armed).toBe(0);
+});

@@ -23,6 +23,13 @@ describe.each(CHILDREN)("a pool of %s", (isolation) => {
     expect(unknown[0]?.job.name).toBe("nobody");
   });
 
+  it("does not mind what a handler itself sends to the parent", async () => {
+    await using stage = new Stage(isolation);
+    await stage.pool.start();
+    expect(await stage.result("talks")).toBe("said");
+    expect(stage.told.error).toEqual([]);
+  });
+
   it("shows the handler the job as it would be seen here", async () => {
     await using stage = new Stage(isolation);
     await stage.pool.start();
@@ -208,6 +215,18 @@ describe("options", () => {
     [new URL("https://example.org/h.js"), { isolation: "processes" }, "a file: URL"],
   ])("refuses %o with %o", (work, options, message) => {
     expect(make(work, options)).toThrow(message);
+  });
+
+  it("tells no password of a URL that is no module", () => {
+    const url = new URL("https://ann:hunter2@example.org/h.js");
+    for (const [work, options] of [
+      [url, {}],
+      [url, { isolation: "threads" }],
+      [url.href, { isolation: "threads" }],
+    ] as const) {
+      expect(make(work, options)).toThrow("it must be");
+      expect(make(work, options)).not.toThrow("hunter2");
+    }
   });
 
   it("refuses execArgv that a thread or process cannot have, and leaves nothing running", async () => {

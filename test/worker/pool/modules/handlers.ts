@@ -1,6 +1,6 @@
 // TypeScript, routes by name: what the tests of pools ask of a child.
 import { appendFileSync } from "node:fs";
-import { isMainThread, threadId } from "node:worker_threads";
+import { isMainThread, parentPort, threadId } from "node:worker_threads";
 import { JobferryError, type Job, type JobContext, PermanentError } from "../../../../src/entry/index.ts";
 
 type Handler = (job: never, context: JobContext) => unknown;
@@ -31,6 +31,13 @@ const handlers: Readonly<Record<string, Handler>> = {
     bytes: job.bytes,
     payloadType: job.payload instanceof Uint8Array ? "bytes" : typeof job.payload,
   }),
+  talks: () => {
+    for (const message of ["ready", { kind: "ready" }, ["ready"], null]) {
+      process.send?.(message);
+      parentPort?.postMessage(message);
+    }
+    return "said";
+  },
   sleep: async (job: Job<number>) => {
     await sleep(job.payload);
     return job.payload;
