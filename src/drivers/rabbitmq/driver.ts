@@ -9,6 +9,7 @@
  */
 import type {
   Capabilities,
+  DeadLetters,
   Driver,
   DriverContext,
   ErrorClass,
@@ -27,6 +28,7 @@ import type {
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { SecondStore } from "../shared/second-store.ts";
 import type { SecondQueue } from "../shared/second-store.ts";
+import { deadLetters } from "./dead-letters.ts";
 import { classify } from "./errors.ts";
 import { OpenBroker } from "./open-broker.ts";
 import { resolveOptions } from "./options.ts";
@@ -38,6 +40,7 @@ const NOTHING: MaintainResult = { promoted: 0, recovered: 0, died: [], nextDueIn
 class RabbitmqDriver implements Driver {
   readonly name = "rabbitmq";
   readonly records: RecordStore | undefined;
+  readonly deadLetters: DeadLetters | undefined;
   readonly #second: SecondStore | undefined;
   readonly #settings: Settings;
   #broker: OpenBroker | undefined;
@@ -48,6 +51,7 @@ class RabbitmqDriver implements Driver {
     const { prefix } = this.#settings;
     this.#second = second && new SecondStore(second, `rabbitmq ${prefix}`, (jobs) => this.#open.putBack(jobs));
     this.records = this.#second;
+    this.deadLetters = second === undefined ? deadLetters(() => this.#open) : undefined;
   }
 
   async open(context: DriverContext): Promise<Capabilities> {

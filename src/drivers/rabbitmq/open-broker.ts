@@ -1,4 +1,4 @@
-import type { Capabilities, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import type { Capabilities, Clock, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
@@ -69,7 +69,7 @@ export class OpenBroker {
     );
     this.#reserving = new Reserving({
       ...{ clock, names: this.names, topology: this.topology, link: this.#consumer },
-      session: () => this.#session ?? neverOpened(),
+      session: this.session,
       closing: this.#closing.signal,
     });
   }
@@ -104,6 +104,13 @@ export class OpenBroker {
 
   /** The connection for questions: never the one that publishes, which a server with an alarm does not read. */
   readonly control = (): Promise<Connection> => this.#consumer.get();
+
+  /** What the consuming connection holds: there after `control` has resolved. */
+  readonly session = (): Session => this.#session ?? neverOpened();
+
+  get clock(): Clock {
+    return this.#context.clock;
+  }
 
   reserve(request: ReserveRequest): Promise<ReserveResult> {
     const reserving = this.#reserving.reserve(request);

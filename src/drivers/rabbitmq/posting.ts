@@ -1,4 +1,3 @@
-import { isJobferryError, JobferryError } from "../../errors/index.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
@@ -74,47 +73,31 @@ export class PostOffice {
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
     const places = placesOf(postings);
-    for (const [queue, parts] of places) for (const part of parts) await this.#topology.ensure(connection, queue, part);
-    const hasPriorities = connection.server.major >= 4;
-    const published = await this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities)));
-    return this.#settled(connection, places, postings, published);
+    const waits: Promise<void>[] = [];
+    for (const [queue, parts] of places) {
+      for (const part of parts) {
+        await this.#topology.ensure(connection, queue, part);
+        const settling = this.#topology.settled(connection, queue, part);
+        if (settling !== undefined) waits.push(settling);
+      }
+    }
+    // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
+    if (waits.length > 0) await Promise.all(waits);
+    return this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities(connection))));
   }
 
-  #outgoing({ parcel, to, delayMs }: Posting, hasPriorities: boolean): Outgoing {
+  #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {
     const { id, queue, priority } = parcel.fields;
     const units = unitsOf(delayMs);
     const place =
       units > 0
         ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
         : { exchange: "", routingKey: to === "jobs" ? this.#names.live(queue) : this.#names.failed(queue) };
-    return { ...place, body: encode(parcel), priority: hasPriorities ? priority + PRIORITY_OFFSET : undefined, id };
-  }
-
-  /** What was confirmed counts only when its place has lain on the server long enough. */
-  async #settled(
-    connection: ConfirmConnection,
-    places: Places,
-    postings: readonly Posting[],
-    published: readonly Published[],
-  ): Promise<readonly Published[]> {
-    const waits: Promise<void>[] = [];
-    // A server that has just blocked this connection would not answer.
-    if (!published.includes("confirmed")) return published;
-    for (const [queue, parts] of places)
-      for (const part of parts) {
-        const settling = this.#topology.settled(connection, queue, part);
-        if (settling !== undefined) waits.push(settling);
-      }
-    if (waits.length === 0) return published;
-    try {
-      await Promise.all(waits);
-      return published;
-    } catch (error) {
-      const why = isJobferryError(error) ? error : unsettled(error);
-      return postings.map((_, i) => (published[i] === "confirmed" ? { error: why } : (published[i] ?? "unknown")));
-    }
+    return { ...place, body: encode(parcel), priority: withPriority ? priority + PRIORITY_OFFSET : undefined, id };
   }
 }
+
+const hasPriorities = ({ server }: ConfirmConnection): boolean => server.major >= 4;
 
 function keptOf(state: "failed" | "delayed"): (posting: Posting) => KeptJob {
   return ({ parcel }) => ({ job: storedOf(parcel, state, undefined), maxLosses: parcel.fields.maxLosses });
@@ -133,12 +116,4 @@ function placesOf(postings: readonly Posting[]): Places {
     if (topLevel(unitsOf(delayMs)) >= SHORT_LEVELS) parts.add("long");
   }
   return places;
-}
-
-function unsettled(cause: unknown): JobferryError {
-  return new JobferryError(
-    "UNAVAILABLE",
-    "The queue is new on RabbitMQ, and the connection was lost before its declaration was safe. The job may be stored or not.",
-    { cause, retryable: true },
-  );
 }

@@ -32,7 +32,7 @@ export async function readStats(
   return { ...unknown, pending, delayed, failed, paused: false };
 }
 
-async function countOf(connection: Connection, address: string): Promise<number> {
+export async function countOf(connection: Connection, address: string): Promise<number> {
   return orNone(connection.ask("count", async (channel) => (await channel.checkQueue(address)).messageCount));
 }
 
@@ -55,7 +55,7 @@ export async function clearQueue(
   return removed;
 }
 
-async function purge(connection: Connection, address: string): Promise<number> {
+export async function purge(connection: Connection, address: string): Promise<number> {
   return orNone(connection.ask("purge", async (channel) => (await channel.purgeQueue(address)).messageCount));
 }
 

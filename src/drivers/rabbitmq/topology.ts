@@ -22,8 +22,8 @@ const COMMON = {
 
 /**
  * Declares what is needed, once for each pair of connections: after a loss everything is declared again on its next use. A quorum queue whose server is
- * killed within a second or so of its declaration comes back empty, so a part counts only when it has lain on the server for `settleMs`; then it is entered
- * in the registry, and who finds it there need not wait.
+ * killed within a second or so of its declaration comes back empty, so nothing is published to a part before it has lain on the server for
+ * `settleMs`; then it is entered in the registry, and who finds it there need not wait.
  */
 export class Topology {
   readonly #names: Names;

@@ -148,7 +148,7 @@ export class SecondStore implements RecordStore {
     page: Readonly<{ limit: number; cursor?: string | undefined }>,
   ): Promise<RecordPage> {
     const { queue, state } = filter;
-    const kinds = queue === undefined ? [undefined] : state === "failed" ? [this.#failed] : [this.#failed, this.#later];
+    const kinds = queue === undefined ? [undefined] : this.#kindsOf(state);
     const [at = 0, cursor] = splitCursor(page.cursor);
     const kind = kinds[at];
     const place = kind === undefined || queue === undefined ? {} : { queue: kind + queue };
@@ -157,6 +157,11 @@ export class SecondStore implements RecordStore {
     const next =
       found.cursor !== undefined ? `${at} ${found.cursor}` : at + 1 < kinds.length ? `${at + 1} ` : undefined;
     return { jobs, cursor: next };
+  }
+
+  #kindsOf(state: RecordFilter["state"]): readonly string[] {
+    if (state === undefined) return [this.#failed, this.#later];
+    return [state === "failed" ? this.#failed : this.#later];
   }
 
   async remove(ids: readonly string[]): Promise<number> {
@@ -175,7 +180,9 @@ export class SecondStore implements RecordStore {
   /** Into the broker first, then away here. */
   async #move(kept: readonly KeptJob[], changes: Partial<StoredJob>): Promise<number> {
     if (kept.length === 0) return 0;
-    const safe = await this.#putBack(kept.map(({ job, maxLosses }) => ({ job: { ...job, ...changes }, maxLosses })));
+    // Whatever its time was, it is now.
+    const due = kept.map(({ job, maxLosses }) => ({ job: { ...job, ...changes, availableAt: 0 }, maxLosses }));
+    const safe = await this.#putBack(due);
     return this.#records.remove(kept.flatMap(({ job }, i) => (safe[i] === true ? [job.id] : [])));
   }
 
