@@ -24,12 +24,13 @@ const rabbitmqPlan = (server) => ({
   cases: {
     single: { run: "single", count: 1_000 },
     bulk: { run: "bulk", count: 20_000 },
-    "process.c1": { run: "process", count: 5_000, concurrency: 1 },
+    "cycle.c10": { run: "cycle", count: 20_000, concurrency: 10 },
+    "cycle.c100": { run: "cycle", count: 20_000, concurrency: 100 },
     "process.c10": { run: "process", count: 20_000, concurrency: 10 },
     "process.c100": { run: "process", count: 20_000, concurrency: 100 },
     latency: { run: "latency", count: 200, unit: "ms" },
   },
-  targets: ["single", "bulk", "process.c1", "process.c10", "process.c100"].map((name) => ({
+  targets: ["single", "bulk", "cycle.c10", "cycle.c100"].map((name) => ({
     case: name,
     peer: "jobferry",
     than: "raw amqplib",

@@ -1,7 +1,7 @@
 import { createJob, createQueue, memoryQueue, Worker } from "../../dist/entry/index.js";
 
 /** Jobferry on any backend: the same calls, the same worker. */
-export function adapter(queue) {
+export function adapter(queue, workerOptions = {}) {
   return {
     queue,
     push: (payload, priority) =>
@@ -15,6 +15,7 @@ export function adapter(queue) {
     /** Resolves when every job is completed and the store has confirmed it. */
     async process({ concurrency, handler }) {
       const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
+        ...workerOptions,
         concurrency,
         stopWhenEmpty: true,
       });

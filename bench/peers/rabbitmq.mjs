@@ -3,8 +3,8 @@ import { rabbitmqQueue } from "../../dist/entry/rabbitmq.js";
 import { adapter } from "./jobferry.mjs";
 
 const url = process.env.BENCH_URL;
-/** As many unacknowledged messages as our worker holds: its prefetch of 200 and what its slots run. */
-const PREFETCH = 200;
+/** Most messages that either side holds unacknowledged, beside what its slots run. */
+const PREFETCH = 1_000;
 let made = 0;
 
 function freshName() {
@@ -19,7 +19,7 @@ export const ours = {
     const prefix = freshName();
     const queue = await rabbitmqQueue(url, { prefix, settle: 0 }).open();
     return {
-      ...adapter(queue),
+      ...adapter(queue, { prefetch: PREFETCH }),
       async left() {
         const { pendingJobs, delayedJobs, failedJobs } = await queue.getStats();
         return pendingJobs + delayedJobs + failedJobs;
@@ -80,6 +80,8 @@ export const rawClient = {
         await promise;
         await channel.prefetch(1);
         const ended = performance.now();
+        // The server may still have some of them in hand, and would lose them with the channel.
+        await new Promise((wait) => setTimeout(wait, 500));
         await channel.close();
         return ended;
       },

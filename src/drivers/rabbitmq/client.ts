@@ -23,7 +23,7 @@ export interface AmqpChannel {
   bindExchange(destination: string, source: string, pattern: string): Promise<unknown>;
   consume(queue: string, onMessage: () => void, options: object): Promise<unknown>;
   cancel(consumerTag: string): Promise<unknown>;
-  ack(message: AmqpMessage): void;
+  ack(message: AmqpMessage, allUpTo?: boolean): void;
   nack(message: AmqpMessage, allUpTo: boolean, requeue: boolean): void;
   close(): Promise<unknown>;
 }

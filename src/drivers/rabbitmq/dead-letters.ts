@@ -58,7 +58,7 @@ async function retryOne({ clock, names, control, session }: Parts, queue: string
     done += moved;
     if (moved === held.length) continue;
     for (const [i, { message }] of held.entries())
-      if (published[i] !== "confirmed") connection.channel.nack(message, false, true);
+      if (published[i] !== "confirmed") drawing.acknowledging.reject(message);
     throw new JobferryError("UNAVAILABLE", `RabbitMQ took ${done} of the failed jobs back. Try again.`, {
       retryable: true,
     });

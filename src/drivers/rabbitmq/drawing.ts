@@ -1,4 +1,5 @@
 import { Deferred } from "../../runtime/index.ts";
+import { Acknowledging } from "./acknowledging.ts";
 import type { AmqpMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
 
@@ -62,6 +63,7 @@ export class Drawing {
   readonly #connection: Connection;
   readonly #draws = new Map<string, Draw>();
   readonly #onLate: (message: AmqpMessage) => void;
+  readonly acknowledging: Acknowledging;
   #drawn = 0;
   #prefetch = -1;
 
@@ -70,6 +72,7 @@ export class Drawing {
     this.#connection = connection;
     this.#onLate = onLate;
     const { channel } = connection;
+    this.acknowledging = new Acknowledging(channel);
     // amqplib's own dispatch throws, and so ends the connection, at a message whose consumer was cancelled.
     channel.removeAllListeners("delivery");
     channel.on("delivery", (message: Delivery) => this.#dispatch(message));

@@ -178,7 +178,7 @@ export class Reserving {
     const moved = held.filter((_, i) => published[i] === "confirmed");
     if (session.connection.isLost || moved.length === held.length) return moved;
     for (const [i, { message }] of held.entries())
-      if (published[i] !== "confirmed") session.connection.channel.nack(message, false, true);
+      if (published[i] !== "confirmed") session.drawing.acknowledging.reject(message);
     return moved;
   }
 }

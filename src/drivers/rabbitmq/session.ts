@@ -54,7 +54,7 @@ export class Session {
     const parcel = read(message, queue, this.#now());
     this.move([{ message, parcel, draw }], back).then(
       ([result]) => {
-        if (result !== "confirmed") this.connection.channel.nack(message, false, true);
+        if (result !== "confirmed") this.drawing.acknowledging.reject(message);
       },
       (error: unknown) => this.connection.lose(error),
     );
@@ -97,7 +97,7 @@ export class Session {
     const draws = new Set(held.map(({ draw }) => draw));
     // While its consumer lives an acknowledgement would bring the next message, which nobody asked for.
     for (const draw of draws) await draw?.end();
-    for (const { message } of held) this.connection.channel.ack(message);
+    this.drawing.acknowledging.acknowledge(held.map(({ message }) => message));
   }
 }
 
