@@ -39,7 +39,7 @@ async function remove(prefix) {
   await client.close();
 }
 
-/** amqplib on the same kind of queue: confirmed publish, consume, acknowledge, each message by itself. No retries, leases, delays or events. */
+/** amqplib on the same queue: confirmed publish, consume, acknowledge, each message by itself. No retries, leases, delays or events. */
 export const rawClient = {
   name: "raw amqplib",
   async open() {
@@ -49,7 +49,13 @@ export const rawClient = {
     ];
     const pushing = await publisher.createConfirmChannel();
     const name = freshName();
-    const options = { durable: true, arguments: { "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000 } };
+    // The arguments of our queues: a dead letter must not get lost on either side.
+    const args = {
+      ...{ "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000, "x-overflow": "reject-publish" },
+      ...{ "x-dead-letter-strategy": "at-least-once", "x-dead-letter-exchange": "" },
+      "x-dead-letter-routing-key": `${name}.failed`,
+    };
+    const options = { durable: true, arguments: args };
     await pushing.assertQueue(name, options);
     const publish = (payload) =>
       new Promise((resolve, reject) => {

@@ -1,6 +1,5 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { Deferred, sleep } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpClient, AmqpConfirmChannel } from "./client.ts";
 import { checkServer } from "./server.ts";
 import type { Server } from "./server.ts";
@@ -19,7 +18,6 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   readonly #client: AmqpClient;
   readonly #clock: Clock;
   readonly #answerMs: number;
-  readonly #lost = new Deferred<never>();
   readonly #watchers = new Set<(reason: unknown) => void>();
   #lostBy: Readonly<{ reason: unknown }> | undefined;
   #asking: AmqpChannel | undefined;
@@ -32,7 +30,6 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     this.#clock = clock;
     this.#answerMs = answerMs;
     this.server = checkServer(client.connection.serverProperties);
-    this.#lost.promise.catch(() => undefined);
     client.on("blocked", (reason: unknown) => {
       this.blocked = String(reason);
       for (const watcher of this.#watchers) watcher(undefined);
@@ -72,15 +69,6 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     return this.#lostBy !== undefined;
   }
 
-  get lostBy(): unknown {
-    return this.#lostBy?.reason;
-  }
-
-  /** Rejects when the connection is lost. */
-  get lost(): Promise<never> {
-    return this.#lost.promise;
-  }
-
   /** Calls back once with the reason when the connection is lost, and with undefined whenever the server blocks publishes. */
   watch(callback: (reason: unknown) => void): () => void {
     this.#watchers.add(callback);
@@ -90,32 +78,43 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   /** Gives the connection up: who waits for it is told at once, however long its socket takes to notice. */
   lose(reason: unknown): void {
     if (this.#lostBy !== undefined) return;
-    this.#lostBy = { reason };
-    this.#lost.reject(reason);
-    for (const watcher of this.#watchers) watcher(reason);
+    this.#lostBy = {
+      reason: reason ?? new JobferryError("UNAVAILABLE", "The connection was lost.", { retryable: true }),
+    };
+    const watchers = [...this.#watchers];
     this.#watchers.clear();
+    for (const watcher of watchers) watcher(this.#lostBy.reason);
     this.#client.close().catch(() => undefined);
     destroySocket(this.#client);
   }
 
+  /** The promise's end, or the loss of the connection when that comes first. */
+  orLost<T>(promise: Promise<T>): Promise<T> {
+    // Not a race with one promise of the connection: that would keep every waiter of a connection that lives for months.
+    if (this.#lostBy !== undefined) return Promise.reject(this.#lostBy.reason);
+    return new Promise((resolve, reject) => {
+      const unwatch = this.watch((reason) => reason === undefined || reject(reason));
+      promise.then(resolve, reject).finally(unwatch);
+    });
+  }
+
   /** An answer of the server to something sent on the channel for work. One that does not come in time ends the connection. */
   async answer<T>(what: string, asked: Promise<T>): Promise<T> {
-    const over = new AbortController();
-    const late = sleep(this.#clock, this.#answerMs, over.signal).then((end): never | Promise<never> => {
-      if (end === "aborted") return this.lost;
-      const error = new JobferryError(
-        "UNAVAILABLE",
-        `RabbitMQ did not answer within ${this.#answerMs} ms (${what}). The connection was given up.`,
-        { retryable: true },
-      );
-      this.lose(error);
-      throw error;
-    });
-    late.catch(() => undefined);
+    const timer = this.#clock.timer(this.#answerMs, () =>
+      this.lose(
+        new JobferryError(
+          "UNAVAILABLE",
+          `RabbitMQ did not answer within ${this.#answerMs} ms (${what}). The connection was given up.`,
+          { retryable: true },
+        ),
+      ),
+    );
+    // Whoever was told of the loss no longer listens to what was asked.
+    asked.catch(() => undefined);
     try {
-      return await Promise.race([asked, late, this.lost]);
+      return await this.orLost(asked);
     } finally {
-      over.abort();
+      timer.cancel();
     }
   }
 

@@ -86,7 +86,7 @@ export class Reserving {
     if (!draw.isFull) {
       const over = new AbortController();
       const late = sleep(this.#parts.clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
-      await Promise.race([draw.atLeast(draw.limit), late, session.connection.lost]).finally(() => over.abort());
+      await session.connection.orLost(Promise.race([draw.atLeast(draw.limit), late])).finally(() => over.abort());
     }
     const end = draw.end();
     if (draw.isFull) end.catch(() => undefined);
@@ -105,7 +105,7 @@ export class Reserving {
     const over = new AbortController();
     const late = sleep(clock, waitMs, AbortSignal.any([over.signal, claim.ended]));
     const firsts = draws.map(([, draw]) => draw.atLeast(1));
-    await Promise.race([...firsts, late, session.connection.lost]).finally(() => over.abort());
+    await session.connection.orLost(Promise.race([...firsts, late])).finally(() => over.abort());
     claim.claimedAt = clock.monotonic();
     const came = draws.filter(([, draw]) => draw.isFull);
     for (const [queue, draw] of draws) {
@@ -142,9 +142,11 @@ export class Reserving {
       const held = this.#heldOf(message, queue, draw);
       const { losses, maxLosses } = held.parcel.fields;
       if (losses >= maxLosses) dead.push(held);
-      else if (losses > 0 && claim.free <= 0) suspects.push(held);
+      else if (losses > 0) suspects.push(held);
       else this.#give(session, held, claim);
     }
+    // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
+    for (const held of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, held, claim);
     if (suspects.length > 0) this.#suspects.add(queue);
     else if (messages.length > 0) this.#suspects.delete(queue);
     if (dead.length > 0) await this.#bury(session, dead, claim);

@@ -89,6 +89,7 @@ export class Session {
     if (held.length === 0) return [];
     const published = await this.#office.post(held.map(({ parcel }) => to(parcel)));
     await this.acknowledge(held.filter((_, i) => published[i] === "confirmed"));
+    await this.drawing.barrier();
     return published;
   }
 
