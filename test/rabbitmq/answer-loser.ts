@@ -2,13 +2,21 @@
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 
-/** Methods of AMQP as the server sends them: class and method number. */
-export const ANSWERS = {
-  /** basic.ack: a publisher confirm. */
-  push: Buffer.from([0, 60, 0, 80]),
-  /** basic.qos-ok: what the driver asks for behind acknowledgements. */
-  finish: Buffer.from([0, 60, 0, 11]),
-} as const;
+/** Methods of AMQP on the wire: class and method number. */
+const PUBLISH = [0, 60, 0, 40, 0, 0, 0];
+const CONFIRM = Buffer.from([0, 60, 0, 80]);
+const QOS = [0, 60, 0, 10];
+const QOS_OK = Buffer.from([0, 60, 0, 11]);
+
+export type Loss = Readonly<{ request: Buffer; answer: Buffer }>;
+
+/** The confirm of a message to this queue. */
+export function confirmOf(queue: string): Loss {
+  return { request: Buffer.from([...PUBLISH, Buffer.byteLength(queue), ...Buffer.from(queue)]), answer: CONFIRM };
+}
+
+/** The answer to what the driver asks for behind acknowledgements. */
+export const BARRIER: Loss = { request: Buffer.from(QOS), answer: QOS_OK };
 
 type Pair = Readonly<{ client: Socket; server: Socket }>;
 
@@ -16,7 +24,8 @@ export class AnswerLoser {
   readonly #listener = createServer((client) => this.#accept(client));
   readonly #pairs = new Set<Pair>();
   readonly #target: number;
-  #swallow: Buffer | undefined;
+  #loss: Loss | undefined;
+  #isAsked = false;
 
   constructor(target: number) {
     this.#target = target;
@@ -27,9 +36,10 @@ export class AnswerLoser {
     return (this.#listener.address() as AddressInfo).port;
   }
 
-  /** The next answer that begins so is lost with its connection; what was asked for has happened. */
-  swallow(answer: Buffer): void {
-    this.#swallow = answer;
+  /** The answer that follows the next such request is lost with its connection; what was asked for has happened. */
+  lose(loss: Loss): void {
+    this.#loss = loss;
+    this.#isAsked = false;
   }
 
   async close(): Promise<void> {
@@ -52,10 +62,13 @@ export class AnswerLoser {
       server.destroy();
     };
     for (const socket of [client, server]) socket.on("error", end).on("close", end);
-    client.on("data", (data) => server.write(data));
+    client.on("data", (data) => {
+      if (this.#loss !== undefined && data.includes(this.#loss.request)) this.#isAsked = true;
+      server.write(data);
+    });
     server.on("data", (data) => {
-      if (this.#swallow !== undefined && data.includes(this.#swallow)) {
-        this.#swallow = undefined;
+      if (this.#loss !== undefined && this.#isAsked && data.includes(this.#loss.answer)) {
+        this.#loss = undefined;
         return end();
       }
       client.write(data);

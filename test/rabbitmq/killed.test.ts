@@ -79,7 +79,7 @@ for (const name of BOTH) {
       console.log(
         `${name} ${server.version}: ${pushed.size} pushed, ${kills} workers and the server killed, ${twice} ran twice`,
       );
-      expect(pushed.size).toBeGreaterThan(300);
+      expect(pushed.size).toBeGreaterThan(100);
       expect(lost).toEqual([]);
       expect((await queue.getStats()).failedJobs).toBe(0);
       // What was in hand at a kill, what was acknowledged shortly before that of the server, and copies cut in two.

@@ -10,7 +10,7 @@ import { Names } from "../../src/drivers/rabbitmq/names.ts";
 import type { SecondQueue } from "../../src/drivers/shared/second-store.ts";
 import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
-import { ANSWERS, AnswerLoser } from "./answer-loser.ts";
+import { AnswerLoser, BARRIER, confirmOf } from "./answer-loser.ts";
 
 type Life = Readonly<{ prefix: string; clients: AmqpClient[]; dead: AbortController }>;
 type Connect = (url: string, options?: object) => Promise<AmqpClient>;
@@ -70,7 +70,7 @@ export async function rabbitmqTarget(url: string, options: TargetOptions = {}): 
       life?.dead.abort(new Error("this driver was killed"));
       for (const client of life?.clients ?? []) destroy(client);
     },
-    loseAnswer: (_driver, call) => proxy.swallow(ANSWERS[call]),
+    loseAnswer: (_driver, call) => proxy.lose(call === "push" ? confirmOf(new Names(prefix).live("work")) : BARRIER),
     cleanup: async () => {
       lives.clear();
       await removeAll(admin, new Names(prefix), used);

@@ -37,6 +37,7 @@ export class Publishing {
   async publish(messages: readonly Outgoing[]): Promise<readonly Published[]> {
     if (messages.length === 0) return [];
     const connection = await this.#link.get();
+    if (connection.blocked !== undefined) return messages.map(() => ({ error: full(connection.blocked) }));
     return new Batch(connection, messages, this.#nextNumber(messages.length), this.#onUnroutable).send();
   }
 

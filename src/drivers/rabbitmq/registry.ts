@@ -3,7 +3,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { Deferred, settledWithin } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
-import type { Publishing } from "./publishing.ts";
+import type { Published, Publishing } from "./publishing.ts";
 
 /** What lies on the server for one queue: its jobs and failed jobs, the lower steps of its ladder, the higher ones. */
 export type Part = "jobs" | "short" | "long";
@@ -34,9 +34,11 @@ export class Registry {
     this.#publishing = publishing;
   }
 
-  async add(connection: Connection, { part, queue }: Entry): Promise<void> {
-    await this.#declare(connection);
-    if (await this.#write(Buffer.from(JSON.stringify([part, queue])))) return;
+  /** Of a stream that `read` has declared. */
+  async add({ part, queue }: Entry): Promise<void> {
+    const written = await this.#write(Buffer.from(JSON.stringify([part, queue])));
+    if (written === "confirmed") return;
+    if (typeof written === "object") throw written.error;
     throw new JobferryError("UNAVAILABLE", "RabbitMQ did not confirm the entry of a new queue.", { retryable: true });
   }
 
@@ -54,9 +56,9 @@ export class Registry {
     });
   }
 
-  async #write(body: Buffer): Promise<boolean> {
+  async #write(body: Buffer): Promise<Published> {
     const message = { exchange: "", routingKey: this.#stream, body, priority: undefined, id: "" };
-    return (await this.#publishing.publish([message]))[0] === "confirmed";
+    return (await this.#publishing.publish([message]))[0] ?? "unknown";
   }
 
   async #declare(connection: Connection): Promise<void> {
@@ -71,7 +73,8 @@ export class Registry {
       seen.push(read);
       came.resolve();
     });
-    if (!(await settledWithin(this.#clock, came.promise, EMPTY_MS)) && !(await this.#write(MARK))) return undefined;
+    if (!(await settledWithin(this.#clock, came.promise, EMPTY_MS)) && (await this.#write(MARK)) !== "confirmed")
+      return undefined;
     await connection.answer("read the end of the list", came.promise);
     // A chunk is sent as a whole, so behind the first of it the others have come.
     await connection.answer("read the end of the list", channel.prefetch(PREFETCH));

@@ -107,7 +107,7 @@ export class Topology {
     if (this.#settled.has(key)) return;
     await sleep(this.#clock, Math.max(0, until - this.#clock.monotonic()), this.#closing);
     if (this.#closing.aborted) throw new JobferryError("CLOSED", "This driver is closed.");
-    await this.#registry.add(connection, { queue, part });
+    await this.#registry.add({ queue, part });
     this.#settled.add(key);
   }
 
