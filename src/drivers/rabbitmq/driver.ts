@@ -5,7 +5,7 @@
  * - A lease ends with its connection: what a dead process held comes again, with one loss more. A release or fail is a copy that is confirmed before the
  *   original is acknowledged, so a crash in between leaves the job twice. An acknowledgement is only sent: a server that is killed may bring the job back.
  * - Emulated: delays (a ladder of queues with a TTL each), attempts and losses (in the message, plus the server's x-delivery-count), the list of queues.
- * - The layout is in topology.ts and docs/backends/rabbitmq.md; why it is so, in docs/adr/0090 to 0096.
+ * - The layout is in topology.ts and docs/backends/rabbitmq.md; why it is so, in docs/adr/0090 to 0097.
  */
 import type {
   Capabilities,
