@@ -40,6 +40,8 @@ export default defineConfig({
       project("faults"),
       // Fail-overs and reconnects have deadlines: not beside each other.
       project("redis", { pool: "forks", fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 }),
+      // Servers of their own are killed and started again.
+      project("rabbitmq", { pool: "forks", fileParallelism: false, testTimeout: 90_000, hookTimeout: 120_000 }),
       project("servers", { pool: "forks", testTimeout: 60_000, hookTimeout: 120_000 }),
       builtProject("package"),
       builtProject("examples"),

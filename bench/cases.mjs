@@ -102,6 +102,22 @@ async function process(peer, { count, concurrency }) {
   });
 }
 
+/** The whole life of a job: all pushes confirmed in batches of 1,000, then all run and their ends confirmed. */
+async function cycle(peer, { count, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    const payloads = makePayloads(count);
+    const counted = counting(count);
+    const cpu = globalThis.process.cpuUsage();
+    const started = performance.now();
+    await load(queue, payloads);
+    const ended = await queue.process({ concurrency, handler: counted.handler, total: count });
+    const rate = perSecond(count, started, ended ?? performance.now());
+    const { user, system } = globalThis.process.cpuUsage(cpu);
+    await counted.check(queue);
+    return { value: rate, cpuPerJobUs: (user + system) / count };
+  });
+}
+
 /** p50 and p99 from the call of push to the start of the handler, on an idle worker, one job every 5 ms. */
 async function latency(peer, { count }) {
   return withQueue(peer, async (queue) => {
@@ -206,4 +222,4 @@ async function loopDelay(peer, { count, concurrency }) {
   });
 }
 
-export const cases = { single, inFlight, bulk, delayed, process, latency, heap, backlog, loopDelay };
+export const cases = { single, inFlight, bulk, delayed, process, cycle, latency, heap, backlog, loopDelay };

@@ -22,6 +22,32 @@ const postgresPeers = async () => {
   return [postgres, graphile, pgBoss, rawLoop];
 };
 
+const rabbitmqPeers = async () => {
+  const { ours: jobferry, rawClient } = await import("./peers/rabbitmq.mjs");
+  return [jobferry, rawClient];
+};
+
+const rabbitmqPlan = (server) => ({
+  peers: rabbitmqPeers,
+  server,
+  repeats: 3,
+  cases: {
+    single: { run: "single", count: 1_000 },
+    bulk: { run: "bulk", count: 20_000 },
+    "cycle.c10": { run: "cycle", count: 20_000, concurrency: 10 },
+    "cycle.c100": { run: "cycle", count: 20_000, concurrency: 100 },
+    "process.c10": { run: "process", count: 20_000, concurrency: 10 },
+    "process.c100": { run: "process", count: 20_000, concurrency: 100 },
+    latency: { run: "latency", count: 200, unit: "ms" },
+  },
+  targets: ["single", "bulk", "cycle.c10", "cycle.c100"].map((name) => ({
+    case: name,
+    peer: "jobferry",
+    than: "raw amqplib",
+    want: 0.8,
+  })),
+});
+
 const ours = (name) => name.startsWith("jobferry");
 const processCases = (count) =>
   Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
@@ -143,4 +169,6 @@ export const plan = {
       { case: "backlog.1M", peer: "jobferry", overCase: "backlog.1k", want: 0.9 },
     ],
   },
+  rabbitmq: rabbitmqPlan("rabbitmq"),
+  "rabbitmq-4": rabbitmqPlan("rabbitmq-4"),
 };

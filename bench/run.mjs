@@ -1,5 +1,5 @@
 /**
- * npm run bench -- memory sqlite [--case process.c10] [--check]
+ * npm run bench -- memory sqlite redis [--case process.c10] [--check]
  * Every peer of a backend in the same run on the same work, each case in a process of its own; prints a table, a JSON file and a line a target.
  */
 import { execFile, execFileSync } from "node:child_process";
@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { startServer } from "../scripts/servers/start-server.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const { values: flags, positionals } = parseArgs({
@@ -36,11 +37,6 @@ async function measure(backend, caseName, peer, url) {
   );
   const { stdout } = await child;
   return JSON.parse(stdout);
-}
-
-async function openServer(kind) {
-  const { startServer } = await import("../scripts/servers/start-server.ts");
-  return startServer(kind, { durable: true });
 }
 
 function shown(value, unit) {
@@ -79,11 +75,11 @@ const lines = [];
 let missed = 0;
 
 for (const backend of backends) {
-  const { peers, cases, targets } = plan[backend];
+  const { peers, cases, targets, server: kind } = plan[backend];
+  // Its own, with everything written through to the disk.
+  const server = kind === undefined ? undefined : await startServer(kind, { durable: true });
   const names = (await peers()).map(({ name }) => name);
   const results = {};
-  // Its own, with everything written through to the disk.
-  const server = plan[backend].server === undefined ? undefined : await openServer(plan[backend].server);
   process.stdout.write(`\n${backend}${server === undefined ? "" : ` ${server.version}`}\n`);
   for (const [caseName, settings] of Object.entries(cases)) {
     if (flags.case !== undefined && flags.case !== caseName) continue;

@@ -10,6 +10,9 @@ import type { Capabilities, Driver } from "../src/contract/index.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
 import { capabilitiesOf, postgresDriver } from "../src/drivers/postgres/index.ts";
 import { redisCapabilities } from "../src/drivers/redis/index.ts";
+import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/capabilities.ts";
+import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
+import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
@@ -21,7 +24,7 @@ type Rows = { readonly [K in keyof Required<Capabilities>]: readonly Row<Capabil
 
 const yesNo = (value: boolean): string => (value ? "yes" : "no");
 const bytes = (value: number): string =>
-  value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${value / 1_024} KiB`;
+  value % 1_048_576 === 0 ? `${value / 1_048_576} MiB` : `${count(value / 1_024)} KiB`;
 const count = (value: number): string => value.toLocaleString("en");
 
 function time(ms: number): string {
@@ -68,7 +71,9 @@ const rows: Rows = {
   ],
   clear: [["Clear", ({ support, counts }) => (counts ? `${support}, counts` : support)]],
   stats: [["Pending, delayed, reserved, failed, completed", (stats) => statsCell(stats)]],
-  records: [["Look up, list and change single jobs", yesNo]],
+  records: [
+    ["Look up, list and change single jobs", (records) => (records === "resting" ? "failed ones" : yesNo(records))],
+  ],
   failedJobs: [["Keeps failed jobs", yesNo]],
   transactions: [["Push in your own transaction", yesNo]],
   coordination: [["Coordination store", yesNo]],
@@ -101,6 +106,12 @@ async function postgres(): Promise<Column> {
   return ["postgres", capabilitiesOf({ durability: "power", notify: true, pollMs: 1_000 })];
 }
 
+/** What open() declares for a server of this version, without the server. */
+function rabbitmq(version: string): Column {
+  const server = checkServer({ product: "RabbitMQ", version });
+  return [`rabbitmq ${version}`, rabbitmqCapabilities(server, resolveOptions({ url: "amqp://localhost" }))];
+}
+
 async function table(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "jobferry-capabilities-"));
   const columns: readonly Column[] = [
@@ -109,6 +120,7 @@ async function table(): Promise<string> {
     await postgres(),
     // The conformance suite proves that `open()` tells just this.
     ["redis, with appendonly", redisCapabilities("serverCrash", 1)],
+    ...["3.10", "4.0", "4.3"].map(rabbitmq),
   ];
   rmSync(folder, { recursive: true, force: true });
   const names = columns.map(([name]) => name);

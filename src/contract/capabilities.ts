@@ -36,8 +36,8 @@ export type Capabilities = Readonly<{
   pause: Readonly<{ support: Support; lagMs: number }>;
   clear: Readonly<{ support: Support; counts: boolean }>;
   stats: Readonly<Record<"pending" | "delayed" | "reserved" | "failed" | "completed", CountQuality>>;
-  /** List, look up, search and remove single jobs. */
-  records: boolean;
+  /** List, look up, search and remove single jobs. `resting`: only those that rest in a second store: failed ones, and delayed ones beyond the backend's own delays. */
+  records: boolean | "resting";
   /** Whether failed jobs are kept, with or without `records`. */
   failedJobs: boolean;
   /** Push inside the caller's own transaction. */

@@ -4,7 +4,7 @@ import type { CoordinationStore } from "./coordination.ts";
 import type { ErrorClass } from "./error-codes.ts";
 import type { JobFailure, PushItem, Reservation, StoredJob } from "./job.ts";
 import type { Logger } from "./logger.ts";
-import type { RecordStore } from "./records.ts";
+import type { DeadLetters, RecordStore } from "./records.ts";
 
 /** How many finished jobs stay. 0 keeps none; Infinity keeps all. Both limits hold. */
 export type Retention = Readonly<{ count: number; ageMs: number }>;
@@ -127,5 +127,7 @@ export interface Driver<in Tx = never> {
   pause(queue: string): Promise<void>;
   resume(queue: string): Promise<void>;
   readonly records?: RecordStore | undefined;
+  /** Only without `records`. */
+  readonly deadLetters?: DeadLetters | undefined;
   readonly coordination?: CoordinationStore | undefined;
 }

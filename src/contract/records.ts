@@ -28,3 +28,11 @@ export interface RecordStore {
   /** Delayed jobs to pending; tells how many. */
   promote(ids: readonly string[]): Promise<number>;
 }
+
+/** Optional part of a driver that keeps failed jobs but cannot look up single ones. */
+export interface DeadLetters {
+  /** The oldest failed jobs, of one queue or of all, back to pending with attempts, losses and exceptions at 0; tells how many. */
+  retry(options: Readonly<{ queue: string | undefined; max: number }>): Promise<number>;
+  /** Removes failed jobs for ever; tells how many. */
+  flush(queue: string | undefined): Promise<number>;
+}

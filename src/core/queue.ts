@@ -3,6 +3,7 @@ import { invalidArgument, JobferryError, UnsupportedError } from "../errors/inde
 import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
+import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
 import { QueueRecords, type Records } from "./records.ts";
@@ -253,6 +254,16 @@ export class Queue<in Tx = never> implements AsyncDisposable {
       await this.#engine.call("stats", () => this.#engine.driver.stats(queue)),
       this.#engine.capabilities,
     );
+  }
+
+  /** Failed jobs, the oldest first, back to pending with a fresh count of attempts; resolves to the number. */
+  retryFailed(options: RetryFailed = {}): Promise<number> {
+    return retryFailed(this.#plain, options);
+  }
+
+  /** Removes failed jobs for ever, of one queue or of all; resolves to the number. */
+  flushFailed(queue?: string): Promise<number> {
+    return flushFailed(this.#plain, queue);
   }
 
   /** The names of all queues that hold or have held jobs. */

@@ -4,11 +4,11 @@ import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", "amqp", "amqps", ...REDIS];
 
 /**
  * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`),
- * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), `amqp://user:password@host/vhost` (RabbitMQ; `amqps` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -25,12 +25,17 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
     case "postgresql": {
       const { postgresQueue } = await import("./postgres.ts");
       // Whoever asks by URL pushes in no transaction of theirs.
-      return (postgresQueue(url, options) as unknown as Queue).open();
+      return opened(postgresQueue(url, options) as unknown as Queue);
+    }
+    case "amqp":
+    case "amqps": {
+      const { rabbitmqQueue } = await import("./rabbitmq.ts");
+      return opened(rabbitmqQueue(url, options));
     }
     default: {
       if (!REDIS.includes(scheme.toLowerCase())) throw unknownScheme(scheme);
       const { redisQueue } = await import("./redis.ts");
-      return redisQueue(url, options).open();
+      return opened(redisQueue(url, options));
     }
   }
 }
@@ -52,6 +57,6 @@ function unknownScheme(scheme: string): JobferryError {
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
   return new JobferryError(
     "INVALID_ARGUMENT",
-    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://HOST.`,
+    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://, amqp://.`,
   );
 }

@@ -1,6 +1,7 @@
 /** The stores that chaos can run on: one case a backend. */
-import type { Driver } from "../../src/contract/index.ts";
+import type { Capabilities, Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
@@ -22,9 +23,26 @@ export async function driverFor(url: string): Promise<Driver> {
       const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
       return postgresDriver({ url }) as Driver;
     }
+    case "amqp":
+      return onRabbitmq(url);
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
+}
+
+/** `amqp://HOST:PORT?records=PATH`: failed jobs lie in a SQLite file, where they can be listed. */
+async function onRabbitmq(url: string): Promise<Driver> {
+  const { rabbitmqDriver } = await import("../../src/drivers/rabbitmq/index.ts");
+  const server = new URL(url);
+  const driver = sqliteDriver({ path: server.searchParams.get("records") ?? "" });
+  server.searchParams.delete("records");
+  const forever = { count: Infinity, ageMs: Infinity };
+  let opening: Promise<Capabilities> | undefined;
+  const open = (): Promise<Capabilities> =>
+    (opening ??= driver.open({
+      ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
+    }));
+  return rabbitmqDriver({ url: server.href }, { driver: driver as Driver, open });
 }
 
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */
@@ -43,8 +61,15 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
       const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
       return { ...store, size: () => postgresSize(store.directUrl) };
     }
+    case "rabbitmq":
+    case "rabbitmq-4": {
+      const suffix = `?records=${folder}/records.db`;
+      return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true, suffix });
+    }
     default:
-      throw new Error(`No chaos target "${scheme}". Known: sqlite, postgres, redis, redis-sentinel, redis-cluster.`);
+      throw new Error(
+        `No chaos target "${scheme}". Known: sqlite, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
+      );
   }
 }
 

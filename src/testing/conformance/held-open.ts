@@ -19,6 +19,7 @@ export function heldOpen(driver: Driver, capabilities: Capabilities): Driver {
     pause: (queue) => driver.pause(queue),
     resume: (queue) => driver.resume(queue),
     records: driver.records,
+    deadLetters: driver.deadLetters,
     coordination: driver.coordination,
   };
 }

@@ -51,7 +51,8 @@ export const pausing: Requirement = when((c) => c.pause.support !== "unsupported
 export const noPausing: Requirement = when((c) => c.pause.support === "unsupported", "can pause");
 export const clearing: Requirement = when((c) => c.clear.support !== "unsupported", "cannot clear");
 export const noClearing: Requirement = when((c) => c.clear.support === "unsupported", "can clear");
-export const records: Requirement = when((c) => c.records, "has no records");
+export const records: Requirement = when((c) => c.records === true, "has no records of jobs that wait or run");
+export const failedRecords: Requirement = when((c) => c.records !== false, "has no records");
 export const shared: Requirement = when((c) => c.shared, "lives in one process");
 export const durable: Requirement = when(
   (c) => c.durability !== "process" && c.durability !== "unknown",

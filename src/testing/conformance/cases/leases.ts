@@ -181,7 +181,7 @@ export const leases: CaseGroup = {
     },
     {
       name: "a stale token after retry from failed",
-      requires: needs.records,
+      requires: needs.failedRecords,
       run: async (stage) => {
         await stage.push(stage.item());
         const stale = await stage.takeOne();

@@ -1,0 +1,111 @@
+import type { ErrorClass } from "../../contract/index.ts";
+import { isJobferryError } from "../../errors/index.ts";
+
+/** Replies of AMQP that mean something to a user. */
+const ACCESS_REFUSED = 403;
+const PRECONDITION_FAILED = 406;
+const RESOURCE_ERROR = 506;
+const NOT_ALLOWED = 530;
+
+const AWAY = new Set([
+  ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"],
+  ...["ENOTFOUND", "EAI_AGAIN", "ENETDOWN", "EHOSTDOWN"],
+]);
+
+const available = (message: string): ErrorClass => ({ code: "UNAVAILABLE", retryable: true, message });
+const refused = (code: ErrorClass["code"], message: string): ErrorClass => ({ code, retryable: false, message });
+
+/** Messages of the server are not repeated where they can hold names of users or hosts. */
+export function classify(error: unknown): ErrorClass {
+  if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  const { code, message } = partsOf(error);
+  if (typeof code === "string" && AWAY.has(code))
+    return available(`RabbitMQ cannot be reached (${code}). Is the server up, and are host and port right?`);
+  return ofTls(code) ?? ofReply(code, message) ?? ofText(message) ?? { code: "UNEXPECTED", retryable: false };
+}
+
+function partsOf(error: unknown): Readonly<{ code: unknown; message: string }> {
+  if (typeof error !== "object" || error === null) return { code: undefined, message: "" };
+  const { code, message } = error as Readonly<{ code?: unknown; message?: unknown }>;
+  return { code, message: typeof message === "string" ? message : "" };
+}
+
+function ofTls(code: unknown): ErrorClass | undefined {
+  if (typeof code !== "string") return undefined;
+  const isTls = /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/.test(code);
+  if (!isTls) return undefined;
+  return refused(
+    "ACCESS_DENIED",
+    `The TLS handshake with RabbitMQ failed (${code}). Use amqps:// for a port with TLS and amqp:// for one without, and give the option tls what the server's certificate needs (ca, servername, cert, key).`,
+  );
+}
+
+function ofReply(code: unknown, message: string): ErrorClass | undefined {
+  switch (code) {
+    case ACCESS_REFUSED:
+      return denied();
+    case NOT_ALLOWED:
+      return refused(
+        "ACCESS_DENIED",
+        "RabbitMQ does not let this user into the virtual host of the URL, or it does not exist.",
+      );
+    case PRECONDITION_FAILED:
+      return ofPrecondition(message);
+    case RESOURCE_ERROR:
+      return {
+        code: "STORE_FULL",
+        retryable: true,
+        message: "RabbitMQ is short of resources. Make room on the server.",
+      };
+    case 320: // Closed by an operator, or the server shuts down.
+    case 404:
+    case 504:
+    case 541:
+      return available(`RabbitMQ ended the connection or channel (${code}).`);
+    default:
+      return undefined;
+  }
+}
+
+function denied(): ErrorClass {
+  return refused(
+    "ACCESS_DENIED",
+    'RabbitMQ refused this user: wrong name or password, or a missing right. It needs configure, write and read on the queues and exchanges that begin with the prefix ("jobferry." unless told otherwise), and write and read on amq.default.',
+  );
+}
+
+function ofPrecondition(message: string): ErrorClass {
+  if (/message size|larger than/.test(message))
+    return refused(
+      "PAYLOAD_TOO_LARGE",
+      "The message is larger than the server's max_message_size. Set the option maxMessageBytes to it, and push a reference to what is larger.",
+    );
+  if (/timeout/.test(message))
+    return available(
+      "A job was held longer than the server's consumer_timeout, so RabbitMQ closed the channel. Raise consumer_timeout above the longest job.",
+    );
+  const name = /for queue '([^']*)'|for exchange '([^']*)'/.exec(message)?.slice(1).find(Boolean);
+  return refused(
+    "STORE_FOREIGN",
+    `${name === undefined ? "A queue or exchange" : `"${name}"`} exists on RabbitMQ with other arguments than this driver's. Remove it, or give another prefix.`,
+  );
+}
+
+/** What amqplib tells only by its text. */
+function ofText(message: string): ErrorClass | undefined {
+  if (/ACCESS[_-]REFUSED|403/.test(message)) return denied();
+  // Between the login and the open there is only the virtual host.
+  if (/NOT[_-]ALLOWED|530|Expected ConnectionOpenOk/.test(message)) return ofReply(NOT_ALLOWED, message);
+  if (
+    /ETIMEDOUT|[Ss]ocket closed|[Uu]nexpected close|[Hh]eartbeat timeout|[Cc]onnection clos|[Cc]hannel (ended|clos)/.test(
+      message,
+    )
+  )
+    return available("The connection to RabbitMQ was lost or could not be made.");
+  if (/Expected ConnectionStart|Invalid frame|handshake/i.test(message))
+    return refused(
+      "ACCESS_DENIED",
+      "What answered is no AMQP 0-9-1, or wants TLS. Correct host, port and scheme of the URL.",
+    );
+  return undefined;
+}

@@ -1,0 +1,141 @@
+import type { Capabilities, Clock, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { settledWithin } from "../../runtime/index.ts";
+import type { KeptJob } from "../shared/kept-job.ts";
+import type { SecondStore } from "../shared/second-store.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import type { AmqpConfirmChannel } from "./client.ts";
+import type { Connection } from "./connection.ts";
+import { Link } from "./link.ts";
+import { Names } from "./names.ts";
+import type { Settings } from "./options.ts";
+import { PostOffice } from "./posting.ts";
+import type { Posting } from "./posting.ts";
+import { Publishing } from "./publishing.ts";
+import { Pushing } from "./pushing.ts";
+import { Reserving } from "./reserving.ts";
+import { Session } from "./session.ts";
+import { Settling } from "./settling.ts";
+import { Topology } from "./topology.ts";
+
+const CLOSE_MS = 2_000;
+
+/** Everything of a driver that was opened: two connections, made when they are needed, and what works on them. */
+export class OpenBroker {
+  readonly names: Names;
+  readonly topology: Topology;
+  readonly settling: Settling;
+  readonly #settings: Settings;
+  readonly #context: DriverContext;
+  readonly #closing = new AbortController();
+  readonly #publisher: Link<AmqpConfirmChannel>;
+  readonly #consumer: Link;
+  readonly #office: PostOffice;
+  readonly #reserving: Reserving;
+  readonly #reserves = new Set<Promise<unknown>>();
+  /** Part of every token: no other driver has it. */
+  readonly #instance = crypto.randomUUID();
+  readonly #second: SecondStore | undefined;
+  #session: Session | undefined;
+  #pushing: Pushing | undefined;
+  #maxDelayMs = 0;
+
+  constructor(settings: Settings, context: DriverContext, second: SecondStore | undefined) {
+    const { clock } = context;
+    this.#second = second;
+    this.#settings = settings;
+    this.#context = context;
+    this.names = new Names(settings.prefix);
+    this.#publisher = new Link(
+      settings,
+      clock,
+      (client) => client.createConfirmChannel(),
+      () => this.topology.forget(),
+    );
+    this.#consumer = new Link(
+      settings,
+      clock,
+      (client) => client.createChannel(),
+      (connection) => this.#begin(connection),
+    );
+    const publishing = new Publishing(this.#publisher, () => this.topology.forget());
+    this.topology = new Topology(this.names, clock, settings.settleMs, publishing, this.#closing.signal);
+    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing, second);
+    this.settling = new Settling(
+      clock,
+      this.#office,
+      () => this.#living,
+      () => this.#maxDelayMs,
+    );
+    this.#reserving = new Reserving({
+      ...{ clock, names: this.names, topology: this.topology, link: this.#consumer },
+      session: this.session,
+      closing: this.#closing.signal,
+    });
+  }
+
+  async open(): Promise<Capabilities> {
+    const { server } = await this.#publisher.get();
+    const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
+    this.#maxDelayMs = capabilities.delay.maxMs;
+    this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
+    return capabilities;
+  }
+
+  /** @throws NOT_OPEN when open() has failed. */
+  get pushing(): Pushing {
+    return this.#pushing ?? neverOpened();
+  }
+
+  /** Jobs that come back from the second store, now or at their time. */
+  readonly putBack = async (kept: readonly KeptJob[]): Promise<readonly boolean[]> => {
+    const now = this.#context.clock.now();
+    const postings = kept.map(({ job, maxLosses }): Posting => {
+      const availableAt = Math.max(now, job.availableAt);
+      const { envelope, payload } = job;
+      return {
+        parcel: { fields: { ...job, maxLosses, availableAt }, envelope, payload },
+        to: "jobs",
+        delayMs: availableAt - now,
+      };
+    });
+    return (await this.#office.post(postings)).map((result) => result === "confirmed");
+  };
+
+  /** The connection for questions: never the one that publishes, which a server with an alarm does not read. */
+  readonly control = (): Promise<Connection> => this.#consumer.get();
+
+  /** What the consuming connection holds: there after `control` has resolved. */
+  readonly session = (): Session => this.#session ?? neverOpened();
+
+  get clock(): Clock {
+    return this.#context.clock;
+  }
+
+  reserve(request: ReserveRequest): Promise<ReserveResult> {
+    const reserving = this.#reserving.reserve(request);
+    this.#reserves.add(reserving);
+    const ended = (): void => void this.#reserves.delete(reserving);
+    reserving.then(ended, ended);
+    return reserving;
+  }
+
+  #begin(connection: Connection): void {
+    this.topology.forget();
+    this.#session = new Session(connection, this.#instance, this.#office, () => this.#context.clock.now());
+  }
+
+  get #living(): Session | undefined {
+    return this.#session?.connection.isLost === false ? this.#session : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await settledWithin(this.#context.clock, Promise.allSettled(this.#reserves), CLOSE_MS);
+    await Promise.all([this.#publisher.close(), this.#consumer.close()]);
+  }
+}
+
+function neverOpened(): never {
+  throw new JobferryError("NOT_OPEN", "The RabbitMQ driver is not open. Call open() first.");
+}

@@ -1,0 +1,119 @@
+import type { AmqpConfirmChannel } from "./client.ts";
+import type { ConfirmConnection } from "./connection.ts";
+import type { KeptJob } from "../shared/kept-job.ts";
+import type { SecondStore } from "../shared/second-store.ts";
+import { MAX_DELAY_MS, routingKey, topLevel, unitsOf } from "./ladder.ts";
+import type { Link } from "./link.ts";
+import { encode, storedOf } from "./message.ts";
+import type { Parcel } from "./message.ts";
+import type { Names } from "./names.ts";
+import { full } from "./publishing.ts";
+import type { Outgoing, Published, Publishing } from "./publishing.ts";
+import type { Part } from "./registry.ts";
+import { SHORT_LEVELS } from "./topology.ts";
+import type { Topology } from "./topology.ts";
+
+/** A job on its way into a queue, now or later, or to the failed ones. */
+export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs: number }>;
+
+/** Our 0 is the server's default of 4, so that messages of others stand where a job without priority does. */
+export const PRIORITY_OFFSET = 4;
+
+/** A delay that waits in the second store comes back this much before its time: the ladder is exact, however late it is brought. */
+const AHEAD_MS = 86_400_000;
+
+/** Puts jobs where they belong: makes sure that the place is there and settled, publishes, and waits for the confirm. */
+export class PostOffice {
+  readonly #link: Link<AmqpConfirmChannel>;
+  readonly #names: Names;
+  readonly #topology: Topology;
+  readonly #publishing: Publishing;
+  readonly #second: SecondStore | undefined;
+
+  /** `second`: where failed jobs and longer delays go, instead of to the server. */
+  constructor(
+    link: Link<AmqpConfirmChannel>,
+    names: Names,
+    topology: Topology,
+    publishing: Publishing,
+    second: SecondStore | undefined,
+  ) {
+    this.#second = second;
+    this.#link = link;
+    this.#names = names;
+    this.#topology = topology;
+    this.#publishing = publishing;
+  }
+
+  /** One answer per posting, in order. Throws only when nothing was sent. */
+  async post(postings: readonly Posting[]): Promise<readonly Published[]> {
+    const second = this.#second;
+    const isAway = ({ to, delayMs }: Posting): boolean =>
+      second !== undefined && (to === "failed" || delayMs > MAX_DELAY_MS);
+    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings);
+    const [here, failed, later] = [
+      postings.filter((posting) => !isAway(posting)),
+      postings.filter(({ to }) => to === "failed"),
+      postings.filter((posting) => isAway(posting) && posting.to === "jobs"),
+    ];
+    const results = new Map<Posting, Published>();
+    const published = await this.#postHere(here);
+    for (const [i, posting] of here.entries()) results.set(posting, published[i] ?? "unknown");
+    for (const [i, safe] of (await second.fail(failed.map(keptOf("failed")))).entries())
+      results.set(failed[i] as Posting, safe ? "confirmed" : "unknown");
+    const delayOf = new Map(later.map(({ parcel, delayMs }) => [parcel.fields.id, delayMs - AHEAD_MS]));
+    const kept = await second.later(later.map(keptOf("delayed")), ({ job }) => delayOf.get(job.id) ?? 0);
+    for (const [i, safe] of kept.entries()) results.set(later[i] as Posting, safe ? "confirmed" : "unknown");
+    return postings.map((posting) => results.get(posting) ?? "unknown");
+  }
+
+  async #postHere(postings: readonly Posting[]): Promise<readonly Published[]> {
+    if (postings.length === 0) return [];
+    const connection = await this.#link.get();
+    // A server with an alarm would not even read what is declared.
+    if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
+    const places = placesOf(postings);
+    const waits: Promise<void>[] = [];
+    for (const [queue, parts] of places) {
+      for (const part of parts) {
+        await this.#topology.ensure(connection, queue, part);
+        const settling = this.#topology.settled(connection, queue, part);
+        if (settling !== undefined) waits.push(settling);
+      }
+    }
+    // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
+    if (waits.length > 0) await Promise.all(waits);
+    return this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities(connection))));
+  }
+
+  #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {
+    const { id, queue, priority } = parcel.fields;
+    const units = unitsOf(delayMs);
+    const place =
+      units > 0
+        ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
+        : { exchange: "", routingKey: to === "jobs" ? this.#names.live(queue) : this.#names.failed(queue) };
+    return { ...place, body: encode(parcel), priority: withPriority ? priority + PRIORITY_OFFSET : undefined, id };
+  }
+}
+
+const hasPriorities = ({ server }: ConfirmConnection): boolean => server.major >= 4;
+
+function keptOf(state: "failed" | "delayed"): (posting: Posting) => KeptJob {
+  return ({ parcel }) => ({ job: storedOf(parcel, state, undefined), maxLosses: parcel.fields.maxLosses });
+}
+
+type Places = ReadonlyMap<string, ReadonlySet<Part>>;
+
+function placesOf(postings: readonly Posting[]): Places {
+  const places = new Map<string, Set<Part>>();
+  for (const { parcel, delayMs } of postings) {
+    const { queue } = parcel.fields;
+    let parts = places.get(queue);
+    if (parts === undefined) places.set(queue, (parts = new Set(["jobs"])));
+    if (delayMs <= 0) continue;
+    parts.add("short");
+    if (topLevel(unitsOf(delayMs)) >= SHORT_LEVELS) parts.add("long");
+  }
+  return places;
+}

@@ -1,0 +1,102 @@
+/** Worker processes are killed every second and the server in between: every push that resolved runs, whatever else happens. */
+import { fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { createJob, type QueueStats } from "../../src/entry/index.ts";
+import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { BOTH, untilWorks } from "./brokers.ts";
+import { freshPrefix } from "./target.ts";
+
+const SCRIPT = fileURLToPath(new URL("killed-worker.ts", import.meta.url));
+const SECONDS = 15;
+const WORKERS = 3;
+
+for (const name of BOTH) {
+  describe.runIf(await isServerAvailable(name))(`${name}, workers and server killed`, () => {
+    it("loses nothing, and runs twice only what a kill explains", async () => {
+      await using server = await startServer(name, { plugins: [] });
+      const folder = mkdtempSync(join(tmpdir(), "jobferry-rabbitmq-"));
+      const prefix = freshPrefix();
+      const queue = await rabbitmqQueue(server.url, {
+        ...{ prefix, settle: "1500ms", logger: silentLogger, answerTimeout: "3s", pushTimeout: "4s" },
+        defaults: { maxLosses: 50 },
+      }).open();
+      const files: string[] = [];
+      const start = (): ChildProcess => {
+        const file = join(folder, `worker-${files.length}`);
+        files.push(file);
+        return fork(SCRIPT, [server.url, prefix, file], { stdio: "ignore" });
+      };
+      const workers = Array.from({ length: WORKERS }, start);
+      const pushed = new Set<string>();
+      let kills = 0;
+      const end = performance.now() + SECONDS * 1_000;
+      const pushAll = async (): Promise<void> => {
+        for (let i = 0; performance.now() < end; i += 1) {
+          const job = createJob(i, {
+            ...{ queue: i % 3 === 0 ? "mails" : "work", tags: i % 7 === 0 ? { throws: "once" } : {} },
+            ...(i % 5 === 0 ? { delay: 300 } : {}),
+          });
+          await queue.push(job).then(
+            () => pushed.add(job.id),
+            () => undefined,
+          );
+          await pause(5);
+        }
+      };
+      const killAll = async (): Promise<void> => {
+        while (performance.now() < end) {
+          await pause(1_000);
+          kills += 1;
+          workers[kills % WORKERS]?.kill("SIGKILL");
+          workers[kills % WORKERS] = start();
+        }
+      };
+      const killServer = async (): Promise<void> => {
+        await pause(7_000);
+        await server.kill();
+        await server.restart();
+      };
+      await Promise.all([pushAll(), killAll(), killServer()]);
+      await drained(async () => queue.getStats());
+      for (const worker of workers) worker.kill("SIGTERM");
+      await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("exit", resolve))));
+      const lines = files.flatMap((file) => (existsSync(file) ? readFileSync(file, "utf8").split("\n") : []));
+      const ran = new Map<string, number>();
+      for (const line of lines) {
+        const [id = "", word] = line.split(" ");
+        if (word === "ran") ran.set(id, (ran.get(id) ?? 0) + 1);
+      }
+      const lost = [...pushed].filter((id) => !ran.has(id));
+      const twice = [...ran.values()].filter((times) => times > 1).length;
+      console.log(
+        `${name} ${server.version}: ${pushed.size} pushed, ${kills} workers and the server killed, ${twice} ran twice`,
+      );
+      expect(pushed.size).toBeGreaterThan(100);
+      expect(lost).toEqual([]);
+      expect((await queue.getStats()).failedJobs).toBe(0);
+      // What was in hand at a kill, what was acknowledged shortly before that of the server, and copies cut in two.
+      expect(twice).toBeLessThanOrEqual(kills * 10 + 160);
+      await queue.close();
+      rmSync(folder, { recursive: true });
+    });
+  });
+}
+
+/** Nothing waits for two seconds. What is held is not counted by AMQP, and none of these jobs takes that long. */
+async function drained(stats: () => Promise<Pick<QueueStats, "pendingJobs" | "delayedJobs">>): Promise<void> {
+  let empty = 0;
+  await untilWorks(async () => {
+    const { pendingJobs, delayedJobs } = await stats();
+    empty = pendingJobs === 0 && delayedJobs === 0 ? empty + 1 : 0;
+    await pause(100);
+    if (empty < 20) throw new Error(`${pendingJobs} pending and ${delayedJobs} delayed jobs are left`);
+  }, 40_000);
+}

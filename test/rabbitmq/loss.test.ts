@@ -1,0 +1,143 @@
+/** Lost, cut and frozen connections, a server that is killed: nothing crashes, nothing hangs, nothing that resolved is lost. */
+import { setTimeout as pause } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { createJob, Worker } from "../../src/entry/index.ts";
+import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { startTcpProxy } from "../faults/tcp-proxy.ts";
+import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
+import { BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
+import { freshPrefix } from "./target.ts";
+
+for (const name of BOTH) {
+  const server = await sharedServer(name);
+  if (server === undefined) continue;
+
+  describe(`a connection to ${name} ${server.version}`, () => {
+    it("cut: what was held is lost and comes again with one loss, and the driver goes on", async () => {
+      await using proxy = await startTcpProxy(server);
+      const { driver } = await opened({ url: `amqp://127.0.0.1:${proxy.port}` });
+      await driver.push([item({ id: "a" })]);
+      const held = await takeOne(driver);
+      proxy.cut("reset");
+      await pause(50);
+      expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
+      expect(await driver.extend([{ reservation: held, leaseMs: 1_000 }])).toEqual(["lost"]);
+      const again = await untilWorks(() => takeOne(driver), 5_000);
+      expect([again.job.id, again.job.losses, again.job.attempts]).toEqual(["a", 1, 2]);
+      expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
+      expect(await driver.finish([{ reservation: again, outcome: "done" }])).toEqual(["ok"]);
+      await driver.close();
+    });
+
+    it("half-open: a push is unknown and a finish is unknown after the stated time, and then they work again", async () => {
+      await using proxy = await startTcpProxy(server);
+      const url = `amqp://127.0.0.1:${proxy.port}`;
+      const { driver } = await opened({ url, answerTimeout: "1s", connectTimeout: "1s" });
+      await driver.push([item({ id: "a" })]);
+      const held = await takeOne(driver);
+      proxy.halfOpen();
+      const start = performance.now();
+      const [pushed, finished] = await Promise.all([
+        driver.push([item({ id: "b" })]),
+        driver.finish([{ reservation: held, outcome: "done" }]),
+      ]);
+      expect([pushed[0]?.status, finished[0]]).toEqual(["unknown", "unknown"]);
+      expect(performance.now() - start).toBeLessThan(2_500);
+      // The next one finds no server that answers.
+      expect(await codeOf(driver, driver.push([item()]))).toBe("UNAVAILABLE");
+      await proxy.pass();
+      expect((await untilWorks(() => driver.push([item({ id: "c" })]), 5_000))[0]?.status).toBe("stored");
+      // The server gives what was held to others when it notices that nobody is there; ours were cut by the proxy.
+      proxy.cut("reset");
+      expect(await untilWorks(() => drain(driver), 5_000)).toContain("c");
+      await driver.close();
+    });
+
+    it("a waiting reserve is told at once, and close does not wait for a server that is silent", async () => {
+      await using proxy = await startTcpProxy(server);
+      const { driver } = await opened({ url: `amqp://127.0.0.1:${proxy.port}`, answerTimeout: "1s" });
+      const waiting = driver.reserve({ queues: ["work"], max: 1, leaseMs: 1_000, waitMs: 60_000 });
+      await pause(300);
+      proxy.cut("reset");
+      expect(await codeOf(driver, waiting)).toBe("UNAVAILABLE");
+      await untilWorks(() => driver.stats("work"), 5_000);
+      proxy.halfOpen();
+      const start = performance.now();
+      await driver.close();
+      expect(performance.now() - start).toBeLessThan(4_500);
+    });
+  });
+
+  describe.runIf(await isServerAvailable(name))(`${name} ${server.version}, killed`, () => {
+    it("workers resume within 5 s of its return, pushes fail typed meanwhile, and no resolved push is lost", async () => {
+      await using own = await startServer(name, { plugins: [] });
+      const queue = await rabbitmqQueue(own.url, {
+        prefix: freshPrefix(),
+        logger: silentLogger,
+        pushTimeout: "2s",
+      }).open();
+      const ran = new Set<string>();
+      const worker = new Worker(queue, "default", async (job) => void ran.add(job.id));
+      worker.on("error", () => undefined);
+      await worker.start();
+      const stored: string[] = [];
+      const errors: unknown[] = [];
+      const pushOne = async (): Promise<void> => {
+        const job = createJob("x");
+        await queue.push(job).then(
+          () => stored.push(job.id),
+          (error: unknown) => errors.push(error),
+        );
+      };
+      await pushOne();
+      for (let i = 0; i < 50; i += 1) await pushOne();
+      await own.kill();
+      for (let i = 0; i < 5; i += 1) await pushOne();
+      expect(errors.length).toBeGreaterThanOrEqual(4);
+      for (const error of errors) expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+      await own.restart();
+      const back = performance.now();
+      await untilWorks(async () => {
+        const count = stored.length;
+        await pushOne();
+        if (stored.length === count) throw errors.at(-1);
+      }, 10_000);
+      await untilWorks(async () => {
+        if (!stored.every((id) => ran.has(id))) throw new Error("not all ran");
+      }, 10_000);
+      expect(performance.now() - back).toBeLessThan(5_000);
+      await worker.stop();
+      await queue.close();
+    });
+
+    it("right after the first push to a new queue resolved: the job is there", async () => {
+      await using own = await startServer(name, { plugins: [] });
+      const prefix = freshPrefix();
+      const { driver } = await opened({ url: own.url, prefix, settle: "3s" });
+      const start = performance.now();
+      const [now, later] = await Promise.all([
+        driver.push([item({ id: "now", queue: "fresh" })]),
+        driver.push([item({ id: "later", queue: "fresh", delayMs: 500 })]),
+      ]);
+      await own.kill();
+      expect([now[0]?.status, later[0]?.status]).toEqual(["stored", "stored"]);
+      expect(performance.now() - start).toBeGreaterThan(3_000);
+      await own.restart();
+      await driver.close();
+      const { driver: next } = await untilWorks(() => opened({ url: own.url, prefix, settle: "3s" }), 5_000);
+      const ids: string[] = [];
+      await untilWorks(async () => {
+        ids.push(...(await drain(next, "fresh")));
+        if (ids.length < 2) throw new Error(`only ${ids.join(", ")}`);
+      }, 5_000);
+      expect(ids.toSorted()).toEqual(["later", "now"]);
+      for (let look = 0; look < 5; look += 1) expect(await next.queues()).toEqual(["fresh"]);
+      // It is in the registry, so nobody waits again.
+      const again = performance.now();
+      await next.push([item({ queue: "fresh" })]);
+      expect(performance.now() - again).toBeLessThan(1_000);
+      await next.close();
+    });
+  });
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { createJob, memoryQueue } from "../../../src/entry/index.ts";
+
+async function withFailed(count: number): Promise<ReturnType<typeof memoryQueue>> {
+  const queue = memoryQueue();
+  for (let i = 0; i < count; i += 1) {
+    await queue.push(createJob(i, { queue: i % 2 === 0 ? "even" : "odd" }));
+    await (await queue.pop({ queue: i % 2 === 0 ? "even" : "odd" }))?.fail(new Error("no"));
+  }
+  return queue;
+}
+
+test("retryFailed brings back the oldest, of one queue or of all, with a fresh count", async () => {
+  const queue = await withFailed(6);
+  expect(await queue.retryFailed({ queue: "odd", max: 2 })).toBe(2);
+  const job = await queue.pop({ queue: "odd" });
+  expect([job?.payload, job?.attempts]).toEqual([1, 1]);
+  expect((await queue.getStats()).failedJobs).toBe(4);
+  expect(await queue.retryFailed()).toBe(4);
+  expect(await queue.retryFailed()).toBe(0);
+  await queue.close();
+});
+
+test("more failed jobs than a page holds", async () => {
+  const queue = await withFailed(1_101);
+  expect(await queue.retryFailed({ max: 1_001 })).toBe(1_001);
+  expect(await queue.flushFailed()).toBe(100);
+  expect((await queue.getStats()).pendingJobs).toBe(1_001);
+  await queue.close();
+});
+
+test("flushFailed removes failed jobs of one queue or of all", async () => {
+  const queue = await withFailed(5);
+  expect(await queue.flushFailed("even")).toBe(3);
+  expect(await queue.flushFailed()).toBe(2);
+  expect((await queue.getStats()).failedJobs).toBe(0);
+  await queue.close();
+});
+
+test("what is asked for is checked", async () => {
+  const queue = memoryQueue();
+  await expect(queue.retryFailed({ max: 0 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await expect(queue.retryFailed({ queues: "a" } as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await expect(queue.flushFailed(" a")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  await queue.close();
+});
