@@ -18,6 +18,15 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
   };
 }
 
+/** The suite on real servers. */
+const ON_SERVERS = ["postgres", "redis", "rabbitmq"].map((name) => `test/conformance/${name}*.test.ts`);
+
+/** One file at a time, and not beside projects with another number. */
+function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
+  const times = { testTimeout: 60_000, hookTimeout: 60_000, ...options };
+  return project(name, { pool: "forks", fileParallelism: false, sequence: { groupOrder }, ...times });
+}
+
 /** Sees `jobferry` as a user does: what was built into dist. */
 function builtProject(name: string): TestProjectInlineConfiguration {
   return { ...project(name, { pool: "forks", testTimeout: 120_000, hookTimeout: 120_000 }), resolve: {} };
@@ -31,28 +40,26 @@ export default defineConfig({
       project("unit"),
       project("property", { testTimeout: 60_000 }),
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
-      // Blocked event loops and deadlines of processes: beside other tests on two cores they would measure those.
-      project("worker", { pool: "forks", fileParallelism: false, testTimeout: 30_000, sequence: { groupOrder: 1 } }),
       project("cli", { pool: "forks", testTimeout: 30_000 }),
-      project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 }),
-      project("process", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
-      project("postgres", { pool: "forks", fileParallelism: false, testTimeout: 60_000, sequence: { groupOrder: 2 } }),
+      project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000, exclude: ON_SERVERS }),
       project("faults"),
-      // Fail-overs and reconnects have deadlines: not beside each other.
-      project("redis", { pool: "forks", fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 }),
-      // Servers of their own are killed and started again.
-      project("rabbitmq", { pool: "forks", fileParallelism: false, testTimeout: 90_000, hookTimeout: 120_000 }),
-      project("servers", { pool: "forks", testTimeout: 60_000, hookTimeout: 120_000 }),
       builtProject("package"),
       builtProject("examples"),
-      // Chaos measures time and kills processes: it runs last, one file at a time.
-      project("chaos", {
-        pool: "forks",
-        testTimeout: 300_000,
-        hookTimeout: 60_000,
-        fileParallelism: false,
-        sequence: { groupOrder: 3 },
+      // Blocked event loops and deadlines of processes: beside other tests on two cores they would measure those.
+      alone("worker", 1, { testTimeout: 30_000 }),
+      alone("process", 2),
+      // They wait for the servers' own time and leave the processor idle: all at once.
+      project("conformance on servers", {
+        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
+        ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
+      // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
+      alone("postgres", 4),
+      alone("redis", 4),
+      alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),
+      alone("servers", 4, { hookTimeout: 120_000 }),
+      // Chaos measures time and kills processes: it runs last.
+      alone("chaos", 5, { testTimeout: 300_000 }),
     ],
   },
 });
