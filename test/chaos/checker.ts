@@ -51,6 +51,8 @@ export type Finding = Readonly<{
   apart: readonly Apart[];
 }>;
 
+/** A call that was under way when the store went away can keep those behind it waiting until its driver gives it up. */
+const GIVEN_UP_MS = 5_000;
 /** Grain of the clocks that are compared: the store rounds to milliseconds. */
 const GRAIN_MS = 2;
 
@@ -287,7 +289,7 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   const excused = (name: string, until: number): boolean =>
     faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
   const disturbed = (from: number, until: number): boolean =>
-    outages.some((outage) => outage.from <= until && outage.until >= from);
+    outages.some((outage) => outage.from <= until && outage.until + GIVEN_UP_MS >= from);
   let count = 0;
   for (const { leases } of jobs.values()) {
     for (const [i, lease] of leases.entries()) {

@@ -63,7 +63,13 @@ function choices(seed: number): (below: number) => number {
   };
 }
 
-export type PlanOptions = Readonly<{ mix: Mix; delays: boolean; maxLosses: number }>;
+export type PlanOptions = Readonly<{
+  mix: Mix;
+  delays: boolean;
+  maxLosses: number;
+  /** What the store takes. */
+  priority: Readonly<{ min: number; max: number }>;
+}>;
 
 /** Makes one job after the other. The acts come evenly spread, as from a deck of a hundred cards, so that a rare one comes in a short run too. */
 export function planner(seed: number, options: PlanOptions): (batch?: string) => Planned {
@@ -91,7 +97,7 @@ function planJob(
     maxLosses,
     maxAttempts,
     name: `chaos.${act}`,
-    priority: choose(3) - 1,
+    priority: Math.min(Math.max(choose(3) - 1, options.priority.min), options.priority.max),
     backoff: [50, 100],
     headers: { act, "x-größe": "ß\u0000 \u{1f680}" },
     tags: { act, n: String(choose(10)) },

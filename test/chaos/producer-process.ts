@@ -9,7 +9,6 @@ import { LogWriter } from "./log.ts";
 const settings = settingsFromArguments<ProducerSettings>();
 const log = new LogWriter(settings.folder, settings.name);
 const seed = createHash("sha1").update(settings.name).digest().readUInt32LE();
-const next = planner(seed, settings);
 let batches = 0;
 
 function plan(count: number, batch?: string): readonly Planned[] {
@@ -48,6 +47,7 @@ async function pushSingles(queue: Queue, count: number): Promise<void> {
 }
 
 const queue = await openQueue(settings, log);
+const next = planner(seed, { ...settings, priority: queue.capabilities.priority });
 const told = untilTold();
 process.send?.("ready");
 for (let pushed = 0; pushed < settings.most && !told.aborted; pushed += settings.burst) {
