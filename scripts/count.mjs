@@ -1,8 +1,11 @@
-// Usage: node scripts/count.mjs [report]. Prints `N passed, N failed[, N skipped]` from vitest's json report.
+// Usage: node scripts/count.mjs [report]. Prints what failed, and then `N passed, N failed[, N skipped]`, from vitest's
+// json report: whoever keeps only the end of a long log reads there which test it was.
 import { readFileSync } from "node:fs";
+import { relative } from "node:path";
 
 const report = read(process.argv[2] ?? "test-results/vitest.json");
 if (report) {
+  report.testResults.filter((file) => file.status === "failed").forEach(printFailures);
   const failed = report.numFailedTests + report.testResults.filter(didNotLoad).length;
   const skipped = report.numPendingTests ? `, ${report.numPendingTests} skipped` : "";
   console.log(`${report.numPassedTests} passed, ${failed} failed${skipped}`);
@@ -23,4 +26,15 @@ function read(file) {
 /** Vitest leaves a file that fails outside its tests out of every count. */
 function didNotLoad(file) {
   return file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed");
+}
+
+function printFailures(file) {
+  if (didNotLoad(file)) console.log(`FAILED ${nameOf(file)}: ${file.message}`);
+  for (const test of file.assertionResults.filter(({ status }) => status === "failed")) {
+    console.log(`FAILED ${nameOf(file)} > ${test.fullName}\n${test.failureMessages.join("\n")}`);
+  }
+}
+
+function nameOf(file) {
+  return relative(process.cwd(), file.name);
 }
