@@ -1,6 +1,14 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
 import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
-import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
+import {
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSignal,
+  parseDuration,
+  sleep,
+  type Duration,
+} from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
@@ -211,8 +219,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     const deadline = clock.monotonic() + call.waitMs;
     for (let waitMs = call.waitMs; ; waitMs = Math.max(0, deadline - clock.monotonic())) {
       if (call.signal?.aborted) return [];
-      const { taken, died, unreadable } = await this.#engine.reserve({ ...call, waitMs });
-      if (taken.length > 0 || (died.length === 0 && unreadable === 0) || closing.aborted) return taken;
+      const { taken, died, unreadable, bounced } = await this.#engine.reserve({ ...call, waitMs });
+      if (taken.length > 0 || closing.aborted) return taken;
+      if (died.length > 0 || unreadable > 0) continue;
+      const left = deadline - clock.monotonic();
+      if (bounced === 0 || left <= 0) return taken;
+      await sleep(clock, Math.min(BOUNCE_PAUSE_MS, left), call.signal);
     }
   }
 
@@ -306,6 +318,8 @@ export function engineOf(queue: Queue): Engine {
   return Queue.engineOf(queue);
 }
 
+/** Before a store is asked again that has just given jobs which this process had to put back into it. */
+const BOUNCE_PAUSE_MS = 250;
 const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {
