@@ -167,7 +167,13 @@ export class Engine<Tx = never> {
     }
     if (unreadable.length > 0) await this.#putAway(unreadable, taken.length > 0);
     const bounced = unreadable.filter(({ item }) => item.outcome === "release" && item.delayMs <= 0).length;
-    return { taken, died: result.died, unreadable: unreadable.length - bounced, bounced, nextDueInMs: result.nextDueInMs };
+    return {
+      taken,
+      died: result.died,
+      unreadable: unreadable.length - bounced,
+      bounced,
+      nextDueInMs: result.nextDueInMs,
+    };
   }
 
   /** Those that can run must not wait for a store that does not answer. */

@@ -35,11 +35,24 @@ export class Pushing<Tx> {
     this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
   }
 
+  /** By the job's schema. A promise only where that is asynchronous: it brings the payload that was checked, which `item` must be made of. @throws PAYLOAD_INVALID */
+  check(job: UnsentJob): Promise<Readonly<{ value: unknown }>> | undefined {
+    const isReference = this.#driver.keeps === "reference";
+    return UnsentJob.checkSchema(job, (payload) =>
+      isReference ? payload : copyPayload(kindOfPayload(payload), payload),
+    );
+  }
+
   /** Does not freeze the job: what is refused here may be mended. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
-  item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
+  item(
+    job: UnsentJob,
+    later: Duration | Date | undefined,
+    checked: Readonly<{ value: unknown }> | undefined,
+  ): QueuedItem {
     const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
-    const { payload, fields } = draft;
+    const { fields } = draft;
+    const payload = checked === undefined ? draft.payload : checked.value;
     const kind = kindOfPayload(payload);
     const holding = this.#driver.keeps ?? "bytes";
     const value = heldValue(holding, kind, payload);

@@ -119,10 +119,10 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     if (opening !== undefined) await opening;
     checkPushOptions(options);
     const unsent = unsentOf(job);
-    const checking = UnsentJob.checkSchema(unsent);
-    if (checking !== undefined) await checking;
+    const checking = this.#engine.pushing.check(unsent);
+    const checked = checking === undefined ? undefined : await checking;
     this.#checkTransaction(options);
-    const item = this.#engine.pushing.item(unsent, delay);
+    const item = this.#engine.pushing.item(unsent, delay, checked);
     UnsentJob.freeze(unsent, item.createdAt);
     const [result] = await this.#send([item], options);
     const error = this.#engine.pushing.errorOf(result);
@@ -153,8 +153,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     this.#checkTransaction(options);
     const all = iterated(jobs);
     const unsent = all.map(unsentOf);
-    for (const job of unsent) await UnsentJob.checkSchema(job);
-    const items = unsent.map((job) => this.#engine.pushing.item(job, delay));
+    const items: QueuedItem[] = [];
+    for (const job of unsent) {
+      // Each item is made as soon as its payload is checked: the caller may change it while the next one is.
+      const checking = this.#engine.pushing.check(job);
+      items.push(this.#engine.pushing.item(job, delay, checking === undefined ? undefined : await checking));
+    }
     for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
     const results = new Map<QueuedItem, PushResult>();
     const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);

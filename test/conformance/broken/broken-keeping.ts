@@ -306,12 +306,14 @@ export const brokenKeeping: readonly Broken[] = [
   },
   {
     breaks: "retention by number, by maintain",
-    caughtBy: "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
+    caughtBy:
+      "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
     wrap: opening((context) => ({ ...context, retention: { completed: FOREVER, failed: FOREVER } })),
   },
   {
     breaks: "maintain tells what it pruned",
-    caughtBy: "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
+    caughtBy:
+      "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
     wrap: prunesSilently,
   },
   {
