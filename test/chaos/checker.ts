@@ -184,20 +184,44 @@ function connectionLostAt({ start }: LeaseHistory, { faults, outages }: History)
 /** How long before a fault an end must have been sent to be settled for certain. */
 const SETTLED_MS = 2_000;
 
-/** Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage. */
-function mayBeTwice({ leases }: JobHistory, { faults, outages }: History): boolean {
-  return leases.some(({ start, tries, answers }) => {
-    const met = (from: number, until: number): boolean =>
-      outages.some((outage) => outage.from <= until && outage.until >= from) ||
-      faults.some(
-        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= from && at <= until,
-      );
-    return tries.some((one) => {
+/**
+ * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage, and, when
+ * the server itself was killed, two places of a job that waits for its time.
+ */
+function mayBeTwice(job: JobHistory, { faults, outages }: History): boolean {
+  const met = (from: number, until: number): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from);
+  const waited = waitsOf(job);
+  if (
+    outages.some(
+      ({ why, from, until }) => why === "killed" && waited.some((wait) => from <= wait.until && until >= wait.from),
+    )
+  )
+    return true;
+  return job.leases.some(({ start, tries, answers }) =>
+    tries.some((one) => {
       const answer = answers.find(({ at, end }) => at >= one.at && end === one.end);
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
-      return unanswered || met(one.at, answer.at + SETTLED_MS);
-    });
-  });
+      if (unanswered) return true;
+      const until = answer.at + SETTLED_MS;
+      const hit = faults.some(
+        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
+      );
+      return hit || met(one.at, until);
+    }),
+  );
+}
+
+type Wait = Readonly<{ from: number; until: number }>;
+
+/** When the job was on its way through a delay, with the time until its last step is settled for certain. */
+function waitsOf({ pushing, leases }: JobHistory): readonly Wait[] {
+  const until = (next: LeaseHistory | undefined): number => (next?.start.at ?? Infinity) + SETTLED_MS;
+  const pushed = pushing !== undefined && pushing.delayMs > 0 ? [{ from: pushing.at, until: until(leases[0]) }] : [];
+  const released = leases.flatMap(({ tries }, i) =>
+    tries.filter(({ delayMs }) => delayMs > 0).map(({ at }) => ({ from: at, until: until(leases[i + 1]) })),
+  );
+  return [...pushed, ...released];
 }
 
 /** Before the delay of its push, or of the release before, by the store's wall clock. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check, type Contents, type Finding, type Remains } from "./checker.ts";
@@ -69,12 +70,16 @@ const RESUME_MS = 5_000;
 /** Ends under way when a broker or a worker is killed: a batch of each of three workers. */
 const TWICE_PER_FAULT = 60;
 
-/** The folder with logs and store is removed unless something was found. */
-export async function runScenario(scenario: Scenario, scheme: string): Promise<Outcome> {
+/** The folder with logs and store is removed unless something was found. `running`: the server of the runs before it. */
+export async function runScenario(scenario: Scenario, scheme: string, running?: RunningServer): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-chaos-"));
   const log = new LogWriter(folder, "conductor");
-  const store = await openStore(scheme, folder);
+  const store = await openStore(scheme, folder, running);
+  await store.prepare?.().catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const clockFile = scenario.clockSteps === true ? join(folder, "wall-clock") : undefined;
   if (clockFile !== undefined) createSharedClock(clockFile);
   const queue = await new Queue(await driverFor(store.directUrl), {
