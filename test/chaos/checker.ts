@@ -325,18 +325,21 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   return count;
 }
 
-/** How long after the end of each lease that ran out the next one on its job began. */
-function takeBacks(jobs: Iterable<JobHistory>): readonly number[] {
-  return [...jobs].flatMap(({ leases }) =>
+/** How long after the end of each lease that ran out the next one on its job began; nobody can take anything back while the store is away. */
+function takeBacks({ jobs, outages }: History): readonly number[] {
+  const away = (from: number, until: number): number =>
+    outages.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
+  return [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap((lease, i) => {
       const next = leases[i + 1];
-      return next !== undefined && ranOut(lease) ? [next.start.at - lease.endsAt] : [];
+      if (next === undefined || !ranOut(lease)) return [];
+      return [next.start.at - lease.endsAt - away(lease.endsAt, next.start.at)];
     }),
   );
 }
 
-function slowestTakeBack({ jobs }: History): number {
-  return Math.round(Math.max(0, ...takeBacks(jobs.values())));
+function slowestTakeBack(history: History): number {
+  return Math.round(Math.max(0, ...takeBacks(history)));
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */
@@ -365,10 +368,8 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
     .length;
 }
 
-function countAll(
-  { jobs, faults, outages, errors, offsets }: History,
-  { jobs: remains }: Contents,
-): Readonly<Record<string, number>> {
+function countAll(history: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
+  const { jobs, faults, outages, errors, offsets } = history;
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
@@ -383,7 +384,7 @@ function countAll(
     completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
     failed: failed.length,
     "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
-    "leases that ran out": takeBacks(all).length,
+    "leases that ran out": takeBacks(history).length,
     "refused as stale": sum(
       ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
     ),

@@ -10,6 +10,12 @@ import { QUEUES } from "./job-plan.ts";
 import { serverStore } from "./server-store.ts";
 import type { Store } from "./store.ts";
 
+/**
+ * A step of a delay that a killed server could not make when it came back is made by this time after: up to twice of it. With the server's default of 3 minutes a job would
+ * be looked for too early.
+ */
+export const SERVER_OPTIONS = { plugins: [], deadLetterRetry: 5_000 } as const;
+
 let made = 0;
 
 /** `amqp://HOST:PORT?records=PATH&prefix=NAME` */
@@ -30,7 +36,7 @@ export function rabbitmqFor(url: string): Driver {
 export async function rabbitmqStore(server: ServerName, folder: string, running?: RunningServer): Promise<Store> {
   made += 1;
   const suffix = `?records=${folder}/records.db&prefix=chaos-${made}`;
-  const store = await serverStore({ server, options: { plugins: [] }, downMs: 300, proxied: true, suffix, running });
+  const store = await serverStore({ server, options: SERVER_OPTIONS, downMs: 300, proxied: true, suffix, running });
   return { ...store, prepare: () => settle(store.directUrl) };
 }
 

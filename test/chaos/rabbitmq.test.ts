@@ -3,6 +3,7 @@
  * start, so each lane has one. What only kills processes, or comes before any server sees it, runs on one version.
  */
 import { isServerAvailable } from "../servers/shared-server.ts";
+import { SERVER_OPTIONS } from "./rabbitmq-store.ts";
 import { type Run, runLanes } from "./run-lanes.ts";
 import { onLanes } from "./server-cases.ts";
 import { chaosServer } from "./server-store.ts";
@@ -36,7 +37,10 @@ const LANES: Readonly<Record<"rabbitmq" | "rabbitmq-4", readonly (readonly Run[]
   ],
 };
 
+/** A worker that is stopped keeps its leases: they end with its connection, after two missed heartbeats. */
+const HAPPENED = { frozenWorkers: { stops: 1, completed: 50 } };
+
 for (const name of ["rabbitmq", "rabbitmq-4"] as const) {
   if (!(await isServerAvailable(name))) continue;
-  onLanes(name, LANES[name], () => runLanes(name, LANES[name], () => chaosServer(name, { plugins: [] })));
+  onLanes(name, LANES[name], () => runLanes(name, LANES[name], () => chaosServer(name, SERVER_OPTIONS)), HAPPENED);
 }

@@ -42,6 +42,8 @@ export type Scenario = Readonly<{
   nodeOptions?: readonly string[];
   healthyLosses: number;
   drainSeconds?: number;
+  /** How long jobs can be where nobody counts them, on a store that cannot tell all. */
+  unseenSeconds?: number;
   wrong?: string;
 }>;
 
@@ -62,7 +64,7 @@ export type Outcome = Finding &
 const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
 /** Where nobody can tell what is reserved, nothing must wait for longer than any handler takes. */
-const BLIND_LOOKS = 40;
+const BLIND_SECONDS = 4;
 /** Generous, because a job that comes back stands behind those that are ready: it finds jobs that nobody looks for. */
 const TAKE_BACK_MS = 15_000;
 /** The guides' promise: workers go on by themselves within 5 s of the server's return. */
@@ -100,8 +102,7 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
   try {
     await Promise.all([workers.start(), producers.start()]);
     await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, store, clockFile, log);
-    if (!(await drained(queue, scenario.drainSeconds ?? DRAIN_SECONDS)))
-      problems.push("jobs were left after the drain");
+    if (!(await drained(queue, scenario))) problems.push("jobs were left after the drain");
   } finally {
     acting.abort();
     problems.push(...(await sizes));
@@ -165,14 +166,21 @@ async function act(
   if (clockFile !== undefined) setWallClock(highest);
 }
 
-async function drained(queue: Queue, seconds: number): Promise<boolean> {
-  const end = performance.now() + seconds * 1_000;
-  let emptyLooks = 0;
+async function drained(
+  queue: Queue,
+  { drainSeconds = DRAIN_SECONDS, unseenSeconds = BLIND_SECONDS }: Scenario,
+): Promise<boolean> {
+  const end = performance.now() + drainSeconds * 1_000;
+  let emptySince: number | undefined;
   while (performance.now() < end) {
+    const looksAt = performance.now();
     const stats = await queue.getStats().catch(() => undefined); // the server may only just be back
     const { pendingJobs = NaN, delayedJobs = NaN, reservedJobs } = stats ?? {};
-    emptyLooks = pendingJobs + delayedJobs + (reservedJobs ?? 0) === 0 ? emptyLooks + 1 : 0;
-    if (emptyLooks === (reservedJobs === undefined ? BLIND_LOOKS : 2)) return true;
+    const isEmpty = pendingJobs + delayedJobs + (reservedJobs ?? 0) === 0;
+    emptySince = isEmpty ? (emptySince ?? looksAt) : undefined;
+    // Once more where the store tells all.
+    const quietMs = reservedJobs === undefined ? unseenSeconds * 1_000 : LOOK_MS;
+    if (emptySince !== undefined && looksAt - emptySince >= quietMs) return true;
     await pause(LOOK_MS);
   }
   return false;
