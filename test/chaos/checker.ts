@@ -184,20 +184,44 @@ function connectionLostAt({ start }: LeaseHistory, { faults, outages }: History)
 /** How long before a fault an end must have been sent to be settled for certain. */
 const SETTLED_MS = 2_000;
 
-/** Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage. */
-function mayBeTwice({ leases }: JobHistory, { faults, outages }: History): boolean {
-  return leases.some(({ start, tries, answers }) => {
-    const met = (from: number, until: number): boolean =>
-      outages.some((outage) => outage.from <= until && outage.until >= from) ||
-      faults.some(
-        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= from && at <= until,
-      );
-    return tries.some((one) => {
+/**
+ * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage, and, when
+ * the server itself was killed, two places of a job that waits for its time.
+ */
+function mayBeTwice(job: JobHistory, { faults, outages }: History): boolean {
+  const met = (from: number, until: number): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from);
+  const waited = waitsOf(job);
+  if (
+    outages.some(
+      ({ why, from, until }) => why === "killed" && waited.some((wait) => from <= wait.until && until >= wait.from),
+    )
+  )
+    return true;
+  return job.leases.some(({ start, tries, answers }) =>
+    tries.some((one) => {
       const answer = answers.find(({ at, end }) => at >= one.at && end === one.end);
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
-      return unanswered || met(one.at, answer.at + SETTLED_MS);
-    });
-  });
+      if (unanswered) return true;
+      const until = answer.at + SETTLED_MS;
+      const hit = faults.some(
+        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
+      );
+      return hit || met(one.at, until);
+    }),
+  );
+}
+
+type Wait = Readonly<{ from: number; until: number }>;
+
+/** When the job was on its way through a delay, with the time until its last step is settled for certain. */
+function waitsOf({ pushing, leases }: JobHistory): readonly Wait[] {
+  const until = (next: LeaseHistory | undefined): number => (next?.start.at ?? Infinity) + SETTLED_MS;
+  const pushed = pushing !== undefined && pushing.delayMs > 0 ? [{ from: pushing.at, until: until(leases[0]) }] : [];
+  const released = leases.flatMap(({ tries }, i) =>
+    tries.filter(({ delayMs }) => delayMs > 0).map(({ at }) => ({ from: at, until: until(leases[i + 1]) })),
+  );
+  return [...pushed, ...released];
 }
 
 /** Before the delay of its push, or of the release before, by the store's wall clock. */
@@ -301,18 +325,21 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   return count;
 }
 
-/** How long after the end of each lease that ran out the next one on its job began. */
-function takeBacks(jobs: Iterable<JobHistory>): readonly number[] {
-  return [...jobs].flatMap(({ leases }) =>
+/** How long after the end of each lease that ran out the next one on its job began; nobody can take anything back while the store is away. */
+function takeBacks({ jobs, outages }: History): readonly number[] {
+  const away = (from: number, until: number): number =>
+    outages.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
+  return [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap((lease, i) => {
       const next = leases[i + 1];
-      return next !== undefined && ranOut(lease) ? [next.start.at - lease.endsAt] : [];
+      if (next === undefined || !ranOut(lease)) return [];
+      return [next.start.at - lease.endsAt - away(lease.endsAt, next.start.at)];
     }),
   );
 }
 
-function slowestTakeBack({ jobs }: History): number {
-  return Math.round(Math.max(0, ...takeBacks(jobs.values())));
+function slowestTakeBack(history: History): number {
+  return Math.round(Math.max(0, ...takeBacks(history)));
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */
@@ -341,10 +368,8 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
     .length;
 }
 
-function countAll(
-  { jobs, faults, outages, errors, offsets }: History,
-  { jobs: remains }: Contents,
-): Readonly<Record<string, number>> {
+function countAll(history: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
+  const { jobs, faults, outages, errors, offsets } = history;
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
@@ -359,7 +384,7 @@ function countAll(
     completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
     failed: failed.length,
     "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
-    "leases that ran out": takeBacks(all).length,
+    "leases that ran out": takeBacks(history).length,
     "refused as stale": sum(
       ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
     ),

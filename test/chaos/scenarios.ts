@@ -103,6 +103,7 @@ const BUILDERS = {
     ...disturbed,
     name: "SIGKILL and restart of the server",
     seconds,
+    unseenSeconds: 11,
     faults: ({ store, signal }) => every(2_500, signal, () => store.killServer()),
   }),
 

@@ -15,7 +15,14 @@ export type ServerStoreOptions = Readonly<{
   proxied: boolean;
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
+  /** One that runs already and outlives the store. */
+  running?: RunningServer | undefined;
 }>;
+
+/** Of the run's own, because it is killed. */
+export function chaosServer(server: ServerName, options: ServerStoreOptions["options"] = {}): Promise<RunningServer> {
+  return startServer(server, { ...options, durable: true });
+}
 
 export async function serverStore({
   server,
@@ -23,8 +30,9 @@ export async function serverStore({
   downMs,
   proxied,
   suffix = "",
+  running: given,
 }: ServerStoreOptions): Promise<Store> {
-  const running = await startServer(server, { ...options, durable: true });
+  const running = given ?? (await chaosServer(server, options));
   const proxy = proxied ? await startTcpProxy({ host: running.host, port: running.port }) : undefined;
   const directUrl = `${running.url}${suffix}`;
   return {
@@ -33,7 +41,7 @@ export async function serverStore({
     faults: faultsOf(running, downMs, proxy),
     async close() {
       await proxy?.close();
-      await running.remove();
+      if (given === undefined) await running.remove();
     },
   };
 }

@@ -31,6 +31,8 @@ export type Store = Readonly<{
   /** The same store past all faults of the way. */
   directUrl: string;
   faults: StoreFaults | undefined;
+  /** What a store does once and slowly, before the load and its faults begin. */
+  prepare?: () => Promise<void>;
   /** Where it is known. */
   size?: () => Promise<Size>;
   close(): Promise<void>;

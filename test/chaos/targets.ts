@@ -1,7 +1,7 @@
 /** The stores that chaos can run on: one case a backend. */
-import type { Capabilities, Driver } from "../../src/contract/index.ts";
+import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
@@ -23,30 +23,17 @@ export async function driverFor(url: string): Promise<Driver> {
       const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
       return postgresDriver({ url }) as Driver;
     }
-    case "amqp":
-      return onRabbitmq(url);
+    case "amqp": {
+      const { rabbitmqFor } = await import("./rabbitmq-store.ts");
+      return rabbitmqFor(url);
+    }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
 }
 
-/** `amqp://HOST:PORT?records=PATH`: failed jobs lie in a SQLite file, where they can be listed. */
-async function onRabbitmq(url: string): Promise<Driver> {
-  const { rabbitmqDriver } = await import("../../src/drivers/rabbitmq/index.ts");
-  const server = new URL(url);
-  const driver = sqliteDriver({ path: server.searchParams.get("records") ?? "" });
-  server.searchParams.delete("records");
-  const forever = { count: Infinity, ageMs: Infinity };
-  let opening: Promise<Capabilities> | undefined;
-  const open = (): Promise<Capabilities> =>
-    (opening ??= driver.open({
-      ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
-    }));
-  return rabbitmqDriver({ url: server.href }, { driver: driver as Driver, open });
-}
-
-/** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */
-export async function openStore(scheme: string, folder: string): Promise<Store> {
+/** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed, or that of the runs before it. */
+export async function openStore(scheme: string, folder: string, running?: RunningServer): Promise<Store> {
   switch (scheme) {
     case "sqlite": {
       const url = `sqlite:${folder}/jobs.db`;
@@ -63,8 +50,8 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
     }
     case "rabbitmq":
     case "rabbitmq-4": {
-      const suffix = `?records=${folder}/records.db`;
-      return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true, suffix });
+      const { rabbitmqStore } = await import("./rabbitmq-store.ts");
+      return rabbitmqStore(scheme, folder, running);
     }
     default:
       throw new Error(
