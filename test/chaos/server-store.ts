@@ -13,6 +13,8 @@ export type ServerStoreOptions = Readonly<{
   downMs: number;
   /** Whether all clients go to `url`, so that a proxy can stand there. */
   proxied: boolean;
+  /** How another node is made primary, where there are several. */
+  failOver?: (server: RunningServer) => Promise<void>;
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
 }>;
@@ -22,6 +24,7 @@ export async function serverStore({
   options,
   downMs,
   proxied,
+  failOver,
   suffix = "",
 }: ServerStoreOptions): Promise<Store> {
   const running = await startServer(server, { ...options, durable: true });
@@ -30,7 +33,11 @@ export async function serverStore({
   return {
     url: proxy === undefined ? directUrl : directUrl.replace(`:${running.port}`, `:${proxy.port}`),
     directUrl,
-    faults: faultsOf(running, downMs, proxy),
+    faults: {
+      ...faultsOf(running, downMs, proxy),
+      failOver: failOver && (() => failOver(running)),
+    },
+    forgets: failOver !== undefined,
     async close() {
       await proxy?.close();
       await running.remove();
@@ -38,7 +45,7 @@ export async function serverStore({
   };
 }
 
-function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undefined): StoreFaults {
+function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undefined): Omit<StoreFaults, "failOver"> {
   let next = 0;
   const victim = (): ServerNode => {
     const node = server.nodes[next % server.nodes.length];

@@ -161,15 +161,9 @@ function checkLayout([layout, partitions]: readonly [number, number], settings: 
 /** @throws UNSUPPORTED when more is asked for than the server gives. */
 function durabilityOf(
   server: Server,
-  { durability, replicas }: Settings,
+  { durability }: Settings,
   kind: RedisConnection["kind"],
 ): Readonly<{ level: Durability; fsync: boolean }> {
-  if (replicas > 0 && kind === "cluster") {
-    throw new UnsupportedError(
-      "replicas",
-      "On a cluster a push cannot wait for replicas. Set min-replicas-to-write on the servers.",
-    );
-  }
   if (durability !== "power" || server.durability === "power") return { level: server.durability, fsync: false };
   if (server.waitsForDisk && kind !== "cluster") return { level: "power", fsync: true };
   const how =

@@ -5,7 +5,14 @@ import { isIoredis } from "./client-types.ts";
 import type { IoredisClient, NodeRedisClient } from "./client-types.ts";
 import type { RedisConnection } from "./connection.ts";
 import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
-import { NODE_REDIS_SETTINGS, NodeRedisConnection, reconnectAfter } from "./node-redis.ts";
+import {
+  NODE_REDIS_SENTINEL_SETTINGS,
+  NODE_REDIS_SETTINGS,
+  NodeRedisConnection,
+  reconnectAfter,
+  SENTINEL_SETTINGS,
+  SENTINEL_SILENCE_MS,
+} from "./node-redis.ts";
 
 /** The first releases of ioredis 5 have no export named Redis. */
 type Ioredis = Readonly<{
@@ -64,10 +71,12 @@ function ioredisClient(
     return new Cluster(nodes, { ...IOREDIS_CLUSTER_SETTINGS, redisOptions: { ...redisOptions, ...own } });
   }
   if (kind === "single") return new Redis({ ...common, ...nodes[0], db: database, ...own });
+  // What trusts the servers trusts the sentinels too.
+  const { tls: ownTls = {} } = own as Readonly<{ tls?: object }>;
   const sentinel = {
     sentinels: nodes,
     name: primary,
-    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: ownTls } : {}),
   };
   return new Redis({
     ...common,
@@ -82,14 +91,15 @@ function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connec
   const { kind, nodes, primary, username, password, database, tls } = address;
   const { socket: ownSocket, ...ownOptions } = own as Readonly<{ socket?: object }>;
   const tlsSocket = tls ? { tls: true } : {};
-  const socket = { ...tlsSocket, connectTimeout: connectMs, reconnectStrategy: reconnectAfter, ...ownSocket };
+  const connecting = { ...tlsSocket, connectTimeout: connectMs, ...ownSocket };
+  const socket = { reconnectStrategy: reconnectAfter, ...connecting };
   const common = { ...NODE_REDIS_SETTINGS, ...defined({ username, password }) };
   switch (kind) {
     case "single":
       return redis.createClient({ ...common, database, socket: { ...nodes[0], ...socket }, ...ownOptions });
     case "cluster":
       return redis.createCluster({
-        rootNodes: nodes.map((node) => ({ socket: { ...node, ...tlsSocket } })),
+        rootNodes: nodes.map((node) => ({ socket: { ...connecting, ...node } })),
         defaults: { ...common, socket },
         ...ownOptions,
       });
@@ -98,7 +108,8 @@ function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connec
         name: primary,
         sentinelRootNodes: nodes,
         nodeClientOptions: { ...common, database, socket },
-        sentinelClientOptions: { socket: { ...tlsSocket, connectTimeout: connectMs } },
+        sentinelClientOptions: { ...SENTINEL_SETTINGS, socket: { socketTimeout: SENTINEL_SILENCE_MS, ...connecting } },
+        ...NODE_REDIS_SENTINEL_SETTINGS,
         ...ownOptions,
       });
   }
