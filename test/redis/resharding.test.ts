@@ -63,17 +63,21 @@ describe.runIf(await isServerAvailable("redis-cluster"))("a slot that is moved",
     it("a push is refused as a whole while keys of its job are here and there, and done as a whole afterwards", async () => {
       const prefix = `test:${randomUUID()}`;
       await using queue = queueOn(server.url, { library, prefix, pushTimeout: "2s" });
-      await queue.open();
+      await queue.push(createJob("first"));
+      const first = await queue.pop();
       const move = await moveOf(server, prefix);
       const job = createJob("whole");
       await begin(move);
       // The line of the queue does not exist yet: a script that began would stop at it, with the job stored and in no line.
       expect(await rejection(queue.push(job))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
       expect(await move.from.client.call("HEXISTS", `{${prefix}}:jobs`, job.id)).toBe(0);
+      expect(await rejection(first?.extend("1m") ?? Promise.resolve())).toMatchObject({ code: "UNAVAILABLE" });
       await moveKeys(move, 0);
       await finish(move);
       await queue.push(job);
       expect((await queue.pop({ wait: "5s" }))?.payload).toBe("whole");
+      await first?.complete();
+      expect(await queue.getStats()).toMatchObject({ completedJobs: 1, pendingJobs: 0, reservedJobs: 1 });
       release(move);
     });
 

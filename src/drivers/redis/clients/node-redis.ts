@@ -1,6 +1,6 @@
 import type { Timer } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
-import { Deferred, sleep, systemClock } from "../../../runtime/index.ts";
+import { Deferred, settledWithin, sleep, systemClock } from "../../../runtime/index.ts";
 import type { NodeRedisClient } from "./client-types.ts";
 import { GREETING_MS } from "./connection.ts";
 import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
@@ -207,12 +207,12 @@ export class NodeRedisConnection implements RedisConnection {
       this.#client = old.duplicate() as unknown as Client;
       this.#listen(this.#client);
       end(old);
-      try {
-        return void (await this.#client.connect());
-      } catch (error) {
-        this.#onError(error);
-        await sleep(systemClock, RENEW_PAUSE_MS, signal);
-      }
+      const connecting = this.#client.connect();
+      connecting.catch(this.#onError);
+      // One that takes connections and does not greet is left, too.
+      const isOver = await settledWithin(systemClock, connecting, GREETING_MS);
+      if (isOver && this.#client.isOpen) return;
+      await sleep(systemClock, RENEW_PAUSE_MS, signal);
     }
   }
 
