@@ -4,6 +4,7 @@ import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
+import type { Group } from "./redis-groups.ts";
 import type { Store, StoreFaults, Way } from "./store.ts";
 
 export type ServerStoreOptions = Readonly<{
@@ -13,8 +14,8 @@ export type ServerStoreOptions = Readonly<{
   downMs: number;
   /** Whether all clients go to `url`, so that a proxy can stand there. */
   proxied: boolean;
-  /** How another node is made primary, where there are several. */
-  failOver?: (server: RunningServer) => Promise<void>;
+  /** Where there are several servers of which one is primary. */
+  group?: Group;
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
 }>;
@@ -24,7 +25,7 @@ export async function serverStore({
   options,
   downMs,
   proxied,
-  failOver,
+  group,
   suffix = "",
 }: ServerStoreOptions): Promise<Store> {
   const running = await startServer(server, { ...options, durable: true });
@@ -34,10 +35,10 @@ export async function serverStore({
     url: proxy === undefined ? directUrl : directUrl.replace(`:${running.port}`, `:${proxy.port}`),
     directUrl,
     faults: {
-      ...faultsOf(running, downMs, proxy),
-      failOver: failOver && (() => failOver(running)),
+      ...faultsOf(running, downMs, proxy, group),
+      failOver: group && (() => group.failOver(running)),
     },
-    forgets: failOver !== undefined,
+    forgets: group !== undefined,
     async close() {
       await proxy?.close();
       await running.remove();
@@ -45,7 +46,12 @@ export async function serverStore({
   };
 }
 
-function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undefined): Omit<StoreFaults, "failOver"> {
+function faultsOf(
+  server: RunningServer,
+  downMs: number,
+  proxy: TcpProxy | undefined,
+  group: Group | undefined,
+): Omit<StoreFaults, "failOver"> {
   let next = 0;
   const victim = (): ServerNode => {
     const node = server.nodes[next % server.nodes.length];
@@ -59,12 +65,14 @@ function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undef
       await node.kill();
       await pause(downMs);
       await node.restart();
+      await group?.isWhole(server);
     },
     async freezeServer(ms) {
       const node = victim();
       await node.pause();
       await pause(ms);
       await node.resume();
+      await group?.isWhole(server);
     },
     way: proxy && wayThrough(proxy),
   };

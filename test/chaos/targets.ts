@@ -2,7 +2,7 @@
 import type { Capabilities, Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../../src/runtime/index.ts";
-import { failOverCluster, failOverSentinel } from "./redis-groups.ts";
+import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
@@ -61,8 +61,8 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
       return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
     case "redis-sentinel":
     case "redis-cluster": {
-      const failOver = scheme === "redis-sentinel" ? failOverSentinel : failOverCluster;
-      return serverStore({ server: scheme, options: { args: WITH_REPLICAS }, downMs: 3_000, proxied: false, failOver });
+      const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;
+      return serverStore({ server: scheme, options: { args: WITH_REPLICAS }, downMs: 3_000, proxied: false, group });
     }
     case "postgres": {
       const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });

@@ -1,4 +1,4 @@
-import { JobferryError } from "../../../errors/index.ts";
+import { JobferryError, UnsupportedError } from "../../../errors/index.ts";
 import type { Address, Node } from "../address.ts";
 import type { Settings } from "../options.ts";
 import { isIoredis } from "./client-types.ts";
@@ -35,8 +35,14 @@ export async function connectionFor(settings: Settings): Promise<RedisConnection
   if (ioredis !== undefined)
     return new IoredisConnection(ioredisClient(ioredis, address, clientOptions, connectMs), true);
   const redis = library === "ioredis" ? undefined : await load<NodeRedis>(() => import("redis"));
-  if (redis !== undefined)
-    return new NodeRedisConnection(nodeRedisClient(redis, address, clientOptions, connectMs), true);
+  if (redis !== undefined) {
+    const client = nodeRedisClient(redis, address, clientOptions, connectMs);
+    if (typeof client.duplicate === "function") return new NodeRedisConnection(client, true);
+    throw new UnsupportedError(
+      "Sentinel",
+      "This release of redis cannot duplicate a client of Sentinel, and waiting needs a connection of its own. Run: npm install redis@latest, or use ioredis.",
+    );
+  }
   throw new JobferryError(
     "CLIENT_MISSING",
     `A Redis queue by URL needs a client library. Run: npm install ${library ?? "ioredis"}`,
