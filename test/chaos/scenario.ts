@@ -120,7 +120,8 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     takeBackMs: TAKE_BACK_MS,
     resumeMs: RESUME_MS,
     leaseEnds: lease.ends,
-    twicePerFault: finish === "sent" || release === "byCopy" ? TWICE_PER_FAULT : 0,
+    forgets: store.forgets === true,
+    twicePerFault: finish === "sent" || release === "byCopy" || store.forgets === true ? TWICE_PER_FAULT : 0,
     atomicBatch: batch.atomic,
   };
   const finding = check(readLogs(folder), contents, bounds);

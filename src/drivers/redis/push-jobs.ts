@@ -83,7 +83,7 @@ async function pushPart(
     const reply =
       durable === undefined
         ? await store.call(script, partition, args)
-        : await durable.push(() => store.call(script, partition, args, { connection: durable.connection }));
+        : await durable.push(partition, () => store.call(script, partition, args, { connection: durable.connection }));
     const answers = reply as Buffer;
     return jobs.map((_, k) => (answers[k] === EXISTS_CODE ? EXISTS : STORED));
   } catch (error) {
