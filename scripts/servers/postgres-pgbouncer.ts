@@ -24,7 +24,8 @@ export const postgresPgbouncer: ServerKind = {
       return server && proxy && { ...server, ...proxy };
     },
     installers: [debianPackages("postgresql", "openssl", "pgbouncer")],
-    words: "Install PostgreSQL and PgBouncer (Debian: apt-get install postgresql pgbouncer; macOS: brew install pgbouncer).",
+    words:
+      "Install PostgreSQL and PgBouncer (Debian: apt-get install postgresql pgbouncer; macOS: brew install pgbouncer).",
   },
   start,
 };
@@ -35,7 +36,10 @@ async function start(options: ServerOptions, located: Located): Promise<RunningS
   const proxy = await startProxy(program(located, "pgbouncer"), server.node.port);
   const version = `${await versionOf(program(located, "pgbouncer"))} before ${server.version}`;
   const endpoints = { postgres: urlOf(server.node.port) };
-  return runningServer({ kind: "postgres-pgbouncer", version, url: urlOf(proxy.port), endpoints }, [proxy, server.node]);
+  return runningServer({ kind: "postgres-pgbouncer", version, url: urlOf(proxy.port), endpoints }, [
+    proxy,
+    server.node,
+  ]);
 }
 
 async function startProxy(command: string, serverPort: number): Promise<ServerProcess> {

@@ -47,7 +47,8 @@ export function serverUser(): ServerUser | undefined {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n");
   const line = ["postgres:", "nobody:"].map((start) => lines.find((entry) => entry.startsWith(start))).find(Boolean);
   const [, , uid, gid] = line?.split(":") ?? [];
-  if (gid === undefined) throw new Error("PostgreSQL does not run as root: this machine needs a user postgres or nobody.");
+  if (gid === undefined)
+    throw new Error("PostgreSQL does not run as root: this machine needs a user postgres or nobody.");
   return { uid: Number(uid), gid: Number(gid) };
 }
 

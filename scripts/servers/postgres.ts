@@ -78,10 +78,7 @@ export function urlOf(port: number): string {
   return `postgres://postgres@${HOST}:${port}/postgres`;
 }
 
-function settings(
-  { durable = false, readOnly = false }: ServerOptions,
-  tls?: Certificate,
-): readonly string[] {
+function settings({ durable = false, readOnly = false }: ServerOptions, tls?: Certificate): readonly string[] {
   const lasting = durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
   const reading = readOnly ? ["default_transaction_read_only=on"] : [];
   const secured = tls ? ["ssl=on", `ssl_cert_file=${tls.certificate}`, `ssl_key_file=${tls.key}`] : [];

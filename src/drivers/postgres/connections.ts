@@ -96,11 +96,9 @@ export class Connections {
   /** What the server answers within `callTimeout`. */
   answer(client: PostgresClient, query: PostgresQuery): Promise<readonly Row[]> {
     return new Promise((resolve, reject) => {
-      const timer = this.clock.timer(
-        this.callMs,
-        () => reject(new AnswerLost(`no answer within ${this.callMs} ms`)),
-        { keepAlive: false },
-      );
+      const timer = this.clock.timer(this.callMs, () => reject(new AnswerLost(`no answer within ${this.callMs} ms`)), {
+        keepAlive: false,
+      });
       client.query(query as never).then(
         ({ rows }) => {
           timer.cancel();

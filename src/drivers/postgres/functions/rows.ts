@@ -9,4 +9,3 @@ export const valuesOf = (kind: number, nth: string): string =>
 export const infoRow = (next: string, promoted = "NULL", recovered = "NULL"): string =>
   `-1, NULL::integer, NULL::bigint, NULL::text, NULL::text, NULL::integer, NULL::text, ${promoted}::integer, ${recovered}::integer,
       NULL::integer, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, (${next})::text, NULL::bytea, NULL::bytea`;
-

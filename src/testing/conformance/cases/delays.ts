@@ -6,10 +6,25 @@ import type { Stage } from "../stage.ts";
 
 /** Not there just before its time, there within the precision. `start`: monotonic time before the call that delayed it. */
 async function dueAt(stage: Stage, start: number, delayMs: number, id: string): Promise<void> {
-  // In real time the look itself takes 100 ms and more on a busy machine.
-  await stage.passUntil(start + delayMs - (stage.isVirtual ? 1 : 400));
+  if (!stage.isVirtual) return dueInRealTime(stage, start + delayMs, id);
+  await stage.passUntil(start + delayMs - 1);
   await stage.nothing();
   await stage.passUntil(start + delayMs + stage.capabilities.delay.precisionMs + 1);
+  assert.equal((await stage.takeOne()).job.id, id);
+}
+
+/** The look itself may take any time on a busy machine: what it brings is early when it is there before its time. */
+async function dueInRealTime(stage: Stage, due: number, id: string): Promise<void> {
+  await stage.passUntil(due - 400);
+  for (let round = 0; round < 2; round += 1) {
+    const [first] = (await stage.reserve({ waitMs: 50, max: 5 })).reservations;
+    if (first !== undefined) {
+      assert.ok(stage.clock.monotonic() >= due, "a delayed job came before its time");
+      return assert.equal(first.job.id, id);
+    }
+    await stage.maintain();
+  }
+  await stage.passUntil(due + stage.capabilities.delay.precisionMs + 1);
   assert.equal((await stage.takeOne()).job.id, id);
 }
 
