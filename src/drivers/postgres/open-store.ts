@@ -26,6 +26,8 @@ import { WaitingReserves } from "./waiting-reserves.ts";
 const DEAF_POLL_MS = 200;
 /** One that listens, and one for calls. */
 const LEAST_TO_LISTEN = 2;
+/** The first version whose VACUUM starts helpers. */
+const PARALLEL_VACUUM = 130_000;
 /** And one that a vacuum may hold for minutes. */
 const LEAST_TO_VACUUM = 3;
 
@@ -171,7 +173,9 @@ export class OpenStore {
   async #sweep(): Promise<void> {
     const client = await this.connections.connect().catch(() => undefined);
     if (client === undefined) return;
-    const text = `VACUUM (SKIP_LOCKED) ${quoted(this.#settings.schema)}.jobs`;
+    // Helpers for the indexes would take the processors from the queue's own calls.
+    const options = this.#server.version >= PARALLEL_VACUUM ? "SKIP_LOCKED, PARALLEL 0" : "SKIP_LOCKED";
+    const text = `VACUUM (${options}) ${quoted(this.#settings.schema)}.jobs`;
     const failed = await new Promise<boolean>((resolve) => {
       this.#stopVacuum = () => resolve(true);
       client.query({ text } as never).then(

@@ -4,7 +4,7 @@ import type { Connections } from "./connections.ts";
 import { LEAST_SERVER } from "./limits.ts";
 
 /** What a server is like, as far as it matters. */
-export type Server = Readonly<{ durability: Durability }>;
+export type Server = Readonly<{ version: number; durability: Durability }>;
 
 const LOOK = `SELECT current_setting('server_version_num'), current_setting('server_version'), pg_is_in_recovery(),
   current_setting('default_transaction_read_only'), current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
@@ -31,7 +31,7 @@ export async function checkServer(connections: Connections, label: string): Prom
       `${label} has default_transaction_isolation "${isolation ?? ""}"; Jobferry needs "read committed" for its own calls (your transactions may have any). Set it for this user with ALTER ROLE … SET.`,
     );
   }
-  return { durability: durabilityOf(fsync, fullPages, commit) };
+  return { version: Number(number), durability: durabilityOf(fsync, fullPages, commit) };
 }
 
 /**
