@@ -339,8 +339,22 @@ function takeBacks({ jobs, outages }: History): readonly number[] {
   );
 }
 
+/** Beyond what the others waited: what comes back stands behind the jobs that are ready, and a busy machine has many of these. */
 function slowestTakeBack(history: History): number {
-  return Math.round(Math.max(0, ...takeBacks(history)));
+  const slowest = largest(takeBacks(history));
+  return Math.round(Math.max(0, slowest - largest(firstWaits(history.jobs.values()))));
+}
+
+/** From the push, or the end of its delay, to the first lease. */
+function firstWaits(jobs: Iterable<JobHistory>): readonly number[] {
+  return [...jobs].flatMap(({ pushedAt, pushing, leases: [first] }) =>
+    pushedAt === undefined || first === undefined ? [] : [first.start.at - pushedAt - (pushing?.delayMs ?? 0)],
+  );
+}
+
+/** Of any number: a call takes only so many arguments. */
+function largest(numbers: readonly number[]): number {
+  return numbers.reduce((most, one) => Math.max(most, one), 0);
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */

@@ -65,7 +65,7 @@ const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
 /** Where nobody can tell what is reserved, nothing must wait for longer than any handler takes. */
 const BLIND_SECONDS = 4;
-/** Generous, because a job that comes back stands behind those that are ready: it finds jobs that nobody looks for. */
+/** Beyond the longest wait of a pushed job, behind which one that comes back stands: it finds jobs that nobody looks for. */
 const TAKE_BACK_MS = 15_000;
 /** The guides' promise: workers go on by themselves within 5 s of the server's return. */
 const RESUME_MS = 5_000;
