@@ -93,7 +93,7 @@ function placed(error: unknown, url: string, terminal: Terminal): unknown {
 }
 
 /** Warnings and errors of the library, without secrets, beside our own. */
-export function loggerOn(terminal: Terminal): Logger {
+function loggerOn(terminal: Terminal): Logger {
   const warn = (fields: object, message: string): void => terminal.warn(message, { ...fields });
   return { debug: () => undefined, info: () => undefined, warn, error: warn };
 }

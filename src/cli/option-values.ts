@@ -41,7 +41,7 @@ export function texts(text: string, before: readonly string[] = []): readonly st
 
 const DURABILITIES: readonly Durability[] = ["process", "serverCrash", "power", "quorum"];
 
-export const DURABILITY_HELP = `what a stored job must survive (${DURABILITIES.join(", ")}); a backend that gives less is refused`;
+export const DURABILITY_HELP: string = `what a stored job must survive (${DURABILITIES.join(", ")}); a backend that gives less is refused`;
 
 export function durability(text: string): Durability {
   const found = DURABILITIES.find((level) => level === text);

@@ -50,7 +50,7 @@ async function makeQueue({ url, records, prefix, partitions }: Place, options: Q
 }
 
 /** Moves jobs and gives no access to single ones. */
-export function isBroker(url: string): boolean {
+function isBroker(url: string): boolean {
   return /^amqps?:/i.test(url);
 }
 
