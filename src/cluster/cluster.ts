@@ -45,6 +45,9 @@ export type ClusterInside = Readonly<{
   settings: ClusterSettings;
   board: Board;
   jobs: JobsBeside | undefined;
+  /** Whether the program, or another part, did it already: who did undoes it. */
+  isStarted: boolean;
+  isCandidate: boolean;
   /** @throws INVALID_ARGUMENT, also when the cluster was started already. */
   adjust(changes: Partial<ClusterOptions>): void;
 }>;
@@ -85,6 +88,8 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       settings: cluster.#parts.settings,
       board: new Board(cluster.#parts.link, cluster.#parts.settings.keys),
       jobs: cluster.#jobs,
+      isStarted: cluster.#starting !== undefined,
+      isCandidate: cluster.#election !== undefined,
       adjust: (changes) => cluster.#adjust(changes),
     });
   }

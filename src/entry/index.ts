@@ -104,6 +104,8 @@ export {
   DistributedQueue,
   type DistributedQueueOptions,
   type DistributedStats,
+  type MetricsSample,
+  type QueueSample,
   type Strategy,
 } from "../distributed/index.ts";
 export { MemoryCoordination } from "../drivers/memory/coordination-store.ts";
