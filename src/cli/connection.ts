@@ -36,7 +36,7 @@ export function sqlitePath(url: string): string | undefined {
   return path === ":memory:" ? undefined : path;
 }
 
-function checkExists(url: string): void {
+export function checkExists(url: string): void {
   const path = sqlitePath(url);
   if (path === undefined || path === "" || existsSync(path)) return;
   throw new JobferryError(
@@ -46,7 +46,7 @@ function checkExists(url: string): void {
 }
 
 /** Warnings and errors of the library, without secrets, beside our own. */
-function loggerOn(terminal: Terminal): Logger {
+export function loggerOn(terminal: Terminal): Logger {
   const warn = (fields: object, message: string): void => terminal.warn(message, { ...fields });
   return { debug: () => undefined, info: () => undefined, warn, error: warn };
 }

@@ -1,3 +1,4 @@
+export { ClusterObserver, type ObservedPlan } from "./cluster-observer.ts";
 export type { DistributedQueueOptions } from "./distributed-options.ts";
 export { DistributedQueue, type DistributedStats } from "./distributed-queue.ts";
 export type { MetricsSample, QueueSample } from "./metrics-sample.ts";

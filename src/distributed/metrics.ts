@@ -36,11 +36,15 @@ export class Metrics {
     await board.put(METRICS, fitting([...before, sample], board.valueBytes), leadership);
   }
 
-  /** Oldest first. */
-  async read(): Promise<readonly MetricsSample[]> {
-    const found = (await this.#parts.board.read(METRICS))?.["samples"];
-    return Array.isArray(found) ? found.map(readSample).filter((sample) => sample !== undefined) : [];
+  read(): Promise<readonly MetricsSample[]> {
+    return readMetrics(this.#parts.board);
   }
+}
+
+/** Oldest first. */
+export async function readMetrics(board: Board): Promise<readonly MetricsSample[]> {
+  const found = (await board.read(METRICS))?.["samples"];
+  return Array.isArray(found) ? found.map(readSample).filter((sample) => sample !== undefined) : [];
 }
 
 /** The newest ones that there is room for. */
