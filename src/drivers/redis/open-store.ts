@@ -126,7 +126,7 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   return OpenStore.make(store, redisCapabilities(durability.level, count), durable);
 }
 
-function notOpened(connection: RedisConnection, settings: Settings): Error {
+export function notOpened(connection: RedisConnection, settings: Settings): Error {
   const { lastError } = connection;
   const shown = shownAddress(settings);
   const silent = `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`;

@@ -7,6 +7,8 @@ export interface RedisConnection {
   send(args: readonly Argument[], key: string): Promise<unknown>;
   /** Another connection with the same settings, opened. It is ours to close. */
   duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection>;
+  /** Messages of a channel, for as long as this connection is open; after a loss they come again by themselves. Only on a duplicate: it can send nothing else any more. */
+  subscribe(channel: string, told: (message: string) => void): Promise<void>;
   /** Rises when the connection was lost: what was sent before may have been sent again by the client. */
   readonly losses: number;
   /** The newest error that the client told, for messages. */

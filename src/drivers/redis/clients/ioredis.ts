@@ -34,7 +34,8 @@ type Client = Readonly<{
   duplicate(first?: unknown, second?: unknown): IoredisClient;
   connect(): Promise<unknown>;
   disconnect(): void;
-  on(event: string, listener: (error: unknown) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: (first: unknown, second?: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
 }>;
 
@@ -87,6 +88,11 @@ export class IoredisConnection implements RedisConnection {
       throw error;
     }
     return connection;
+  }
+
+  async subscribe(channel: string, told: (message: string) => void): Promise<void> {
+    this.#client.on("message", (_channel, message) => told(String(message)));
+    await this.#client.subscribe(channel);
   }
 
   async ready(): Promise<void> {

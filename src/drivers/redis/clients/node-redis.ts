@@ -31,6 +31,7 @@ type Client = Readonly<{
   duplicate(overrides?: object): NodeRedisClient;
   connect(): Promise<unknown>;
   destroy(): unknown;
+  subscribe(channel: string, told: (message: string) => void): Promise<unknown>;
   on(event: string, listener: (error: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
 }>;
@@ -92,6 +93,10 @@ export class NodeRedisConnection implements RedisConnection {
       throw error;
     }
     return connection;
+  }
+
+  async subscribe(channel: string, told: (message: string) => void): Promise<void> {
+    await this.#client.subscribe(channel, told);
   }
 
   async ready(): Promise<void> {
