@@ -125,7 +125,7 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   return OpenStore.make(store, redisCapabilities(durability.level, count), durable);
 }
 
-function notOpened({ lastError }: RedisConnection, settings: Settings): Error {
+export function notOpened({ lastError }: RedisConnection, settings: Settings): Error {
   const silent = `${shownAddress(settings)} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
   if (lastError !== undefined) return opening(lastError, settings, silent);
   return new JobferryError("UNAVAILABLE", silent + tlsHint(settings), { retryable: true });

@@ -44,7 +44,8 @@ type Client = Readonly<{
   duplicate(first?: unknown, second?: unknown): IoredisClient;
   connect(): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
-  on(event: string, listener: (error: unknown) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: (first: unknown, second?: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
   /** Of a cluster: `host:port` of the primary and its replicas by slot. */
   slots?: readonly (readonly string[] | undefined)[];
@@ -146,6 +147,11 @@ export class IoredisConnection implements RedisConnection {
       this.#opening.delete(connection);
     }
     return connection;
+  }
+
+  async subscribe(channel: string, told: (message: string) => void): Promise<void> {
+    this.#client.on("message", (_channel, message) => told(String(message)));
+    await this.#client.subscribe(channel);
   }
 
   async ready(): Promise<void> {
