@@ -24,7 +24,7 @@ export async function lookBefore(stage: Stage, due: number, take: Take = {}): Pr
 }
 
 /** Looks again and again until `due`: the job when one of the looks lasted until its time. */
-export async function nothingBefore(stage: Stage, due: number, take: Take = {}): Promise<Reservation | undefined> {
+async function nothingBefore(stage: Stage, due: number, take: Take = {}): Promise<Reservation | undefined> {
   let found = await lookBefore(stage, due, take);
   await stage.passUntil(due - (stage.isVirtual ? 1 : LAST_LOOKS_MS));
   if (stage.isVirtual) {
