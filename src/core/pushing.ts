@@ -8,13 +8,16 @@ import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
 import type { Draft } from "./draft.ts";
 import { UnsentJob } from "./new-job.ts";
-import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
+import { boundPayloadSize, copyPayload, encodeText, immutablePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
 
 const UNKNOWN_FATE =
   "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
+
+/** Text of at most so many characters stays text until a driver wants its bytes; of longer text the size must be known. */
+const SHORT_TEXT = 1_024;
 
 /** Turns drafts into items, and sends items in batches: one lane per queue keeps each producer's order. */
 export class Pushing<Tx> {
@@ -73,6 +76,8 @@ export class Pushing<Tx> {
   #checkSize(item: QueuedItem): void {
     const { maxBytes } = this.#capabilities.payload;
     if (item.holding === "copy" && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
+    const { payloadText } = item;
+    if (payloadText !== undefined && payloadText.length * 3 <= maxBytes) return;
     checkBytes(this.#driver.name, this.#capabilities, "payload", item.payload.length);
   }
 
@@ -175,8 +180,8 @@ export class Pushing<Tx> {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
-      const { maxItems, maxBytes } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes });
+      const { maxItems, maxBytes, enough } = this.#capabilities.batch;
+      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, enough });
       this.#lanes.set(queue, lane);
     }
     return lane;
@@ -285,7 +290,9 @@ function heldValue(holding: Holding, kind: PayloadKind, payload: unknown): unkno
       return copyPayload(kind, payload);
     case "reference":
       return payload;
-    case "bytes":
-      return encodePayload(kind, payload);
+    case "bytes": {
+      const form = immutablePayload(kind, payload);
+      return typeof form === "string" && form.length > SHORT_TEXT ? encodeText(form) : form;
+    }
   }
 }

@@ -4,15 +4,16 @@ import type { Connections } from "./connections.ts";
 import { LEAST_SERVER } from "./limits.ts";
 
 /** What a server is like, as far as it matters. */
-export type Server = Readonly<{ durability: Durability }>;
+export type Server = Readonly<{ version: number; durability: Durability }>;
 
 const LOOK = `SELECT current_setting('server_version_num'), current_setting('server_version'), pg_is_in_recovery(),
-  current_setting('default_transaction_read_only'), current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit')`;
+  current_setting('default_transaction_read_only'), current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+  current_setting('transaction_isolation')`;
 
-/** @throws UNSUPPORTED for a server that is too old, STORE_READ_ONLY for a replica. */
+/** @throws UNSUPPORTED for a server that is too old or gives other snapshots, STORE_READ_ONLY for a replica. */
 export async function checkServer(connections: Connections, label: string): Promise<Server> {
   const [row = []] = await connections.query({ name: "jobferry_server", text: LOOK });
-  const [number, version, recovering, readOnly, fsync, fullPages, commit] = row;
+  const [number, version, recovering, readOnly, fsync, fullPages, commit, isolation] = row;
   if (Number(number) < LEAST_SERVER) {
     throw new UnsupportedError(
       "server version",
@@ -23,7 +24,14 @@ export async function checkServer(connections: Connections, label: string): Prom
     const what = recovering === "t" ? "is a replica" : "is read-only (default_transaction_read_only)";
     throw new JobferryError("STORE_READ_ONLY", `${label} ${what}. Connect to the primary.`);
   }
-  return { durability: durabilityOf(fsync, fullPages, commit) };
+  if (isolation !== "read committed") {
+    // Claims that meet would fail instead of stepping around each other.
+    throw new UnsupportedError(
+      "isolation level",
+      `${label} has default_transaction_isolation "${isolation ?? ""}"; Jobferry needs "read committed" for its own calls (your transactions may have any). Set it for this user with ALTER ROLE … SET.`,
+    );
+  }
+  return { version: Number(number), durability: durabilityOf(fsync, fullPages, commit) };
 }
 
 /**

@@ -49,7 +49,14 @@ class RabbitmqDriver implements Driver {
   constructor(options: RabbitmqDriverOptions, second: SecondQueue | undefined) {
     this.#settings = resolveOptions(options);
     const { prefix } = this.#settings;
-    this.#second = second && new SecondStore(second, `rabbitmq ${prefix}`, (jobs) => this.#open.putBack(jobs));
+    this.#second =
+      second &&
+      new SecondStore(
+        second,
+        `rabbitmq ${prefix}`,
+        (jobs) => this.#open.putBack(jobs),
+        (job) => this.#open.stayMs(job),
+      );
     this.records = this.#second;
     this.deadLetters = second === undefined ? deadLetters(() => this.#open) : undefined;
   }
