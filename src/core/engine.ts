@@ -234,10 +234,21 @@ export class Engine<Tx = never> {
     await settledWithin(this.clock, this.#drained(), CLOSE_TIMEOUT_MS);
     this.#finishing.stop();
     try {
-      await this.call("close", () => this.driver.close());
+      await this.#closeDriver();
     } finally {
       await this.#pushing?.stop();
     }
+  }
+
+  /** A driver that does not come to an end must not hold up whoever closes; what it throws in time is told. */
+  async #closeDriver(): Promise<void> {
+    const closing = this.call("close", () => this.driver.close());
+    if (await settledWithin(this.clock, closing, CLOSE_TIMEOUT_MS)) return closing;
+    closing.catch(() => undefined);
+    this.settings.logger.warn(
+      { driver: this.driver.name },
+      `${this.driver.name} did not close within ${CLOSE_TIMEOUT_MS / 1_000} s. The queue is closed; connections may stay open until the process ends.`,
+    );
   }
 
   async #drained(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
-import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
+import { invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../errors/index.ts";
 import {
   checkInteger,
   checkName,
@@ -160,11 +160,8 @@ export class Queue<in Tx = never> implements AsyncDisposable {
       items.push(this.#engine.pushing.item(job, delay, checking === undefined ? undefined : await checking));
     }
     for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
-    const results = new Map<QueuedItem, PushResult>();
-    const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);
-    const errors = items.map(
-      (item) => failedOf(results.get(item), failure) ?? this.#engine.pushing.errorOf(results.get(item)),
-    );
+    const failures = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), options);
+    const errors = items.map((item) => failures.get(item));
     const cause = errors.find((error) => error !== undefined);
     const stored = items.flatMap((item, i) => (errors[i] === undefined ? [pushedSnapshot(item)] : []));
     if (cause === undefined) return stored;
@@ -175,21 +172,44 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     );
   }
 
-  /** One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. */
+  /**
+   * One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. Resolves to why jobs were not
+   * confirmed. A chunk that the store did not take in all the time of a push is the last that is sent: each of the others would take as long.
+   */
   async #sendChunks(
     chunks: readonly (readonly QueuedItem[])[],
-    results: Map<QueuedItem, PushResult>,
     options: PushOptions<Tx> | undefined,
-  ): Promise<unknown> {
-    for (const chunk of chunks) {
-      try {
-        const answers = await this.#send(chunk, options);
-        for (const [i, item] of chunk.entries()) results.set(item, answers[i] ?? { status: "unknown" });
-      } catch (error) {
-        return error;
-      }
+  ): Promise<ReadonlyMap<QueuedItem, unknown>> {
+    const failures = new Map<QueuedItem, unknown>();
+    for (const [n, chunk] of chunks.entries()) {
+      const away = await this.#sendChunk(chunk, failures, options);
+      if (away === undefined) continue;
+      for (const item of chunks.slice(n + 1).flat()) failures.set(item, away.error);
+      break;
     }
-    return undefined;
+    return failures;
+  }
+
+  /** What those that are not sent any more are told; undefined when the store is there. */
+  async #sendChunk(
+    chunk: readonly QueuedItem[],
+    failures: Map<QueuedItem, unknown>,
+    options: PushOptions<Tx> | undefined,
+  ): Promise<Readonly<{ error: unknown }> | undefined> {
+    let away: Readonly<{ error: unknown }> | undefined;
+    try {
+      const answers = await this.#send(chunk, options);
+      for (const [i, item] of chunk.entries()) {
+        const error = this.#engine.pushing.errorOf(answers[i]);
+        if (error === undefined) continue;
+        failures.set(item, error);
+        if (error.retryable) away ??= { error: notSent(error) };
+      }
+    } catch (error) {
+      for (const item of chunk) failures.set(item, error);
+      away = { error: notSent(error) };
+    }
+    return away;
   }
 
   /** A job of one queue under a lease; undefined when none came within `wait`. */
@@ -345,8 +365,12 @@ function unsentOf(job: NewJob): UnsentJob {
   );
 }
 
-function failedOf(result: PushResult | undefined, failure: unknown): unknown {
-  return result === undefined ? failure : undefined;
+/** For jobs of a batch whose turn did not come. A signal's reason stays what it is. */
+function notSent(cause: unknown): unknown {
+  if (!isJobferryError(cause)) return cause;
+  const { code, message, retryable } = cause;
+  const text = `The job was not sent, because the store did not take those before it: ${message}`;
+  return new JobferryError(code, text, { cause, retryable });
 }
 
 function chunked(
