@@ -1,6 +1,14 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
 import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
-import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
+import {
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSignal,
+  parseDuration,
+  sleep,
+  type Duration,
+} from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
@@ -111,10 +119,10 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     if (opening !== undefined) await opening;
     checkPushOptions(options);
     const unsent = unsentOf(job);
-    const checking = UnsentJob.checkSchema(unsent);
-    if (checking !== undefined) await checking;
+    const checking = this.#engine.pushing.check(unsent);
+    const checked = checking === undefined ? undefined : await checking;
     this.#checkTransaction(options);
-    const item = this.#engine.pushing.item(unsent, delay);
+    const item = this.#engine.pushing.item(unsent, delay, checked);
     UnsentJob.freeze(unsent, item.createdAt);
     const [result] = await this.#send([item], options);
     const error = this.#engine.pushing.errorOf(result);
@@ -145,8 +153,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     this.#checkTransaction(options);
     const all = iterated(jobs);
     const unsent = all.map(unsentOf);
-    for (const job of unsent) await UnsentJob.checkSchema(job);
-    const items = unsent.map((job) => this.#engine.pushing.item(job, delay));
+    const items: QueuedItem[] = [];
+    for (const job of unsent) {
+      // Each item is made as soon as its payload is checked: the caller may change it while the next one is.
+      const checking = this.#engine.pushing.check(job);
+      items.push(this.#engine.pushing.item(job, delay, checking === undefined ? undefined : await checking));
+    }
     for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
     const results = new Map<QueuedItem, PushResult>();
     const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);
@@ -211,8 +223,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     const deadline = clock.monotonic() + call.waitMs;
     for (let waitMs = call.waitMs; ; waitMs = Math.max(0, deadline - clock.monotonic())) {
       if (call.signal?.aborted) return [];
-      const { taken, died, unreadable } = await this.#engine.reserve({ ...call, waitMs });
-      if (taken.length > 0 || (died.length === 0 && unreadable === 0) || closing.aborted) return taken;
+      const { taken, died, unreadable, bounced } = await this.#engine.reserve({ ...call, waitMs });
+      if (taken.length > 0 || closing.aborted) return taken;
+      if (died.length > 0 || unreadable > 0) continue;
+      const left = deadline - clock.monotonic();
+      if (bounced === 0 || left <= 0) return taken;
+      await sleep(clock, Math.min(BOUNCE_PAUSE_MS, left), call.signal);
     }
   }
 
@@ -306,6 +322,8 @@ export function engineOf(queue: Queue): Engine {
   return Queue.engineOf(queue);
 }
 
+/** Before a store is asked again that has just given jobs which this process had to put back into it. */
+const BOUNCE_PAUSE_MS = 250;
 const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {

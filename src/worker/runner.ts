@@ -153,10 +153,11 @@ export class Runner implements FetchHost {
     return this.#slots.idle;
   }
 
-  accept(taken: readonly Taken[], died: readonly StoredJob[]): void {
+  accept(taken: readonly Taken[], died: readonly StoredJob[]): boolean {
     if (died.length > 0) this.#reporter.died(died);
-    this.#slots.accept(taken);
+    const keeps = this.#slots.accept(taken);
     this.#watch.watch();
+    return keeps || died.length > 0;
   }
 
   async foundNothing(): Promise<void> {

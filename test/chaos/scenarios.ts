@@ -103,7 +103,16 @@ const BUILDERS = {
     ...disturbed,
     name: "SIGKILL and restart of the server",
     seconds,
+    unseenSeconds: 11,
     faults: ({ store, signal }) => every(2_500, signal, () => store.killServer()),
+  }),
+
+  /** SIGKILL of the primary, and another one in its place, during push, run and acknowledgement. */
+  failOver: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGKILL of the primary and fail-over",
+    seconds,
+    faults: ({ store, signal }) => every(2_500, signal, () => groupOf(store)()),
   }),
 
   /** SIGSTOP of the server for longer than the leases. */
@@ -167,6 +176,11 @@ function wayOf({ way }: StoreFaults): Way {
   return way;
 }
 
+function groupOf({ failOver }: StoreFaults): () => Promise<void> {
+  if (failOver === undefined) throw new Error("This store has no other server to fail over to.");
+  return failOver;
+}
+
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
   const offsets = [HOUR_MS, 0, -HOUR_MS, 0];
   let next = 0;
@@ -182,14 +196,15 @@ const ON_PROCESSES: readonly Name[] = [
   ...(["killedWorkers", "killedProducers", "frozenWorkers", "clockSteps", "poison", "restarts"] as const),
 ];
 /** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
-const ON_GROUPS_OF_SERVERS: readonly Name[] = ["killedServer", "frozenServer"];
+const ON_GROUPS_OF_SERVERS: readonly Name[] = ["failOver", "killedServer", "frozenServer"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
 
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
   if (scheme === "sqlite") return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
-  return scheme === "postgres" ? NAMES : NAMES.filter((name) => name !== "soak");
+  const names = NAMES.filter((name) => name !== "failOver");
+  return scheme === "postgres" ? names : names.filter((name) => name !== "soak");
 }
 
 /** Beside a soak no other scenario takes longer: what it finds it finds by then, and growth shows only with time. */

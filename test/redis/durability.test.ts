@@ -2,12 +2,8 @@ import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
 import { redisCapabilities, redisDriver } from "../../src/drivers/redis/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
-import { openError, queueOn, rejection } from "./stage.ts";
-
-const NONE = { count: 0, ageMs: Infinity };
-const context = { clock: systemClock, logger: silentLogger, retention: { completed: NONE, failed: NONE } };
+import { CONTEXT, openError, queueOn, rejection } from "./stage.ts";
 
 describe.runIf(await isServerAvailable("redis"))("durability", () => {
   it("is what the server is set up for, and all else is as the capability table says", async () => {
@@ -18,7 +14,7 @@ describe.runIf(await isServerAvailable("redis"))("durability", () => {
     ] as const) {
       await using server = await startServer("redis", { args });
       const driver = redisDriver({ url: server.url });
-      expect(await driver.open(context)).toEqual(redisCapabilities(level, 1));
+      expect(await driver.open(CONTEXT)).toEqual(redisCapabilities(level, 1));
       await driver.close();
     }
   });

@@ -2,7 +2,24 @@ import { randomUUID } from "node:crypto";
 import { createJob, type JobferryError, type Queue, Worker } from "jobferry";
 import { redisQueue, type RedisClient, type RedisQueueOptions } from "jobferry/redis";
 import { isJobferryError } from "../../src/errors/index.ts";
-import { silentLogger } from "../../src/runtime/index.ts";
+import type { DriverContext, PushItem } from "../../src/contract/index.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+
+const NONE = { count: 0, ageMs: Infinity };
+/** Of a driver without a queue around it. */
+export const CONTEXT: DriverContext = {
+  clock: systemClock,
+  logger: silentLogger,
+  retention: { completed: NONE, failed: NONE },
+};
+
+export function itemOf(id: string): PushItem {
+  const bytes = Buffer.from(id);
+  return {
+    ...{ id, sequence: undefined, queue: "default", name: "default", priority: 0, tags: {}, delayMs: 0 },
+    ...{ runAt: undefined, maxLosses: 3, createdAt: Date.now(), envelope: bytes, payload: bytes },
+  };
+}
 
 /** A queue under a prefix of its own, closed when the test leaves its block. */
 export function queueOn(target: string | RedisClient, options: RedisQueueOptions = {}): Queue & AsyncDisposable {
