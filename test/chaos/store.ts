@@ -45,7 +45,12 @@ function noServer(): never {
 }
 
 /** Of a store without a server. */
-export const NO_SERVER: StoreFaults = { killServer: noServer, freezeServer: noServer, failOver: undefined, way: undefined };
+export const NO_SERVER: StoreFaults = {
+  killServer: noServer,
+  freezeServer: noServer,
+  failOver: undefined,
+  way: undefined,
+};
 
 /** Writes down when a fault began and ended, so that the checker knows whom it excuses. */
 export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {

@@ -39,7 +39,8 @@ export class Durable {
     const command = this.#fsync ? ["WAITAOF", "1", replicas, timeout] : ["WAIT", replicas, timeout];
     const confirmed = await this.#store.sendTo(node, command, connection);
     // A connection that has written nothing waits for nothing: it must be the one on which the push went.
-    const isSame = connection.losses === losses && (await this.#store.nodeFor(route, connection))?.identity === node.identity;
+    const isSame =
+      connection.losses === losses && (await this.#store.nodeFor(route, connection))?.identity === node.identity;
     if (!isSame || !this.#isEnough(confirmed)) throw this.#unconfirmed();
     return reply;
   }

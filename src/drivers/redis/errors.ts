@@ -124,8 +124,7 @@ export function classify(error: unknown, shown: string): ErrorClass {
   }
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
     return denied("The server refused the user name or password. Correct them.")();
-  if (REDIRECTED.test(text))
-    return unavailable("The cluster is changing: no node takes the command at the moment.")();
+  if (REDIRECTED.test(text)) return unavailable("The cluster is changing: no node takes the command at the moment.")();
   if (CONNECTION.test(text)) {
     const reason = /\b(E[A-Z_]{4,})\b/.exec(text)?.[1];
     return {
