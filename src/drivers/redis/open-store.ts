@@ -175,6 +175,6 @@ function durabilityOf(
   const how =
     kind === "cluster"
       ? "Set appendfsync to always on its nodes."
-      : "Set appendonly to yes, and appendfsync to always where the server is older than Redis 7.2.";
+      : "Set appendonly to yes and appendfsync to everysec or always; only always where the server is older than Redis 7.2.";
   throw new UnsupportedError("durability", `durability "power" was asked for, which this server cannot give. ${how}`);
 }

@@ -199,8 +199,10 @@ export class IoredisConnection implements RedisConnection {
     client.off("node error", this.#onLoss);
     client.off("connect", this.#onConnect);
     client.off("ready", this.#onReady);
-    if (this.#own) client.disconnect();
-    else client.off("error", this.#onError);
+    if (!this.#own) return void client.off("error", this.#onError);
+    // A cluster client that is ended while it asks for the slots goes on asking for ever. So it asks no more.
+    if (this.kind === "cluster") Object.assign(client, { refreshSlotsCache: () => undefined });
+    client.disconnect();
   }
 }
 
