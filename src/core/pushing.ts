@@ -8,7 +8,14 @@ import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
 import type { Draft } from "./draft.ts";
 import { UnsentJob } from "./new-job.ts";
-import { boundPayloadSize, copyPayload, encodeText, immutablePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
+import {
+  boundPayloadSize,
+  copyPayload,
+  encodeText,
+  immutablePayload,
+  kindOfPayload,
+  type PayloadKind,
+} from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
