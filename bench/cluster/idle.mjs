@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createCluster, DistributedQueue } from "../../dist/entry/index.js";
 import { openStore, sleep } from "./stores.mjs";
 
-const WINDOW_MS = 10_000;
-const SETTLE_MS = 5_000;
+const WINDOW_MS = 8_000;
+const SETTLE_MS = 4_000;
 
 /** What an idle cluster costs its store: requests and bytes a second, of nodes with default times that have no jobs. */
 export async function idle(kind, sizes = [3, 10, 50]) {

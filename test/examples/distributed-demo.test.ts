@@ -1,42 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { endOf, startDemo } from "./distributed-run.ts";
 import { inEmptyFolder, runFile } from "./run-example.ts";
 
 const MAIN = "demo/distributed/main.ts";
-const file = fileURLToPath(new URL(`../../${MAIN}`, import.meta.url));
-
-/** A run whose scratch folders lie in `folder`, so that what is left behind shows. */
-function start(folder: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", file, ...args], {
-    cwd: folder,
-    env: { ...process.env, TMPDIR: folder, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
-  return { child, output: () => output };
-}
 
 async function until(holds: () => boolean, what: () => string): Promise<void> {
   for (const end = Date.now() + 60_000; !holds(); await new Promise((resolve) => setTimeout(resolve, 20)))
     if (Date.now() > end) throw new Error(`not in time: ${what()}`);
 }
 
-async function ended(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, "close");
-  return child.exitCode;
-}
-
 describe("distributed demo", () => {
   it("on SQLite: the leader is killed, another one comes, and every job is proven", async () => {
     await inEmptyFolder(async (folder) => {
-      const { child, output } = start(folder, ["--cluster", "sqlite", "--nodes", "3", "--jobs", "600"]);
-      expect(await ended(child), output()).toBe(0);
+      const { child, output } = startDemo(folder, ["--cluster", "sqlite", "--nodes", "3", "--jobs", "600"]);
+      expect(await endOf(child), output()).toBe(0);
       expect(output()).toMatch(/Killed node-\d \(process \d+\) with SIGKILL\. It led with term \d+\./);
       expect(output()).toMatch(/node-\d leads \d+ ms later, with term \d+\./);
       expect(output()).toContain("600 jobs pushed, 600 completed, each once and with the right result; 0 lost.");
@@ -61,10 +41,10 @@ describe("distributed demo", () => {
 
   it("leaves nothing behind when it is interrupted", async () => {
     await inEmptyFolder(async (folder) => {
-      const { child, output } = start(folder, ["--cluster", "sqlite", "--jobs", "20000"]);
+      const { child, output } = startDemo(folder, ["--cluster", "sqlite", "--jobs", "20000"]);
       await until(() => output().includes("jobs |"), output);
       child.kill("SIGINT");
-      expect(await ended(child), output()).toBe(130);
+      expect(await endOf(child), output()).toBe(130);
       expect(readdirSync(folder)).toEqual([]);
     });
   });
@@ -85,17 +65,17 @@ describe("one node by its environment", () => {
         ELECTION_TIMEOUT: "1s",
         WORK_MS: "1",
       };
-      const first = start(folder, [], { ...env, NODE_ID: "one", PUSH_PER_SECOND: "50" });
+      const first = startDemo(folder, [], { ...env, NODE_ID: "one", PUSH_PER_SECOND: "50" });
       await until(() => first.output().includes("one leads now"), first.output);
-      const second = start(folder, [], { ...env, NODE_ID: "two" });
+      const second = startDemo(folder, [], { ...env, NODE_ID: "two" });
       await until(() => second.output().includes("two joined the sqlite cluster jobferry-demo"), second.output);
       await until(() => /two node: \d of 4 slots active, [1-9]\d* done; 2 nodes/.test(second.output()), second.output);
       first.child.kill("SIGTERM");
       await until(() => second.output().includes("two leads now"), second.output);
-      expect(await ended(first.child), first.output()).toBe(0);
+      expect(await endOf(first.child), first.output()).toBe(0);
       expect(first.output()).toContain("one stopped");
       second.child.kill("SIGTERM");
-      expect(await ended(second.child), second.output()).toBe(0);
+      expect(await endOf(second.child), second.output()).toBe(0);
     });
   });
 
@@ -104,8 +84,8 @@ describe("one node by its environment", () => {
     [{ CLUSTER_TYPE: "memory", WORKER_COUNT: "many" }, 'WORKER_COUNT is "many"; it must be a whole number.'],
     [{ CLUSTER_TYPE: "memory", ELECTION_TIMEOUT: "soon" }, "ELECTION_TIMEOUT"],
   ])("refuses %j", async (env, message) => {
-    const { child, output } = start(tmpdir(), [], env);
-    expect(await ended(child)).toBe(1);
+    const { child, output } = startDemo(tmpdir(), [], env);
+    expect(await endOf(child)).toBe(1);
     expect(output()).toContain(message);
   });
 });
