@@ -4,9 +4,7 @@ import { Deferred } from "../../../src/runtime/index.ts";
 
 type Flight = Readonly<{ items: readonly number[]; land: Deferred<readonly string[]> }>;
 
-function laneWith(
-  limits: LaneLimits,
-): Readonly<{ lane: Lane<number, string>; flights: Flight[] }> {
+function laneWith(limits: LaneLimits): Readonly<{ lane: Lane<number, string>; flights: Flight[] }> {
   const flights: Flight[] = [];
   const lane = new Lane<number, string>((items) => {
     const land = new Deferred<readonly string[]>();
