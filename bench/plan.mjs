@@ -1,6 +1,9 @@
 import { memoryCopy, memoryReference, sqlite } from "./peers/jobferry.mjs";
 
-/** What is measured on each backend: peers, cases with their sizes, targets as ratios inside one run. */
+/**
+ * What is measured on each backend: peers, cases with their sizes, targets as ratios inside one run. `durability`: what a confirmed push survives at
+ * the settings of the server, which are the same for all peers.
+ */
 
 const memoryPeers = async () => {
   const { asyncPriorityQueue, fastqPromise, pQueue } = await import("./peers/memory.mjs");
@@ -28,9 +31,15 @@ const rabbitmqPeers = async () => {
   return [jobferry, rawClient];
 };
 
+/** Eight worker processes of ten slots on one queue. */
+const EIGHT = { run: "processes", workers: 8, concurrency: 10 };
+
+const ours = (name) => name.startsWith("jobferry");
+
 const rabbitmqPlan = (server) => ({
   peers: rabbitmqPeers,
   server,
+  durability: "serverCrash",
   repeats: 3,
   cases: {
     single: { run: "single", count: 1_000 },
@@ -39,7 +48,10 @@ const rabbitmqPlan = (server) => ({
     "cycle.c100": { run: "cycle", count: 20_000, concurrency: 100 },
     "process.c10": { run: "process", count: 20_000, concurrency: 10 },
     "process.c100": { run: "process", count: 20_000, concurrency: 100 },
+    "process.8x10": { ...EIGHT, count: 20_000 },
     latency: { run: "latency", count: 200, unit: "ms" },
+    "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
+    "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
   },
   targets: ["single", "bulk", "cycle.c10", "cycle.c100"].map((name) => ({
     case: name,
@@ -49,13 +61,13 @@ const rabbitmqPlan = (server) => ({
   })),
 });
 
-const ours = (name) => name.startsWith("jobferry");
 const processCases = (count) =>
   Object.fromEntries([1, 10, 100].map((c) => [`process.c${c}`, { run: "process", count: count(c), concurrency: c }]));
 
 export const plan = {
   memory: {
     peers: memoryPeers,
+    durability: "process",
     repeats: 5,
     cases: {
       single: { run: "single", count: 100_000 },
@@ -80,6 +92,7 @@ export const plan = {
   },
   sqlite: {
     peers: sqlitePeers,
+    durability: "serverCrash",
     repeats: 3,
     cases: {
       single: { run: "single", count: 20_000 },
@@ -103,6 +116,7 @@ export const plan = {
   },
   redis: {
     peers: redisPeers,
+    durability: "process",
     repeats: 3,
     cases: {
       single: { run: "single", count: 5_000 },
@@ -116,6 +130,7 @@ export const plan = {
         concurrency: 100,
         counts: { bullmq: 20_000, "bee-queue": 20_000 },
       },
+      "process.8x10": { ...EIGHT, count: 50_000, counts: { bullmq: 20_000, "bee-queue": 20_000 } },
       latency: { run: "latency", count: 300, unit: "ms", only: (name) => name !== "raw Lua loop" },
       "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
       "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
@@ -136,6 +151,7 @@ export const plan = {
   postgres: {
     peers: postgresPeers,
     server: "postgres",
+    durability: "power",
     repeats: 3,
     cases: {
       single: { run: "single", count: 2_000 },
@@ -165,6 +181,7 @@ export const plan = {
         only: (name) => ["jobferry", "graphile-worker tuned", "bullmq on PostgreSQL"].includes(name),
         counts: { "bullmq on PostgreSQL": 100 },
       },
+      "process.8x10": { ...EIGHT, count: 30_000, counts: { "pg-boss fetch loop": 5_000 } },
       "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
       "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
     },

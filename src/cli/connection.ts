@@ -63,7 +63,7 @@ export function sqlitePath(url: string): string | undefined {
   return path === ":memory:" ? undefined : path;
 }
 
-function checkExists(url: string, options: string): void {
+export function checkExists(url: string, options: string): void {
   const path = sqlitePath(url);
   if (path === undefined || path === "" || existsSync(path)) return;
   throw new JobferryError(
@@ -93,7 +93,7 @@ function placed(error: unknown, url: string, terminal: Terminal): unknown {
 }
 
 /** Warnings and errors of the library, without secrets, beside our own. */
-function loggerOn(terminal: Terminal): Logger {
+export function loggerOn(terminal: Terminal): Logger {
   const warn = (fields: object, message: string): void => terminal.warn(message, { ...fields });
   return { debug: () => undefined, info: () => undefined, warn, error: warn };
 }

@@ -5,6 +5,7 @@ import { type AddCommand, Cli, type GlobalOptions } from "./cli.ts";
 import { CliError } from "./cli-error.ts";
 import { addBench } from "./commands/bench.ts";
 import { addClear } from "./commands/clear.ts";
+import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addFailed } from "./commands/failed.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand
   ["Jobs:", [addPush, addWork, addJobs]],
   ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
   ["Queues:", [addStats, addPause, addResume, addClear]],
+  ["Clusters:", [addCluster]],
   ["Tools:", [addTop, addMigrate, addDoctor, addBench, addCompletion]],
 ];
 

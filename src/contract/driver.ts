@@ -134,5 +134,6 @@ export interface Driver<in Tx = never> {
   readonly records?: RecordStore | undefined;
   /** Only without `records`. */
   readonly deadLetters?: DeadLetters | undefined;
+  /** On the driver's own settings. Whoever uses it opens and closes it; the driver does neither. */
   readonly coordination?: CoordinationStore | undefined;
 }

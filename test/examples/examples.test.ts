@@ -50,6 +50,7 @@ const printed: Readonly<Record<string, readonly string[]>> = {
     ...["node-2 leads, its term is a number: true", "tidying up", "leader: node-2", "nodes: node-2"],
     "node-2 leads no more: SHUTDOWN",
   ],
+  "distributed-node.ts": ["{ page: 1 }", "leads: true, online: 1"],
   "broadcast.ts": ["shop { changed: 7 }", "shop { changed: 8 }"],
   "timeouts.ts": ["slow TIMEOUT"],
   "graceful-shutdown.ts": ["stopped: signal", "reserved 0, nothing lost: true"],

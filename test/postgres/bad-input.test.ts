@@ -143,6 +143,25 @@ describe.runIf(server !== undefined)("postgres: a server that refuses", async ()
     await database.query(`DROP ROLE ${strict}`);
   });
 
+  test("a database whose encoding cannot hold every text", async () => {
+    const name = `latin_${process.pid}`;
+    await database.query(`CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    const error = await failure(() => opened(url.replace(/[^/]+$/, name)));
+    expect(error).toMatchObject({ code: "UNSUPPORTED", retryable: false });
+    expect(error.message).toContain("UTF8");
+    await database.query(`DROP DATABASE ${name}`);
+  });
+
+  test("a pool that asks for binary results, which the driver cannot read", async () => {
+    const binary = { connectionString: url, binary: true }; // a property that its types do not know
+    const client = new pg.Pool(binary);
+    client.on("error", () => undefined);
+    const error = await failure(() => opened({ client }));
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", retryable: false });
+    expect(error.message).toContain("binary");
+    await client.end();
+  });
+
   test("a payload over the limit is refused before it is sent", async () => {
     const queue = await postgresQueue(url, { schema: "sizes" }).open();
     const before = await database.query("SELECT last_value, is_called FROM sizes.places");

@@ -2,16 +2,10 @@ import { randomUUID } from "node:crypto";
 import { createJob, type JobferryError, type Queue, Worker } from "jobferry";
 import { redisQueue, type RedisClient, type RedisQueueOptions } from "jobferry/redis";
 import { isJobferryError } from "../../src/errors/index.ts";
-import type { DriverContext, PushItem } from "../../src/contract/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import type { PushItem } from "../../src/contract/index.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
 
-const NONE = { count: 0, ageMs: Infinity };
-/** Of a driver without a queue around it. */
-export const CONTEXT: DriverContext = {
-  clock: systemClock,
-  logger: silentLogger,
-  retention: { completed: NONE, failed: NONE },
-};
+export { CONTEXT } from "./context.ts";
 
 export function itemOf(id: string): PushItem {
   const bytes = Buffer.from(id);

@@ -1,13 +1,14 @@
 import { JobferryError } from "../../errors/index.ts";
 import type { PostgresClient } from "./client.ts";
 import type { Connections } from "./connections.ts";
+import { coordination } from "./coordination-schema.ts";
 import { patiently } from "./long-calls.ts";
 import { functions } from "./functions/index.ts";
 import { LAYOUT_VERSION, tables } from "./schema.ts";
 import { literal, quoted } from "./text.ts";
 
 /** One text per layout version, each from the one before. */
-const MIGRATIONS: readonly ((s: string) => string)[] = [(s) => tables(s) + functions(s)];
+const MIGRATIONS: readonly ((s: string) => string)[] = [(s) => tables(s) + functions(s), coordination];
 
 /** What there is: `undefined` where the schema has none of our tables. */
 export type Layout = Readonly<{ schemaExists: boolean; version: number | undefined }>;

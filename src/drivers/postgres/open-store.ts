@@ -221,6 +221,6 @@ export function capabilitiesOf({
     records: true,
     failedJobs: true,
     transactions: true,
-    coordination: false,
+    coordination: true,
   };
 }

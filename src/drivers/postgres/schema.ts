@@ -1,7 +1,7 @@
 import { literal } from "./text.ts";
 
 /** Of the layout below, its functions included. Rises with every migration. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 export const DEFAULT_SCHEMA = "jobferry";
 
 /** `jobs.state`. The numbers are in the partial indexes and functions: never change them. */

@@ -125,7 +125,7 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   return OpenStore.make(store, redisCapabilities(durability.level, count), durable);
 }
 
-function notOpened({ lastError }: RedisConnection, settings: Settings): Error {
+export function notOpened({ lastError }: RedisConnection, settings: Settings): Error {
   const silent = `${shownAddress(settings)} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
   if (lastError !== undefined) return opening(lastError, settings, silent);
   return new JobferryError("UNAVAILABLE", silent + tlsHint(settings), { retryable: true });
@@ -175,6 +175,6 @@ function durabilityOf(
   const how =
     kind === "cluster"
       ? "Set appendfsync to always on its nodes."
-      : "Set appendonly to yes, and appendfsync to always where the server is older than Redis 7.2.";
+      : "Set appendonly to yes and appendfsync to everysec or always; only always where the server is older than Redis 7.2.";
   throw new UnsupportedError("durability", `durability "power" was asked for, which this server cannot give. ${how}`);
 }

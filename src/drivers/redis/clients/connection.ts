@@ -10,6 +10,8 @@ export interface RedisConnection {
   send(args: readonly Argument[], key: string): Promise<unknown>;
   /** Another connection with the same settings, opened. It is ours to close, and it is closed with this one while it opens. */
   duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection>;
+  /** Messages of a channel, for as long as this connection is open; after a loss they come again by themselves. Only on a duplicate: it can send nothing else any more. */
+  subscribe(channel: string, told: (message: string) => void): Promise<void>;
   /** Rises when the connection was lost: what was sent before may have been sent again by the client. */
   readonly losses: number;
   /** Rises with each answer: a connection on which it stands still is perhaps only half there. */

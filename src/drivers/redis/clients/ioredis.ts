@@ -44,7 +44,8 @@ type Client = Readonly<{
   duplicate(first?: unknown, second?: unknown): IoredisClient;
   connect(): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
-  on(event: string, listener: (error: unknown) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: (first: unknown, second?: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
   /** Of a cluster: `host:port` of the primary and its replicas by slot. */
   slots?: readonly (readonly string[] | undefined)[];
@@ -148,6 +149,11 @@ export class IoredisConnection implements RedisConnection {
     return connection;
   }
 
+  async subscribe(channel: string, told: (message: string) => void): Promise<void> {
+    this.#client.on("message", (_channel, message) => told(String(message)));
+    await this.#client.subscribe(channel);
+  }
+
   async ready(): Promise<void> {
     const { status } = this.#client;
     if (status === "ready") return;
@@ -193,8 +199,10 @@ export class IoredisConnection implements RedisConnection {
     client.off("node error", this.#onLoss);
     client.off("connect", this.#onConnect);
     client.off("ready", this.#onReady);
-    if (this.#own) client.disconnect();
-    else client.off("error", this.#onError);
+    if (!this.#own) return void client.off("error", this.#onError);
+    // A cluster client that is ended while it asks for the slots goes on asking for ever. So it asks no more.
+    if (this.kind === "cluster") Object.assign(client, { refreshSlotsCache: () => undefined });
+    client.disconnect();
   }
 }
 

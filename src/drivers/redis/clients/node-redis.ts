@@ -45,6 +45,7 @@ type Client = Readonly<{
   duplicate(overrides?: object): NodeRedisClient;
   connect(): Promise<unknown>;
   destroy(): unknown;
+  subscribe(channel: string, told: (message: string) => void): Promise<unknown>;
   on(event: string, listener: (error: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
 }>;
@@ -161,6 +162,10 @@ export class NodeRedisConnection implements RedisConnection {
       this.#opening.delete(connection);
     }
     return connection;
+  }
+
+  async subscribe(channel: string, told: (message: string) => void): Promise<void> {
+    await this.#client.subscribe(channel, told);
   }
 
   async ready(): Promise<void> {

@@ -6,7 +6,7 @@ const NOTHING = "\\0".repeat(20);
  * were there already, from 1. An item brings its record from `maxLosses` on; what stands before that is put there here. Lua costs more than
  * the commands do, and each string the time of a hash over all of it, so there is little of both for a job without priority and delay.
  */
-export const PUSH = `
+export const PUSH: string = `
 local packed, pos, n = ARGV[3], 1, 0
 local unpackStruct, size = struct.unpack, #ARGV[3]
 local queues, ids, tails, specials = {}, {}, {}, {}
@@ -118,7 +118,7 @@ return answers or {}
  * One job without priority and delay, for producers that push one by one: half the time of the script above. It needs nothing of the prelude.
  * ARGV: tag, now, id, record from `maxLosses` on, queue. Answers as above.
  */
-export const PUSH_ONE = `
+export const PUSH_ONE: string = `
 local call, format = redis.call, string.format
 local tag, id, queue = ARGV[1], ARGV[3], ARGV[5]
 local now = ARGV[2]
