@@ -160,7 +160,7 @@ async function act(
   if (clockFile !== undefined) setWallClock(highest);
 }
 
-async function drained(queue: Queue, seconds: number): Promise<boolean> {
+export async function drained(queue: Queue, seconds: number): Promise<boolean> {
   const end = performance.now() + seconds * 1_000;
   let emptyLooks = 0;
   while (performance.now() < end) {
@@ -173,7 +173,7 @@ async function drained(queue: Queue, seconds: number): Promise<boolean> {
   return false;
 }
 
-async function contentsOf(queue: Queue): Promise<Contents> {
+export async function contentsOf(queue: Queue): Promise<Contents> {
   const jobs = new Map<string, Remains>();
   let cursor: string | undefined;
   do {
