@@ -167,9 +167,9 @@ async function act(
   if (clockFile !== undefined) setWallClock(highest);
 }
 
-async function drained(
+export async function drained(
   queue: Queue,
-  { drainSeconds = DRAIN_SECONDS, unseenSeconds = BLIND_SECONDS }: Scenario,
+  { drainSeconds = DRAIN_SECONDS, unseenSeconds = BLIND_SECONDS }: Pick<Scenario, "drainSeconds" | "unseenSeconds">,
 ): Promise<boolean> {
   const end = performance.now() + drainSeconds * 1_000;
   let emptySince: number | undefined;
@@ -187,7 +187,7 @@ async function drained(
   return false;
 }
 
-async function contentsOf(queue: Queue): Promise<Contents> {
+export async function contentsOf(queue: Queue): Promise<Contents> {
   const jobs = new Map<string, Remains>();
   let cursor: string | undefined;
   do {
