@@ -30,7 +30,7 @@ export function rabbitmqFor(url: string): Driver {
     (opening ??= driver.open({
       ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
     }));
-  return rabbitmqDriver({ url: server.href, prefix }, { driver: driver as Driver, open });
+  return rabbitmqDriver({ url: server.href, prefix, connectTimeout: "30s" }, { driver: driver as Driver, open });
 }
 
 export async function rabbitmqStore(server: ServerName, folder: string, running?: RunningServer): Promise<Store> {
