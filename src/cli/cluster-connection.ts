@@ -19,7 +19,7 @@ export async function withCluster(
     throw new JobferryError("INVALID_ARGUMENT", "A cluster in memory is inside one process: nobody else can see it.");
   const node = { nodeId: `cli-${hostname()}-${process.pid}`, name, logger: loggerOn(cli.terminal) };
   const cluster = await createCluster(target, { ...node, ...(prefix === undefined ? {} : { prefix }) });
-  checkExists(target);
+  checkExists(target, "--url (or JOBFERRY_URL)");
   await using observer = await ClusterObserver.open(cluster);
   await use(observer);
 }

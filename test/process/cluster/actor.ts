@@ -90,6 +90,11 @@ process.on("message", (message) => {
   });
 });
 
-await cluster.start();
+try {
+  await cluster.start();
+} catch (error) {
+  tell({ kind: "not started", code: String(error) });
+  throw error;
+}
 tell({ kind: "joined" });
 await { leads, locks, hears }[part as "leads" | "locks" | "hears"]();
