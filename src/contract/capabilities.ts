@@ -1,7 +1,7 @@
 /** `native`: the backend does it. `emulated`: the driver does it with the same result. `unsupported`: asking for it is an UnsupportedError. */
 export type Support = "native" | "emulated" | "unsupported";
 
-/** What a resolved push survives, weakest first: `process` nothing beyond this process, `serverCrash` SIGKILL of whoever stores it, `power` loss of power, `quorum` loss of a minority. */
+/** What a resolved push survives, weakest first: `process` no SIGKILL of the process that stores it (where that is a server, its clients may die), `serverCrash` SIGKILL of whoever stores it, `power` loss of power, `quorum` loss of a minority. */
 export type Durability = "unknown" | "process" | "serverCrash" | "power" | "quorum";
 
 export type CountQuality = "exact" | "approximate" | "none";

@@ -1,5 +1,5 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
-import { JobferryError } from "../errors/index.ts";
+import { isJobferryError, JobferryError } from "../errors/index.ts";
 import { nextTurn, sleep, type Duration } from "../runtime/index.ts";
 import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
@@ -45,11 +45,24 @@ export class Pushing<Tx> {
     this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
   }
 
+  /** By the job's schema. A promise only where that is asynchronous: it brings the payload that was checked, which `item` must be made of. @throws PAYLOAD_INVALID */
+  check(job: UnsentJob): Promise<Readonly<{ value: unknown }>> | undefined {
+    return UnsentJob.checkSchema(job, this.#snapshot);
+  }
+
+  readonly #snapshot = (payload: unknown): unknown =>
+    this.#driver.keeps === "reference" ? payload : copyPayload(kindOfPayload(payload), payload);
+
   /** Does not freeze the job: what is refused here may be mended. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
-  item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
+  item(
+    job: UnsentJob,
+    later: Duration | Date | undefined,
+    checked: Readonly<{ value: unknown }> | undefined,
+  ): QueuedItem {
     const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
-    const { payload, fields } = draft;
+    const { fields } = draft;
+    const payload = checked === undefined ? draft.payload : checked.value;
     const kind = kindOfPayload(payload);
     const holding = this.#driver.keeps ?? "bytes";
     const value = heldValue(holding, kind, payload);
@@ -206,6 +219,7 @@ export class Pushing<Tx> {
   async #sendRepeated(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
     const results = [...(await this.#sendOnce(items))];
     if (!results.some((result) => this.#isRepeatable(result))) return results;
+    const unsure = new Set(results.flatMap((result, i) => (this.#mayBeStored(result) ? [i] : [])));
     const { clock, pushTimeoutMs } = this.#settings;
     const giveUpAt = clock.monotonic() + pushTimeoutMs;
     for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
@@ -213,9 +227,28 @@ export class Pushing<Tx> {
       if (open.length === 0) break;
       if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing)) === "aborted") break;
       const again = await this.#sendOnce(open.map(({ item }) => item));
-      for (const [k, { i }] of open.entries()) results[i] = again[k] ?? { status: "unknown" };
+      for (const [k, { i }] of open.entries()) {
+        const result = again[k] ?? { status: "unknown" };
+        results[i] = unsure.has(i) ? this.#unsure(result) : result;
+        if (this.#mayBeStored(result)) unsure.add(i);
+      }
     }
     return results;
+  }
+
+  /** Whether this answer leaves open what became of the job. What was thrown says so in its message already. */
+  #mayBeStored(result: PushResult | undefined): boolean {
+    if (result === undefined || result.status === "unknown") return true;
+    return result.status === "failed" && isJobferryError(result.error) && result.error.message.endsWith(UNKNOWN_FATE);
+  }
+
+  /** An earlier try may have stored the job, so that this one failed says nothing about it. */
+  #unsure(result: PushResult): PushResult {
+    if (result.status !== "refused" && result.status !== "failed") return result;
+    const { code, message, retryable } = wrapError(this.#driver, result.error, "push");
+    if (message.endsWith(UNKNOWN_FATE)) return result;
+    const error = new JobferryError(code, `${message} ${UNKNOWN_FATE}`, { cause: result.error, retryable });
+    return { status: result.status, error };
   }
 
   #isRepeatable(result: PushResult | undefined): boolean {

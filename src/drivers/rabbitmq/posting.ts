@@ -20,7 +20,7 @@ export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs:
 export const PRIORITY_OFFSET = 4;
 
 /** A delay that waits in the second store comes back this much before its time: the ladder is exact, however late it is brought. */
-const AHEAD_MS = 86_400_000;
+export const AHEAD_MS = 86_400_000;
 
 /** Puts jobs where they belong: makes sure that the place is there and settled, publishes, and waits for the confirm. */
 export class PostOffice {
@@ -56,14 +56,21 @@ export class PostOffice {
       postings.filter(({ to }) => to === "failed"),
       postings.filter((posting) => isAway(posting) && posting.to === "jobs"),
     ];
-    const results = new Map<Posting, Published>();
-    const published = await this.#postHere(here);
-    for (const [i, posting] of here.entries()) results.set(posting, published[i] ?? "unknown");
-    for (const [i, safe] of (await second.fail(failed.map(keptOf("failed")))).entries())
-      results.set(failed[i] as Posting, safe ? "confirmed" : "unknown");
     const delayOf = new Map(later.map(({ parcel, delayMs }) => [parcel.fields.id, delayMs - AHEAD_MS]));
-    const kept = await second.later(later.map(keptOf("delayed")), ({ job }) => delayOf.get(job.id) ?? 0);
-    for (const [i, safe] of kept.entries()) results.set(later[i] as Posting, safe ? "confirmed" : "unknown");
+    const results = new Map<Posting, Published>();
+    // What one store refuses must not hide what the other took.
+    const tell = async (part: readonly Posting[], store: () => Promise<readonly Published[]>): Promise<void> => {
+      const published = await store().catch((error: unknown) => part.map(() => ({ error })));
+      for (const [i, posting] of part.entries()) results.set(posting, published[i] ?? "unknown");
+    };
+    await Promise.all([
+      tell(here, () => this.#postHere(here)),
+      tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrUnknown)),
+      tell(later, async () => {
+        const kept = later.map(keptOf("delayed"));
+        return (await second.later(kept, ({ job }) => delayOf.get(job.id) ?? 0)).map(safeOrUnknown);
+      }),
+    ]);
     return postings.map((posting) => results.get(posting) ?? "unknown");
   }
 
@@ -72,14 +79,32 @@ export class PostOffice {
     const connection = await this.#link.get();
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
-    const places = placesOf(postings);
+    const places = [...placesOf(postings)];
+    const [only] = places;
+    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings);
+    // Each queue by itself: one that is refused or must settle first is nothing to the others.
+    const results = new Map<Posting, Published>();
+    const all = places.map(async ([queue, parts]) => {
+      const mine = postings.filter(({ parcel }) => parcel.fields.queue === queue);
+      const posted = this.#postTo(connection, queue, parts, mine);
+      const published = await posted.catch((error: unknown) => mine.map(() => ({ error })));
+      for (const [i, posting] of mine.entries()) results.set(posting, published[i] ?? "unknown");
+    });
+    await Promise.all(all);
+    return postings.map((posting) => results.get(posting) ?? "unknown");
+  }
+
+  async #postTo(
+    connection: ConfirmConnection,
+    queue: string,
+    parts: ReadonlySet<Part>,
+    postings: readonly Posting[],
+  ): Promise<readonly Published[]> {
     const waits: Promise<void>[] = [];
-    for (const [queue, parts] of places) {
-      for (const part of parts) {
-        await this.#topology.ensure(connection, queue, part);
-        const settling = this.#topology.settled(connection, queue, part);
-        if (settling !== undefined) waits.push(settling);
-      }
+    for (const part of parts) {
+      await this.#topology.ensure(connection, queue, part);
+      const settling = this.#topology.settled(connection, queue, part);
+      if (settling !== undefined) waits.push(settling);
     }
     // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
     if (waits.length > 0) await Promise.all(waits);
@@ -98,6 +123,8 @@ export class PostOffice {
 }
 
 const hasPriorities = ({ server }: ConfirmConnection): boolean => server.major >= 4;
+
+const safeOrUnknown = (isSafe: boolean): Published => (isSafe ? "confirmed" : "unknown");
 
 function keptOf(state: "failed" | "delayed"): (posting: Posting) => KeptJob {
   return ({ parcel }) => ({ job: storedOf(parcel, state, undefined), maxLosses: parcel.fields.maxLosses });

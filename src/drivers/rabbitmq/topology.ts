@@ -52,15 +52,19 @@ export class Topology {
     this.#hasLadder = false;
   }
 
-  /** The names that were ever pushed to. */
-  async queues(connection: Connection): Promise<readonly string[]> {
-    const entries = await this.#readRegistry(connection);
-    return [...new Set(entries.filter(({ part }) => part === "jobs").map(({ queue }) => queue))];
+  /** The queues that were ever pushed to, and what of each is there. */
+  async known(connection: Connection): Promise<ReadonlyMap<string, ReadonlySet<Part>>> {
+    const known = new Map<string, Set<Part>>();
+    for (const { queue, part } of await this.#readRegistry(connection)) {
+      const parts = known.get(queue) ?? new Set();
+      known.set(queue, parts.add(part));
+    }
+    return known;
   }
 
-  async partsOf(connection: Connection, queue: string): Promise<ReadonlySet<Part>> {
-    const entries = await this.#readRegistry(connection);
-    return new Set(entries.filter((entry) => entry.queue === queue).map(({ part }) => part));
+  async queues(connection: Connection): Promise<readonly string[]> {
+    const known = await this.known(connection);
+    return [...known].flatMap(([queue, parts]) => (parts.has("jobs") ? [queue] : []));
   }
 
   async #readRegistry(connection: Connection): Promise<readonly Entry[]> {

@@ -26,6 +26,6 @@ export function redisCapabilities(durability: Durability, partitions: number): C
     records: true,
     failedJobs: true,
     transactions: false,
-    coordination: false,
+    coordination: true,
   };
 }

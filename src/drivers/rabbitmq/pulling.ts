@@ -1,0 +1,30 @@
+import type { Clock } from "../../contract/index.ts";
+import { sleep } from "../../runtime/index.ts";
+import type { Draw } from "./drawing.ts";
+import type { Session } from "./session.ts";
+
+/** How long a pull waits for messages that were counted just before: others may have taken them. */
+const STRAGGLERS_MS = 25;
+
+/**
+ * Takes so many messages that were counted just before. A full draw ends behind our back: nothing more can come, and nothing is acknowledged
+ * before.
+ */
+export async function pull(
+  session: Session,
+  clock: Clock,
+  address: string,
+  count: number,
+  ended: AbortSignal,
+): Promise<Draw> {
+  const draw = await session.drawing.begin(address, count);
+  if (!draw.isFull) {
+    const over = new AbortController();
+    const late = sleep(clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
+    await session.connection.orLost(Promise.race([draw.atLeast(draw.limit), late])).finally(() => over.abort());
+  }
+  const end = draw.end();
+  if (draw.isFull) end.catch(() => undefined);
+  else await end;
+  return draw;
+}
