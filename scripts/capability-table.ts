@@ -6,14 +6,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Capabilities, Driver } from "../src/contract/index.ts";
+import type { Capabilities, CoordinationCapabilities, CoordinationStore, Driver } from "../src/contract/index.ts";
+import { memoryCoordinationStore } from "../src/drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
-import { capabilitiesOf, postgresDriver } from "../src/drivers/postgres/index.ts";
-import { redisCapabilities } from "../src/drivers/redis/index.ts";
+import { capabilitiesOf, postgresCoordinationStore, postgresDriver } from "../src/drivers/postgres/index.ts";
+import { redisCapabilities, redisCoordinationStore } from "../src/drivers/redis/index.ts";
 import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/capabilities.ts";
 import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
-import { sqliteDriver } from "../src/drivers/sqlite/index.ts";
+import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
 const FILE = "docs/capabilities.md";
@@ -79,6 +80,54 @@ const rows: Rows = {
   coordination: [["Coordination store", yesNo]],
 };
 
+/** The same for coordination stores, which declare theirs before they are opened. */
+const coordinationRows: {
+  readonly [K in keyof CoordinationCapabilities]: readonly Row<CoordinationCapabilities[K]>[];
+} = {
+  shared: [["Reached from several processes", yesNo]],
+  consistency: [
+    ["Two never hold one lock", (value) => (value === "linearizable" ? "yes" : "while no fail-over happens")],
+  ],
+  session: [
+    ["Session: shortest, longest time to live", ({ minTtlMs, maxTtlMs }) => `${time(minTtlMs)}, ${time(maxTtlMs)}`],
+    [
+      "A silent session ends at the latest after",
+      ({ endFactor, endLagMs }) => `${endFactor === 1 ? "its time" : `${endFactor} x its time`} + ${time(endLagMs)}`,
+    ],
+  ],
+  watch: [["A watcher is behind for at most", ({ lagMs }) => time(lagMs)]],
+  limits: [
+    ["Largest key, value", ({ keyBytes, valueBytes }) => `${count(keyBytes)} B, ${bytes(valueBytes)}`],
+    [
+      "Largest transaction",
+      ({ operations, transactionBytes }) => `${count(operations)} operations, ${bytes(transactionBytes)}`,
+    ],
+  ],
+};
+
+function coordinationTable(): readonly string[] {
+  const stores: readonly CoordinationStore[] = [
+    memoryCoordinationStore(),
+    sqliteCoordinationStore({ path: "any.db" }),
+    postgresCoordinationStore({ url: "postgres://localhost" }),
+    redisCoordinationStore({ url: "redis://localhost" }),
+  ];
+  const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>
+    coordinationRows[key].map(([title, cell]) =>
+      line([title, ...stores.map(({ capabilities }) => cell(capabilities[key]))]),
+    );
+  return [
+    "## Coordination stores",
+    "",
+    "What locks, leaders, nodes and broadcasts stand on; the coordination suite proves the cells.",
+    "",
+    line(["", ...stores.map(({ name }) => name)]),
+    line(["---", ...stores.map(() => "---")]),
+    ...(Object.keys(coordinationRows) as (keyof CoordinationCapabilities)[]).flatMap((key) => linesFor(key)),
+    "",
+  ];
+}
+
 function statsCell({ pending, delayed, reserved, failed, completed }: Capabilities["stats"]): string {
   const qualities = [pending, delayed, reserved, failed, completed];
   return new Set(qualities).size === 1 ? `all ${pending}` : qualities.join(", ");
@@ -141,6 +190,7 @@ async function table(): Promise<string> {
     line(["---", ...names.map(() => "---")]),
     ...body,
     "",
+    ...coordinationTable(),
   ].join("\n");
 }
 

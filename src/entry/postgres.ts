@@ -1,7 +1,9 @@
+import { Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
 import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
 import {
   migratePostgres as migrateStore,
   POSTGRES_OPTIONS,
+  postgresCoordinationStore,
   postgresDriver,
   type PostgresDriverOptions,
   type PostgresTransaction,
@@ -21,6 +23,8 @@ export type {
 /** `durability` is the least that a resolved push must survive; what the server gives is found when the queue opens. */
 export type PostgresQueueOptions = QueueOptions & PostgresDriverOptions;
 
+/** Of a cluster's store. */
+const CALL_TIMEOUT = "3s";
 const PUBLIC_OPTIONS = [...QUEUE_OPTIONS, ...POSTGRES_OPTIONS];
 
 /**
@@ -35,6 +39,24 @@ export function postgresQueue(
   checkOptions("postgresQueue", given, PUBLIC_OPTIONS);
   const driver = postgresDriver(pick(given, POSTGRES_OPTIONS) as PostgresDriverOptions);
   return new Queue<PostgresTransaction>(driver, pick(given, QUEUE_OPTIONS) as QueueOptions);
+}
+
+export type PostgresClusterOptions = ClusterOptions & PostgresDriverOptions;
+
+/**
+ * A node of a cluster of any number of processes that share a schema of a PostgreSQL server. It may be the schema of a queue; jobs of a
+ * DistributedQueue lie there too, unless it is given another queue.
+ */
+export function postgresCluster(options: PostgresClusterOptions): Cluster {
+  checkOptions("postgresCluster", options, [...CLUSTER_OPTIONS, ...POSTGRES_OPTIONS]);
+  const place = pick(options, POSTGRES_OPTIONS) as PostgresDriverOptions;
+  // A call that takes longer than a session lives is of no use, and its connection is another call's.
+  const store = postgresCoordinationStore({ callTimeout: CALL_TIMEOUT, ...place });
+  const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
+    const queue = new Queue(postgresDriver(place), pick(options, ["clock", "logger"]) as QueueOptions);
+    return { queue: queue as unknown as Queue, isShared: false };
+  };
+  return new Cluster(store, pick(options, CLUSTER_OPTIONS) as ClusterOptions, jobs);
 }
 
 export type PostgresMigration = Readonly<{

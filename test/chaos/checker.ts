@@ -40,7 +40,9 @@ export type Bounds = Readonly<{
   resumeMs: number;
   /** `connection`: a lease ends with its holder's connection. */
   leaseEnds: "deadline" | "connection";
-  /** Where a job is released or moved by a copy, or an end is only sent, a fault can leave it twice (DESIGN 10 counts that apart): most such jobs a fault. */
+  /** Whether an outage can make the store forget claims and ends that it confirmed shortly before, as a fail-over does where replicas are told later. */
+  forgets: boolean;
+  /** Where a job is released or moved by a copy, or an end is only sent or can be forgotten, a fault can leave it twice (DESIGN 10 counts that apart): most such jobs a fault. */
   twicePerFault: number;
   /** Of all leases: how many losses a store may count that nobody had, where `capabilities.attempts` is approximate. */
   falseLosses: number;
@@ -53,8 +55,6 @@ export type Finding = Readonly<{
   apart: readonly Apart[];
 }>;
 
-/** A call that was under way when the store went away can keep those behind it waiting until its driver gives it up. */
-const GIVEN_UP_MS = 5_000;
 /** Grain of the clocks that are compared: the store rounds to milliseconds. */
 const GRAIN_MS = 2;
 
@@ -66,7 +66,7 @@ export function check(lines: readonly Line[], contents: Contents, bounds: Bounds
     checkPresence(job, contents, blame);
     checkContent(job, contents, blame);
     // Two copies of a job know nothing of each other.
-    if (bounds.twicePerFault > 0 && mayBeTwice(job, history)) continue;
+    if (bounds.twicePerFault > 0 && mayBeTwice(job, history, bounds)) continue;
     checkEnds(job, blame);
     checkLeases(job, history, bounds, blame);
     checkTimes(job, history, blame);
@@ -188,18 +188,17 @@ const SETTLED_MS = 2_000;
 
 /**
  * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage, and, when
- * the server itself was killed, two places of a job that waits for its time.
+ * the server itself was killed, two places of a job that waits for its time. Or whether a fail-over may have forgotten a claim or an end.
  */
-function mayBeTwice(job: JobHistory, { faults, outages }: History): boolean {
-  const met = (from: number, until: number): boolean =>
-    outages.some((outage) => outage.from <= until && outage.until >= from);
-  const waited = waitsOf(job);
-  if (
-    outages.some(
-      ({ why, from, until }) => why === "killed" && waited.some((wait) => from <= wait.until && until >= wait.from),
-    )
-  )
-    return true;
+function mayBeTwice(job: JobHistory, { faults, outages }: History, { forgets }: Bounds): boolean {
+  const met = (from: number, until: number, why?: string): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from && (why ?? outage.why) === outage.why);
+  // What can be forgotten is a claim or a renewal, as long as the lease goes on, and its end.
+  if (forgets)
+    return job.leases.some(({ start, answers, endsAt }) =>
+      met(start.claimedAt, (answers.at(-1)?.at ?? endsAt) + SETTLED_MS),
+    );
+  if (waitsOf(job).some(({ from, until }) => met(from, until, "killed"))) return true;
   return job.leases.some(({ start, tries, answers }) =>
     tries.some((one) => {
       const answer = answers.find(({ at, end }) => at >= one.at && end === one.end);
@@ -301,12 +300,14 @@ function slowestResume({ jobs, outages }: History): number {
   return Math.round(Math.max(...waits));
 }
 
-function jobsTwice(history: History, { twicePerFault }: Bounds): Apart {
+function jobsTwice(history: History, bounds: Bounds): Apart {
+  const { twicePerFault } = bounds;
   const twice = [...history.jobs.values()].filter((job) => {
     let again = false;
     const blame = (): void => void (again = true);
     checkEnds(job, blame);
-    return again && mayBeTwice(job, history);
+    if (bounds.forgets) checkLeases(job, history, bounds, blame);
+    return again && mayBeTwice(job, history, bounds);
   });
   const faults = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
   const bound = (faults + history.outages.length) * twicePerFault;
@@ -317,7 +318,7 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   const excused = (name: string, until: number): boolean =>
     faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
   const disturbed = (from: number, until: number): boolean =>
-    outages.some((outage) => outage.from <= until && outage.until + GIVEN_UP_MS >= from);
+    outages.some((outage) => outage.from <= until && outage.until >= from);
   let count = 0;
   for (const { leases } of jobs.values()) {
     for (const [i, lease] of leases.entries()) {
@@ -342,8 +343,22 @@ function takeBacks({ jobs, outages }: History): readonly number[] {
   );
 }
 
+/** Beyond what the others waited: what comes back stands behind the jobs that are ready, and a busy machine has many of these. */
 function slowestTakeBack(history: History): number {
-  return Math.round(Math.max(0, ...takeBacks(history)));
+  const slowest = largest(takeBacks(history));
+  return Math.round(Math.max(0, slowest - largest(firstWaits(history.jobs.values()))));
+}
+
+/** From the push, or the end of its delay, to the first lease. */
+function firstWaits(jobs: Iterable<JobHistory>): readonly number[] {
+  return [...jobs].flatMap(({ pushedAt, pushing, leases: [first] }) =>
+    pushedAt === undefined || first === undefined ? [] : [first.start.at - pushedAt - (pushing?.delayMs ?? 0)],
+  );
+}
+
+/** Of any number: a call takes only so many arguments. */
+function largest(numbers: readonly number[]): number {
+  return numbers.reduce((most, one) => Math.max(most, one), 0);
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */

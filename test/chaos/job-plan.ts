@@ -44,6 +44,7 @@ export const EVERYDAY: Mix = {
   timesOut: 2,
 };
 export const WELL_BEHAVED: Mix = { lingers: 45 };
+export const NOTHING_FAILS: Mix = { lingers: 10, throwsOnce: 6, retries: 4, snoozes: 4 };
 
 /** Of every scenario. */
 export const QUEUES: readonly string[] = ["orders", "mails", "reports"];

@@ -65,7 +65,7 @@ const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
 /** Where nobody can tell what is reserved, nothing must wait for longer than any handler takes. */
 const BLIND_SECONDS = 4;
-/** Generous, because a job that comes back stands behind those that are ready: it finds jobs that nobody looks for. */
+/** Beyond the longest wait of a pushed job, behind which one that comes back stands: it finds jobs that nobody looks for. */
 const TAKE_BACK_MS = 15_000;
 /** The guides' promise: workers go on by themselves within 5 s of the server's return. */
 const RESUME_MS = 5_000;
@@ -128,7 +128,8 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     takeBackMs: Math.round(TAKE_BACK_MS * slowness),
     resumeMs: Math.round(RESUME_MS * slowness),
     leaseEnds: lease.ends,
-    twicePerFault: finish === "sent" || release === "byCopy" ? TWICE_PER_FAULT : 0,
+    forgets: store.forgets === true,
+    twicePerFault: finish === "sent" || release === "byCopy" || store.forgets === true ? TWICE_PER_FAULT : 0,
     falseLosses: attempts === "approximate" ? FALSE_LOSSES : 0,
     atomicBatch: batch.atomic,
   };
@@ -176,9 +177,9 @@ async function act(
   if (clockFile !== undefined) setWallClock(highest);
 }
 
-async function drained(
+export async function drained(
   queue: Queue,
-  { drainSeconds = DRAIN_SECONDS, unseenSeconds = BLIND_SECONDS }: Scenario,
+  { drainSeconds = DRAIN_SECONDS, unseenSeconds = BLIND_SECONDS }: Pick<Scenario, "drainSeconds" | "unseenSeconds">,
 ): Promise<boolean> {
   let end = performance.now() + drainSeconds * 1_000;
   const latest = performance.now() + 3 * drainSeconds * 1_000;
@@ -201,7 +202,7 @@ async function drained(
   return false;
 }
 
-async function contentsOf(queue: Queue): Promise<Contents> {
+export async function contentsOf(queue: Queue): Promise<Contents> {
   const jobs = new Map<string, Remains>();
   let cursor: string | undefined;
   do {

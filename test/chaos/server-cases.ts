@@ -91,3 +91,16 @@ export function onLanes(
     }
   });
 }
+
+const ON_GROUP: readonly (readonly Run[])[] = [[["failOver", 16]], [["frozenServer", 12]]];
+
+/** Several servers of which one is primary, asynchronously replicated: pushes wait for a replica, the rest may be forgotten. */
+export function onGroup(store: string): void {
+  describe(`the servers of ${store}`, () => {
+    const survived = runLanes(store, ON_GROUP);
+    test("SIGKILL of the primary: another one takes over, no push is lost, workers go on", () =>
+      survived("failOver", { "store: failed over": 2, completed: 50 }));
+    test("SIGSTOP of one server after the other, past the leases", () =>
+      survived("frozenServer", { "store: frozen": 1, completed: 50 }));
+  });
+}

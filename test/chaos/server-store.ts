@@ -4,6 +4,7 @@ import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
+import type { Group } from "./redis-groups.ts";
 import type { Store, StoreFaults, Way } from "./store.ts";
 
 export type ServerStoreOptions = Readonly<{
@@ -13,6 +14,8 @@ export type ServerStoreOptions = Readonly<{
   downMs: number;
   /** Whether all clients go to `url`, so that a proxy can stand there. */
   proxied: boolean;
+  /** Where there are several servers of which one is primary. */
+  group?: Group;
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
   /** One that runs already and outlives the store. */
@@ -29,6 +32,7 @@ export async function serverStore({
   options,
   downMs,
   proxied,
+  group,
   suffix = "",
   running: given,
 }: ServerStoreOptions): Promise<Store> {
@@ -38,7 +42,11 @@ export async function serverStore({
   return {
     url: proxy === undefined ? directUrl : directUrl.replace(`:${running.port}`, `:${proxy.port}`),
     directUrl,
-    faults: faultsOf(running, downMs, proxy),
+    faults: {
+      ...faultsOf(running, downMs, proxy, group),
+      failOver: group && (() => group.failOver(running)),
+    },
+    forgets: group !== undefined,
     async close() {
       await proxy?.close();
       if (given === undefined) await running.remove();
@@ -46,7 +54,12 @@ export async function serverStore({
   };
 }
 
-function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undefined): StoreFaults {
+function faultsOf(
+  server: RunningServer,
+  downMs: number,
+  proxy: TcpProxy | undefined,
+  group: Group | undefined,
+): Omit<StoreFaults, "failOver"> {
   let next = 0;
   const victim = (): ServerNode => {
     const node = server.nodes[next % server.nodes.length];
@@ -60,12 +73,14 @@ function faultsOf(server: RunningServer, downMs: number, proxy: TcpProxy | undef
       await node.kill();
       await pause(downMs);
       await node.restart();
+      await group?.isWhole(server);
     },
     async freezeServer(ms) {
       const node = victim();
       await node.pause();
       await pause(ms);
       await node.resume();
+      await group?.isWhole(server);
     },
     way: proxy && wayThrough(proxy),
   };

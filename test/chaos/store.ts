@@ -9,6 +9,8 @@ export type StoreFaults = Readonly<{
   killServer(): Promise<void>;
   /** SIGSTOP, then SIGCONT. */
   freezeServer(ms: number): Promise<void>;
+  /** SIGKILL of the primary; another one takes its place before the killed one is started again. undefined where there is no other. */
+  failOver: (() => Promise<void>) | undefined;
   /** What passes between processes and server; undefined where clients learn other addresses from the servers themselves. */
   way: Way | undefined;
 }>;
@@ -35,6 +37,8 @@ export type Store = Readonly<{
   prepare?: () => Promise<void>;
   /** Where it is known. */
   size?: () => Promise<Size>;
+  /** Whether a fail-over can forget what was confirmed last, pushes excepted. */
+  forgets?: boolean;
   close(): Promise<void>;
 }>;
 
@@ -43,7 +47,12 @@ function noServer(): never {
 }
 
 /** Of a store without a server. */
-export const NO_SERVER: StoreFaults = { killServer: noServer, freezeServer: noServer, way: undefined };
+export const NO_SERVER: StoreFaults = {
+  killServer: noServer,
+  freezeServer: noServer,
+  failOver: undefined,
+  way: undefined,
+};
 
 /** Writes down when a fault began and ended, so that the checker knows whom it excuses. */
 export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
@@ -54,10 +63,11 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
       await fault(...args);
       log.write({ type: "back", why });
     };
-  const { way } = faults;
+  const { way, failOver } = faults;
   return {
     killServer: logged("killed", () => faults.killServer()),
     freezeServer: logged("frozen", (ms) => faults.freezeServer(ms)),
+    failOver: failOver && logged("failed over", failOver),
     way: way && {
       cut: logged("connections cut", () => way.cut()),
       halfOpen: logged("half-open connections", (ms) => way.halfOpen(ms)),

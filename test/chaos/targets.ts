@@ -2,9 +2,13 @@
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
+
+/** A primary that was cut off confirms nothing for longer than about a second. */
+const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
 export async function driverFor(url: string): Promise<Driver> {
@@ -17,7 +21,8 @@ export async function driverFor(url: string): Promise<Driver> {
     case "redis+sentinel":
     case "redis+cluster": {
       const { redisDriver } = await import("../../src/drivers/redis/index.ts");
-      return redisDriver({ url });
+      // A push is safe from a fail-over when the replica that takes over has it: here there is one.
+      return redisDriver({ url, replicas: url.startsWith("redis:") ? 0 : 1 });
     }
     case "postgres": {
       const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
@@ -42,8 +47,10 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     case "redis":
       return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
     case "redis-sentinel":
-    case "redis-cluster":
-      return serverStore({ server: scheme, options: {}, downMs: 3_000, proxied: false });
+    case "redis-cluster": {
+      const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;
+      return serverStore({ server: scheme, options: { args: WITH_REPLICAS }, downMs: 3_000, proxied: false, group });
+    }
     case "postgres": {
       const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
       return { ...store, size: () => postgresSize(store.directUrl) };

@@ -6,6 +6,7 @@
  */
 import type {
   Capabilities,
+  CoordinationStore,
   Driver,
   DriverContext,
   ErrorClass,
@@ -24,6 +25,7 @@ import type {
 } from "../../contract/index.ts";
 import { failureFrom, invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { checkOptions } from "../../runtime/index.ts";
+import { MemoryCoordination, memoryCoordinationStore } from "./coordination-store.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { MemoryReservation, type QueueState } from "./slot.ts";
@@ -61,13 +63,14 @@ const CAPABILITIES: Capabilities = {
   records: true,
   failedJobs: true,
   transactions: false,
-  coordination: false,
+  coordination: true,
 };
 
 class MemoryDriver implements Driver {
   readonly name = "memory";
   readonly keeps: "copy" | "reference";
   readonly records: MemoryRecords;
+  readonly coordination: CoordinationStore = memoryCoordinationStore(new MemoryCoordination());
   readonly #waiters = new Waiters<QueueState>();
   #store: MemoryStore | undefined;
   #closed = false;
@@ -222,9 +225,9 @@ class MemoryDriver implements Driver {
   async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
     const store = this.#open;
     const { promoted, recovered, died } = store.settle(store.now(), max);
-    store.prune(max);
+    const pruned = store.prune(max);
     if (promoted + recovered + died > 0) this.#serveSoon();
-    return { promoted, recovered, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
+    return { promoted, recovered, pruned, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
   }
 
   async queues(): Promise<readonly string[]> {

@@ -6,10 +6,11 @@
  * - A crash of a process leaves whole transactions; its leases run out. A crash of the server loses nothing that was answered, unless
  *   synchronous_commit is off, and then claims are still written through, so that no token is given twice.
  * - Nothing is emulated. Consumers are woken by NOTIFY where that arrives, and look by themselves now and then.
- * - The layout is in schema.ts, functions.ts and docs/backends/postgres.md; why it is so, in docs/adr/0070 to 0076.
+ * - The layout is in schema.ts, functions/ and docs/backends/postgres.md; why it is so, in docs/adr/0070 to 0076.
  */
 import type {
   Capabilities,
+  CoordinationStore,
   Driver,
   DriverContext,
   ErrorClass,
@@ -31,6 +32,7 @@ import { binaryArray } from "./arrays.ts";
 import { pushInside, runInside } from "./caller-transaction.ts";
 import type { PostgresTransaction } from "./client.ts";
 import { closedError } from "./connections.ts";
+import { postgresCoordinationStore } from "./coordination-store.ts";
 import { AnswerLost, classify } from "./errors.ts";
 import { extendResults, extendValues, finishResults, finishValues } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
@@ -50,6 +52,7 @@ const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefi
 class PostgresDriver implements Driver<PostgresTransaction> {
   readonly name = "postgres";
   readonly records: RecordStore;
+  readonly coordination: CoordinationStore;
   readonly #settings: Settings;
   readonly #label: string;
   #opening: Promise<OpenStore> | undefined;
@@ -61,6 +64,7 @@ class PostgresDriver implements Driver<PostgresTransaction> {
     this.#settings = resolveOptions(options);
     this.#label = labelOf(this.#settings);
     this.records = jobRecords(() => this.#store);
+    this.coordination = postgresCoordinationStore(options);
   }
 
   async open(context: DriverContext): Promise<Capabilities> {

@@ -6,6 +6,7 @@ export type {
   PostgresPool,
   PostgresTransaction,
 } from "./client.ts";
+export { postgresCoordinationStore } from "./coordination-store.ts";
 export { postgresDriver } from "./driver.ts";
 export { migratePostgres } from "./migrate-store.ts";
 export { capabilitiesOf } from "./open-store.ts";

@@ -35,7 +35,7 @@ import { resolveOptions } from "./options.ts";
 import type { RabbitmqDriverOptions, Settings } from "./options.ts";
 import { clearQueue, readStats } from "./statistics.ts";
 
-const NOTHING: MaintainResult = { promoted: 0, recovered: 0, died: [], nextDueInMs: undefined };
+const NOTHING: MaintainResult = { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
 
 class RabbitmqDriver implements Driver {
   readonly name = "rabbitmq";

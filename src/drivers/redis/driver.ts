@@ -9,6 +9,7 @@
  */
 import type {
   Capabilities,
+  CoordinationStore,
   Driver,
   DriverContext,
   ErrorClass,
@@ -29,6 +30,7 @@ import type {
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { Deferred, systemClock } from "../../runtime/index.ts";
 import { giveBack, NOTHING } from "./claim-jobs.ts";
+import { redisCoordinationStore } from "./coordination-store.ts";
 import { classify } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
@@ -46,6 +48,7 @@ import { clearQueues, readStats } from "./statistics.ts";
 class RedisDriver implements Driver {
   readonly name = "redis";
   readonly records: RecordStore;
+  readonly coordination: CoordinationStore;
   readonly #settings: Settings;
   #opening: Promise<OpenStore> | undefined;
   #opened: OpenStore | undefined;
@@ -55,6 +58,7 @@ class RedisDriver implements Driver {
   constructor(options: RedisDriverOptions) {
     this.#settings = resolveOptions(options);
     this.records = jobRecords(() => this.#open.store);
+    this.coordination = redisCoordinationStore(options);
   }
 
   async open(context: DriverContext): Promise<Capabilities> {

@@ -13,7 +13,7 @@ import { CHANGE, GET, LIST } from "./scripts/records.ts";
 /** A script with the name under which the server keeps it. */
 export type Script = Readonly<{ text: string; sha: string }>;
 
-function script(body: string, prelude: string = PRELUDE): Script {
+export function script(body: string, prelude: string = PRELUDE): Script {
   const text = prelude + body;
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }

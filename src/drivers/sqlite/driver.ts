@@ -10,6 +10,7 @@
  */
 import type {
   Capabilities,
+  CoordinationStore,
   Driver,
   DriverContext,
   ErrorClass,
@@ -33,6 +34,7 @@ import type { SqliteDatabase } from "./database.ts";
 import { classify, closed, isBusy, isFull } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
 import type { Kept } from "./finish-jobs.ts";
+import { sqliteCoordinationStore } from "./coordination-store.ts";
 import { jobRecords } from "./job-records.ts";
 import { portions } from "./limits.ts";
 import { maintainStore } from "./maintenance.ts";
@@ -47,6 +49,8 @@ const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefi
 class SqliteDriver implements Driver<SqliteDatabase> {
   readonly name = "sqlite";
   readonly records: RecordStore;
+  /** Of a database in memory a second connection would be a second one. */
+  readonly coordination: CoordinationStore | undefined;
   readonly #settings: Settings;
   #opening: Promise<OpenStore> | undefined;
   #open: OpenStore | undefined;
@@ -57,6 +61,7 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   constructor(options: SqliteDriverOptions) {
     this.#settings = resolveOptions(options);
     this.records = jobRecords(() => this.#store);
+    this.coordination = this.#settings.target.kind === "file" ? sqliteCoordinationStore(options) : undefined;
   }
 
   async open(context: DriverContext): Promise<Capabilities> {

@@ -86,7 +86,7 @@ export class OpenStore {
       records: true,
       failedJobs: true,
       transactions: true,
-      coordination: false,
+      coordination: isFile,
     };
   }
 

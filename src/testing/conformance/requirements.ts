@@ -76,3 +76,4 @@ export const steppedWallClock: Requirement = when(
   (_c, target) => target.clock !== undefined && target.stepsWallClock === true,
   "the target cannot step the store's wall clock",
 );
+export const coordination: Requirement = when((c) => c.coordination, "has no coordination store");

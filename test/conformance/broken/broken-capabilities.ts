@@ -1,5 +1,5 @@
 // DESIGN 4, capabilities: a driver that does more than it declares, or less.
-import type { Capabilities, Support } from "../../../src/contract/index.ts";
+import type { Capabilities, CoordinationStore, Support } from "../../../src/contract/index.ts";
 import { UnsupportedError } from "../../../src/errors/index.ts";
 import { changed, declaring } from "./breaking.ts";
 import type { Broken } from "./breaking.ts";
@@ -108,7 +108,22 @@ export const brokenCapabilities: readonly Broken[] = [
   {
     breaks: "a coordination store is there where it is declared",
     caughtBy: "life cycle: records and coordination are there exactly where they are declared",
-    wrap: declaring(() => ({ coordination: true })),
+    wrap: declaring(
+      () => ({ coordination: true }),
+      () => ({ coordination: undefined }),
+    ),
+  },
+  {
+    breaks: "a coordination store works beside the jobs",
+    caughtBy: "life cycle: the coordination store opens, keeps a key and closes, whatever the driver does",
+    wrap: declaring(
+      () => ({ coordination: true }),
+      ({ coordination }) => ({
+        coordination: Object.create(coordination ?? null, {
+          open: { value: () => Promise.reject(new Error("it does not open")) },
+        }) as CoordinationStore,
+      }),
+    ),
   },
   {
     breaks: "a driver without transactions refuses one",

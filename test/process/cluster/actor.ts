@@ -1,18 +1,22 @@
-/** A node of the tests: joins the cluster in the SQLite file of the first argument and tells its parent in messages. Its clock is the machine's. */
+/** A node of the tests: joins the cluster of the first argument and tells its parent in messages. Its clock is the machine's. */
 import { DatabaseSync } from "node:sqlite";
-import { sqliteCluster } from "../../../src/entry/sqlite.ts";
+import { clusterIn, type Place } from "./place.ts";
 
-const [, , path = "", nodeId = "", part = "leads", ttl = "1000"] = process.argv;
+const [, , place = "", file = "", nodeId = "", part = "leads", ttl = "1000"] = process.argv;
 const electionTimeout = Number(ttl);
 const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 const tell = (message: object): void => void process.send?.({ nodeId, at: now(), ...message });
 
-const cluster = sqliteCluster(path, { nodeId, electionTimeout, heartbeatInterval: electionTimeout / 5 });
+const times = { electionTimeout, heartbeatInterval: electionTimeout / 5 };
+const cluster = clusterIn(JSON.parse(place) as Place, { nodeId, ...times });
 cluster.on("error", ({ error }) => tell({ kind: "error", code: error.code }));
 cluster.on("lost", () => tell({ kind: "lost" }));
 cluster.on("rejoined", () => tell({ kind: "rejoined" }));
 
-const register = new DatabaseSync(`${path}.register`, { timeout: 5_000 });
+cluster.on("joined", ({ node }) => tell({ kind: "saw join", node: node.id }));
+cluster.on("left", ({ node }) => tell({ kind: "saw leave", node: node.id }));
+
+const register = new DatabaseSync(file, { timeout: 5_000 });
 register.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
 register.exec("CREATE TABLE IF NOT EXISTS register (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)");
 register.exec("CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, token INTEGER NOT NULL, node TEXT NOT NULL)");
@@ -59,7 +63,22 @@ async function locks(): Promise<void> {
   }
 }
 
+/** Hears a topic, and remembers where it was: a message that it heard twice tells it. */
+async function hears(): Promise<void> {
+  await cluster.subscribe(
+    "news",
+    ({ number, from, data }) => tell({ kind: "heard", number: String(number), from, data }),
+    { onGap: () => tell({ kind: "gap" }) },
+  );
+  tell({ kind: "listens" });
+}
+
 process.on("message", (message) => {
+  if (typeof message === "object" && message !== null && "broadcast" in message)
+    cluster.broadcast("news", message.broadcast).then(
+      () => tell({ kind: "sent", data: message.broadcast }),
+      (error: unknown) => tell({ kind: "not sent", code: String(error) }),
+    );
   // Between two turns: a process that is stopped inside a write of SQLite keeps the file's lock, and everybody waits for it.
   if (message === "freeze") process.kill(process.pid, "SIGSTOP");
   if (message !== "stop") return;
@@ -71,6 +90,11 @@ process.on("message", (message) => {
   });
 });
 
-await cluster.start();
+try {
+  await cluster.start();
+} catch (error) {
+  tell({ kind: "not started", code: String(error) });
+  throw error;
+}
 tell({ kind: "joined" });
-await (part === "locks" ? locks() : leads());
+await { leads, locks, hears }[part as "leads" | "locks" | "hears"]();

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach } from "vitest";
+import type { Place } from "./place.ts";
 
 const FILE = fileURLToPath(new URL("actor.ts", import.meta.url));
 
@@ -19,28 +20,40 @@ export type Told = Readonly<{
   code?: string;
   accepted?: boolean;
   believed?: boolean;
+  node?: string;
+  number?: string;
+  data?: unknown;
 }>;
+
+export type Part = "leads" | "locks" | "hears";
 
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-/** Nodes in processes of their own on one SQLite file, and everything that they told. */
+/** Nodes in processes of their own, and everything that they told. */
 export class Fleet {
-  readonly path: string;
+  /** What the nodes write to under their locks: a SQLite file that compares tokens. */
+  readonly register: string;
   readonly told: Told[] = [];
   readonly #folder: string;
   readonly #children = new Map<string, ChildProcess>();
   readonly #ttlMs: number;
 
-  constructor(ttlMs: number) {
+  readonly #place: Place;
+
+  /** `placeIn`: where the cluster is; the folder lives as long as the fleet. */
+  constructor(ttlMs: number, placeIn: (folder: string) => Place) {
     this.#folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-"));
-    this.path = join(this.#folder, "cluster.db");
+    this.register = join(this.#folder, "register.db");
+    this.#place = placeIn(this.#folder);
     this.#ttlMs = ttlMs;
     fleets.push(this);
   }
 
-  async start(nodeId: string, part: "leads" | "locks"): Promise<void> {
+  async start(nodeId: string, part: Part): Promise<void> {
     const execArgv = ["--disable-warning=ExperimentalWarning"];
-    const child = fork(FILE, [this.path, nodeId, part, String(this.#ttlMs)], { execArgv });
+    const child = fork(FILE, [JSON.stringify(this.#place), this.register, nodeId, part, String(this.#ttlMs)], {
+      execArgv,
+    });
     child.on("message", (message) => this.told.push(message as Told));
     this.#children.set(nodeId, child);
     await this.until(() => this.of(nodeId, "joined").length > 0, 20_000, `${nodeId} joins`);
@@ -50,7 +63,7 @@ export class Fleet {
     this.#children.get(nodeId)?.kill(signal);
   }
 
-  ask(nodeId: string, message: string): void {
+  ask(nodeId: string, message: string | object): void {
     this.#children.get(nodeId)?.send(message);
   }
 

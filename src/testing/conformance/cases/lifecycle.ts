@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Capabilities, CountQuality, Driver, Durability, ErrorClass, Support } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
 import type { CaseGroup } from "../case.ts";
+import { coordination } from "../requirements.ts";
 import { QUEUE } from "../stage.ts";
 
 const SUPPORT: readonly Support[] = ["native", "emulated", "unsupported"];
@@ -52,8 +53,9 @@ const capabilityChecks: Checks = {
     atLeast("lease.minMs", minMs, 0);
     oneOf("lease.extend", extend, SUPPORT);
   },
-  batch: ({ atomic, maxItems, maxBytes }) => {
+  batch: ({ atomic, maxItems, maxBytes, enough = 1 }) => {
     atLeast("batch.atomic", atomic, 1);
+    atLeast("batch.enough", enough, 1);
     atLeast("batch.maxItems", maxItems, 1);
     atLeast("batch.maxBytes", maxBytes, 1);
   },
@@ -126,6 +128,24 @@ export const lifecycle: CaseGroup = {
         assert.equal(driver.records !== undefined, capabilities.records !== false, "records");
         assert.equal(driver.coordination !== undefined, capabilities.coordination, "coordination");
         oneOf("keeps", driver.keeps, [undefined, "copy", "reference"]);
+      },
+    },
+    {
+      name: "the coordination store opens, keeps a key and closes, whatever the driver does",
+      requires: coordination,
+      run: async (stage) => {
+        const { coordination: store } = stage.driver;
+        assert.ok(store !== undefined);
+        await stage.settles(store.open({ clock: stage.clock }), 0, "open of the coordination store");
+        const session = await stage.settles(store.openSession(store.capabilities.session.maxTtlMs), 0, "openSession");
+        const write = { put: "suite/beside/jobs", value: new Uint8Array([7]), session: session.id };
+        const { ok } = await stage.settles(store.transact([{ key: write.put, absent: true }], [write]), 0, "transact");
+        assert.ok(ok, "a key is put");
+        await stage.settles(stage.driver.close(), 0, "close of the driver");
+        const found = await stage.settles(store.get(write.put), 0, "get");
+        assert.deepEqual(found?.value, write.value, "the key is there after the driver closed");
+        await stage.settles(session.close(), 0, "close of the session");
+        await stage.settles(store.close(), 0, "close of the coordination store");
       },
     },
     {

@@ -58,6 +58,7 @@ export class Watcher {
           this.#broken = error;
           return;
         }
+        if (signal.aborted) return;
         start = undefined;
         await sleep(clock, AGAIN_AFTER_MS, signal);
       }

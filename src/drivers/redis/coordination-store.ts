@@ -1,0 +1,286 @@
+/**
+ * Keys and sessions on a Redis or Valkey server: alone, behind Sentinel, or on a Cluster.
+ *
+ * - A transaction is atomic because it is one script: the server runs no other command meanwhile. All keys have one hash tag.
+ * - A crash of a client leaves whole scripts, and sessions that nobody renews: every script first ends those past their time by the server's clock,
+ *   and clients that watch call one at the next end. A crash of the server leaves what its persistence kept. A fail-over can lose the newest
+ *   writes, and while the old primary is still reached two may hold one lock: versions rise all the same, so fencing decides.
+ * - Watches are emulated: each script publishes the names of its keys, and every second the prefixes are looked at anyway.
+ * - The layout is in coordination-scripts.ts and docs/backends/redis.md; why it is so, in docs/adr/0108.
+ */
+import type {
+  Compare,
+  CoordinationCapabilities,
+  CoordinationContext,
+  CoordinationEntry,
+  CoordinationSession,
+  CoordinationStore,
+  CoordinationWrite,
+  ErrorClass,
+  Revision,
+  TransactResult,
+  WatchEvent,
+} from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { silentLogger } from "../../runtime/index.ts";
+import {
+  areaOf,
+  checkKey,
+  checkListing,
+  checkPrefix,
+  checkTransaction,
+  checkTtl,
+} from "../shared/coordination-arguments.ts";
+import { PrefixWatches } from "../shared/prefix-watches.ts";
+import type { Fingerprint, Look, Snapshot } from "../shared/prefix-watches.ts";
+import { connectionFor } from "./clients/connect.ts";
+import type { Argument, RedisConnection } from "./clients/connection.ts";
+import { ChangeChannel } from "./coordination-changes.ts";
+import { COORDINATION_LAYOUT, coordinationScripts as scripts } from "./coordination-scripts.ts";
+import { classify } from "./errors.ts";
+import { rootOf } from "./keys.ts";
+import type { Partition } from "./keys.ts";
+import { POLL_MS } from "./limits.ts";
+import { notOpened, shownAddress } from "./open-store.ts";
+import { resolveOptions } from "./options.ts";
+import type { RedisDriverOptions, Settings } from "./options.ts";
+import { checkServer } from "./server-check.ts";
+import { RedisStore, within } from "./store.ts";
+
+const FOREVER = { count: Infinity, ageMs: Infinity };
+/** Behind every key of a prefix: keys are ASCII below it. */
+const PAST = "\u007f";
+
+type Opened = Readonly<{ store: RedisStore; watches: PrefixWatches }>;
+
+class RedisCoordination implements CoordinationStore {
+  readonly name = "redis";
+  readonly capabilities: CoordinationCapabilities = {
+    shared: true,
+    consistency: "untilFailover",
+    session: { minTtlMs: 200, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: POLL_MS },
+    watch: { lagMs: POLL_MS },
+    limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 500, transactionBytes: 8 * 1_048_576 },
+  };
+  readonly #settings: Settings;
+  readonly #root: Partition;
+  #opening: Promise<Opened> | undefined;
+  #opened: Opened | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RedisDriverOptions) {
+    this.#settings = resolveOptions(options);
+    this.#root = rootOf(this.#settings.prefix);
+  }
+
+  async open(context: CoordinationContext): Promise<void> {
+    if (this.#closing !== undefined) throw closed();
+    this.#opening ??= this.#open(context);
+    try {
+      this.#opened = await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  async #open(context: CoordinationContext): Promise<Opened> {
+    const settings = this.#settings;
+    const connection = await connectionFor(settings);
+    try {
+      return await within(this.#openOn(connection, context), settings.connectMs, () => notOpened(connection, settings));
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  async #openOn(connection: RedisConnection, { clock }: CoordinationContext): Promise<Opened> {
+    const { commandMs, time, prefix } = this.#settings;
+    await connection.ready();
+    await checkServer(connection, this.#root.route);
+    const context = { clock, logger: silentLogger, retention: { completed: FOREVER, failed: FOREVER } };
+    const shown = shownAddress(this.#settings);
+    const store = new RedisStore({ connection, partitions: [this.#root], context, shown, commandMs, time });
+    const layout = Number(await store.call(scripts.open, this.#root, [String(COORDINATION_LAYOUT)]));
+    if (layout > COORDINATION_LAYOUT) {
+      throw new JobferryError(
+        "STORE_NEWER",
+        `The cluster's keys under the prefix ${JSON.stringify(prefix)} have layout ${layout}; this version of Jobferry reads ${COORDINATION_LAYOUT}. Upgrade Jobferry here.`,
+      );
+    }
+    const seen = new Seen();
+    const watches = new PrefixWatches(clock, POLL_MS, (prefixes) => this.#look(store, seen, prefixes));
+    watches.hints = new ChangeChannel(store, this.#root, {
+      keys: (names) => watches.told(names),
+      anything: () => watches.look(),
+    });
+    return { store, watches };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined);
+    opened?.watches.close();
+    opened?.store.connection.close();
+  }
+
+  classify(error: unknown): ErrorClass {
+    return classify(error, shownAddress(this.#settings));
+  }
+
+  /** @throws NOT_OPEN, CLOSED. */
+  get #here(): Opened {
+    if (this.#closing !== undefined) throw closed();
+    if (this.#opened === undefined)
+      throw new JobferryError("NOT_OPEN", "The Redis store is not open. Call open() first.");
+    return this.#opened;
+  }
+
+  async get(key: string): Promise<CoordinationEntry | undefined> {
+    checkKey(key, this.capabilities.limits);
+    const record = await this.#call("get", [key]);
+    return record === null ? undefined : entryOf(key, record as Buffer);
+  }
+
+  async list(
+    prefix: string,
+    options?: Readonly<{ limit?: number; after?: string }>,
+  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
+    checkListing(prefix, options);
+    return this.#snapshot(prefix, options);
+  }
+
+  async #snapshot(prefix: string, options: Readonly<{ limit?: number; after?: string }> = {}): Promise<Snapshot> {
+    const { after = "", limit = -1 } = options;
+    const [, least, most] = rangeOf(prefix);
+    const from = after >= prefix ? `(${after}` : least;
+    const reply = await this.#call("list", [areaOf(prefix), from, most, String(limit)]);
+    const [changed, removed, keys, records] = reply as readonly [Buffer, Buffer, readonly Buffer[], readonly Buffer[]];
+    return {
+      entries: records.map((record, index) => entryOf(String(keys[index]), record)),
+      revision: String(changed),
+      changed: BigInt(String(changed)),
+      removed: BigInt(String(removed)),
+    };
+  }
+
+  async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
+    checkTransaction(compares, writes, this.capabilities.limits);
+    const { watches } = this.#here;
+    const reply = await this.#call("transact", transaction(compares, writes));
+    if (reply === null) return { ok: false };
+    watches.changed(writes.map((write) => ("put" in write ? write.put : write.delete)));
+    const version = String(reply as Buffer);
+    return { ok: true, revision: version, versions: writes.map(() => version) };
+  }
+
+  async openSession(ttlMs: number): Promise<CoordinationSession> {
+    checkTtl(ttlMs, this.capabilities.session);
+    const id = crypto.randomUUID();
+    await this.#call("openSession", [id, String(ttlMs)]);
+    return {
+      id,
+      renew: async () => (Number(await this.#call("renewSession", [id])) === 1 ? "ok" : "lost"),
+      close: async () => {
+        await this.#call("closeSession", [id]);
+      },
+    };
+  }
+
+  async *watch(
+    prefix: string,
+    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
+  ): AsyncGenerator<WatchEvent, void, undefined> {
+    checkPrefix(prefix);
+    const { from = "" } = options;
+    const since = /^\d+$/.test(from) ? BigInt(from) : undefined;
+    yield* this.#here.watches.watch(prefix, since, options.signal, () => this.#snapshot(prefix));
+  }
+
+  async #call(name: keyof typeof scripts, args: readonly Argument[]): Promise<unknown> {
+    return this.#here.store.call(scripts[name], this.#root, args);
+  }
+
+  /** Nothing of the prefixes comes back where nothing was written since the last look. */
+  async #look(store: RedisStore, seen: Seen, prefixes: readonly string[]): Promise<Look> {
+    const reply = await store.call(scripts.look, this.#root, [seen.versionFor(prefixes), ...prefixes.flatMap(rangeOf)]);
+    const [newest, next, ...found] = reply as readonly (Buffer | number)[];
+    if (found.length > 0) seen.keep(prefixes, String(newest), fingerprintsIn(found));
+    return { found: seen.found, nextEndMs: Number(next) < 0 ? undefined : Number(next) };
+  }
+}
+
+/** What the last look found. It holds for the same prefixes as long as the store has given no new version. */
+class Seen {
+  found: readonly Fingerprint[] = [];
+  #prefixes = "";
+  #version = "";
+
+  /** Empty when the prefixes are others. */
+  versionFor(prefixes: readonly string[]): string {
+    return prefixes.join(" ") === this.#prefixes ? this.#version : "";
+  }
+
+  keep(prefixes: readonly string[], version: string, found: readonly Fingerprint[]): void {
+    this.#prefixes = prefixes.join(" ");
+    this.#version = version;
+    this.found = found;
+  }
+}
+
+function fingerprintsIn(found: readonly (Buffer | number)[]): readonly Fingerprint[] {
+  return Array.from({ length: found.length / 2 }, (_, index) => ({
+    keys: Number(found[2 * index]),
+    newest: String(found[2 * index + 1]),
+  }));
+}
+
+/** Area, and the ends of its range as ZRANGEBYLEX has them. */
+function rangeOf(prefix: string): readonly [string, string, string] {
+  return [areaOf(prefix), `[${prefix}`, `(${prefix}${PAST}`];
+}
+
+function entryOf(key: string, record: Buffer): CoordinationEntry {
+  const first = record.indexOf(":");
+  const second = record.indexOf(":", first + 1);
+  return { key, version: record.toString("latin1", 0, first), value: Uint8Array.from(record.subarray(second + 1)) };
+}
+
+function transaction(compares: readonly Compare[], writes: readonly CoordinationWrite[]): readonly Argument[] {
+  const keyed = compares.flatMap((compare) => ("session" in compare ? [] : [compare]));
+  const sessions = [...compares, ...writes].flatMap((one) =>
+    "session" in one && one.session !== undefined ? [one.session] : [],
+  );
+  return [
+    sessions[0] ?? "",
+    String(keyed.length),
+    ...keyed.flatMap((one) => [one.key, "version" in one ? versionText(one.version) : ""]),
+    ...writes.flatMap((write): readonly Argument[] => {
+      if ("delete" in write) return ["d", write.delete, ""];
+      // Copied: what the program does to a value while the command waits to be sent must not be written.
+      return [write.session === undefined ? "p" : "o", write.put, Buffer.from(write.value)];
+    }),
+  ];
+}
+
+/** What this store cannot have given holds for no key. */
+function versionText(version: string): string {
+  return /^[1-9]\d*$/.test(version) ? version : "none";
+}
+
+function closed(): JobferryError {
+  return new JobferryError("CLOSED", "The Redis store is closed. Make another one.");
+}
+
+/**
+ * A coordination store on Redis or Valkey. It may be the server and prefix of a queue.
+ * @throws INVALID_ARGUMENT for an option that is unknown or wrong.
+ */
+export function redisCoordinationStore(options: RedisDriverOptions): CoordinationStore {
+  return new RedisCoordination(options);
+}

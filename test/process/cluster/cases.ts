@@ -1,0 +1,149 @@
+/** What nodes in processes of their own do on every store: killed, stopped and asked to leave. */
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, test } from "vitest";
+import { Fleet, now } from "./fleet.ts";
+import type { Place } from "./place.ts";
+
+const TTL = 1_000;
+
+type PlaceIn = (folder: string) => Place;
+
+async function threeNodes(placeIn: PlaceIn): Promise<Readonly<{ fleet: Fleet; leader: string; term: bigint }>> {
+  const fleet = new Fleet(TTL, placeIn);
+  for (const nodeId of ["a", "b", "c"]) await fleet.start(nodeId, "leads");
+  await fleet.until(() => fleet.of("a", "elected").length > 0, 5_000, "the first node leads");
+  return { fleet, leader: "a", term: BigInt(fleet.of("a", "elected")[0]?.term ?? "0") };
+}
+
+/** What the register took, in its order. */
+function acceptedTokens(register: string): readonly number[] {
+  const database = new DatabaseSync(register);
+  const rows = database.prepare("SELECT token FROM log ORDER BY n").all() as { token: number }[];
+  database.close();
+  return rows.map(({ token }) => token);
+}
+
+function expectRising(tokens: readonly number[]): void {
+  expect(tokens.length).toBeGreaterThan(0);
+  expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
+}
+
+export function clusterCases(title: string, placeIn: PlaceIn): void {
+  describe(title, () => {
+    test("SIGKILL of the leader: a new one within 1.5 times the time-out, with a higher term", async () => {
+      const { fleet, leader, term } = await threeNodes(placeIn);
+      const killed = now();
+      fleet.signal(leader, "SIGKILL");
+      const next = await fleet.first("elected", killed, leader, TTL * 3);
+      console.log(`new leader after SIGKILL: ${(next.at - killed).toFixed(0)} ms of a time-out of ${TTL} ms`);
+      expect(next.at - killed).toBeLessThan(TTL * 1.5);
+      expect(BigInt(next.term ?? "0")).toBeGreaterThan(term);
+      expectRising(acceptedTokens(fleet.register));
+    });
+
+    test("SIGSTOP of the leader: a new one in time; the old one wakes up deposed and nothing of it is accepted any more", async () => {
+      const { fleet, leader, term } = await threeNodes(placeIn);
+      await fleet.until(() => fleet.of(leader, "wrote").length > 3, 5_000, "the leader writes");
+      const stopped = now();
+      fleet.ask(leader, "freeze");
+      const next = await fleet.first("elected", stopped, leader, TTL * 3);
+      console.log(`new leader after SIGSTOP: ${(next.at - stopped).toFixed(0)} ms of a time-out of ${TTL} ms`);
+      expect(next.at - stopped).toBeLessThan(TTL * 1.5);
+      expect(BigInt(next.term ?? "0")).toBeGreaterThan(term);
+      await fleet.until(
+        () => fleet.of(next.nodeId, "wrote").some(({ accepted }) => accepted),
+        5_000,
+        "the new leader writes",
+      );
+      const woken = now();
+      fleet.signal(leader, "SIGCONT");
+      const after = (kind: string): readonly { accepted?: boolean; believed?: boolean }[] =>
+        fleet.of(leader, kind).filter(({ at }) => at >= woken);
+      await fleet.until(
+        () => after("wrote").length >= 3 && after("deposed").length > 0,
+        5_000,
+        "the old leader wakes up",
+      );
+      // It tried with its old term. It did not believe any more that it leads, and the register did not take it.
+      expect(after("wrote").filter(({ accepted }) => accepted)).toEqual([]);
+      expect(after("wrote").filter(({ believed }) => believed)).toEqual([]);
+      await fleet.until(() => fleet.of(leader, "rejoined").length > 0, 5_000, "the old leader joins again");
+      expectRising(acceptedTokens(fleet.register));
+    });
+
+    test("a graceful stop hands over within 100 ms", async () => {
+      const times: number[] = [];
+      const { fleet } = await threeNodes(placeIn);
+      let leader = "a";
+      for (const next of ["d", "e", "f"]) {
+        await fleet.start(next, "leads");
+        fleet.ask(leader, "stop");
+        const elected = await fleet.first("elected", fleet.told.at(-1)?.at ?? now(), leader, TTL);
+        const left = fleet.of(leader, "stopping")[0]?.at ?? 0;
+        times.push(elected.at - left);
+        leader = elected.nodeId;
+      }
+      console.log(`hand-over after a graceful stop: ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+      for (const ms of times) expect(ms).toBeLessThan(100);
+      expectRising(acceptedTokens(fleet.register));
+    });
+
+    test("a lock among processes that are killed and stopped at random: never two whose writes are both accepted", async () => {
+      const fleet = new Fleet(500, placeIn);
+      const nodes = ["a", "b", "c", "d"];
+      for (const nodeId of nodes) await fleet.start(nodeId, "locks");
+      const holder = (): string => fleet.told.findLast(({ kind }) => kind === "locked")?.nodeId ?? "a";
+      await fleet.until(
+        () => fleet.told.filter(({ kind }) => kind === "locked").length > 20,
+        10_000,
+        "the lock goes round",
+      );
+      for (let round = 0; round < 4; round += 1) {
+        const victim = holder();
+        fleet.ask(victim, "freeze");
+        const stopped = now();
+        await fleet.first("locked", stopped + 1, victim, 2_000);
+        fleet.signal(victim, "SIGCONT");
+        await fleet.until(
+          () => fleet.of(victim, "wrote").some(({ at }) => at > stopped + 500),
+          5_000,
+          "it is back in the round",
+        );
+      }
+      const killed = holder();
+      fleet.signal(killed, "SIGKILL");
+      const after = now();
+      await fleet.first("locked", after + 1, killed, 2_000);
+      const accepted = fleet.told.filter(({ kind, accepted: taken }) => kind === "wrote" && taken);
+      expect(new Set(accepted.map(({ nodeId }) => nodeId)).size).toBe(4);
+      expectRising(acceptedTokens(fleet.register));
+      const tokens = fleet.told.filter(({ kind }) => kind === "locked").map(({ token }) => token);
+      expect(new Set(tokens).size, "no token is given twice").toBe(tokens.length);
+    });
+
+    test("a third process sees who joins and who dies, and a message reaches each that listens once", async () => {
+      const fleet = new Fleet(TTL, placeIn);
+      for (const nodeId of ["a", "b", "c"]) await fleet.start(nodeId, "hears");
+      const saw = (nodeId: string, kind: string): readonly unknown[] => fleet.of(nodeId, kind).map(({ node }) => node);
+      await fleet.until(() => saw("a", "saw join").includes("c"), 5_000, "a sees c");
+      for (let n = 0; n < 20; n += 1) fleet.ask(["a", "b", "c"][n % 3] ?? "a", { broadcast: n });
+      const heard = (nodeId: string): readonly unknown[] => fleet.of(nodeId, "heard").map(({ data }) => data);
+      await fleet.until(
+        () => ["a", "b", "c"].every((id) => heard(id).length >= 20),
+        5_000,
+        "everybody hears everything",
+      );
+      const numbers = fleet.of("a", "heard").map(({ number }) => BigInt(number ?? "0"));
+      expect(numbers, "in the order of their numbers").toEqual(numbers.toSorted((x, y) => (x < y ? -1 : 1)));
+      for (const id of ["a", "b", "c"]) {
+        expect(heard(id), "everybody in one order, each once").toEqual(heard("a"));
+        expect(fleet.of(id, "gap")).toEqual([]);
+      }
+      const killed = now();
+      fleet.signal("c", "SIGKILL");
+      await fleet.until(() => saw("b", "saw leave").includes("c"), TTL * 3, "b sees that c is gone");
+      const seen = fleet.of("b", "saw leave").find(({ node }) => node === "c")?.at ?? Infinity;
+      expect(seen - killed).toBeLessThan(TTL * 1.5);
+    });
+  });
+}

@@ -1,0 +1,26 @@
+/** Where a cluster of the tests lives, as a child process is told it. */
+import type { Cluster, ClusterOptions } from "../../../src/entry/index.ts";
+import { postgresCluster } from "../../../src/entry/postgres.ts";
+import { redisCluster } from "../../../src/entry/redis.ts";
+import { sqliteCluster } from "../../../src/entry/sqlite.ts";
+
+export type Place =
+  | Readonly<{ kind: "sqlite"; path: string }>
+  | Readonly<{ kind: "postgres"; url: string; schema: string }>
+  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis" }>;
+
+export function clusterIn(place: Place, options: ClusterOptions): Cluster {
+  switch (place.kind) {
+    case "sqlite":
+      return sqliteCluster(place.path, options);
+    case "postgres":
+      return postgresCluster({ ...options, url: place.url, schema: place.schema });
+    case "redis":
+      return redisCluster({
+        ...options,
+        url: place.url,
+        prefix: place.prefix,
+        ...(place.library === undefined ? {} : { library: place.library }),
+      });
+  }
+}
