@@ -98,7 +98,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const bounds: Bounds = {
     ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
     ...{ resumeMs: 10_000, leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
-    atomicBatch: queue.capabilities.batch.atomic,,
+    atomicBatch: queue.capabilities.batch.atomic,
   };
   const jobs = check(readLogs(folder), contents, bounds);
   const led = judgeRegister(register, nodes.heard);
