@@ -79,3 +79,10 @@ if (proxied !== undefined) {
     onServer(proxied.host, proxied.port, database, true),
   );
 }
+
+const oldest = await sharedServer("postgres-12");
+if (oldest !== undefined) {
+  const database = await makeDatabase(oldest, "coordination");
+  afterAll(() => database.drop());
+  await runCoordination("postgres-12, coordination", onServer(oldest.host, oldest.port, database, true));
+}
