@@ -49,7 +49,8 @@ function onServer(host: string, port: number, database: Database, notify: boolea
     crash: async (store) => {
       await lines.get(store)?.proxy.close();
     },
-    loseAnswer: (store) => lines.get(store)?.wire.steal(/jobferry_c_transact/),
+    // By the name of the prepared statement, or where a proxy lost that, by its text.
+    loseAnswer: (store) => lines.get(store)?.wire.steal(/jobferry_c_transact|keys_transact\(/),
     cleanup: async () => {
       await Promise.all(made.splice(0).map((store) => store.close()));
       for (const { wire, proxy } of lines.values()) await Promise.all([wire.close(), proxy.close()]);
