@@ -17,7 +17,8 @@ if (role === "claims") {
   });
   let done = 0;
   node.getWorkerPool().on("completed", () => (done += 1));
-  const obey = async (message) => {
+  process.on("message", (message) => void take(message));
+  const take = async (message) => {
     if (message === "go") {
       node.getWorkerPool().resume();
       setInterval(() => tell({ kind: "done", done }), 20);
@@ -27,7 +28,6 @@ if (role === "claims") {
       process.exit(0);
     }
   };
-  process.on("message", (message) => void obey(message));
   node.getWorkerPool().pause();
   await node.start();
   tell({ kind: "ready" });
@@ -45,7 +45,8 @@ if (role === "lead") {
     await cluster.elect({ onElected: () => tell({ kind: "elected", cluster: n }) });
     clusters.push(cluster);
   }
-  const obey = async (message) => {
+  process.on("message", (message) => void take(message));
+  const take = async (message) => {
     if (message === "resign") {
       for (const [n, cluster] of clusters.entries()) {
         tell({ kind: "resigns", cluster: n });
@@ -59,6 +60,5 @@ if (role === "lead") {
       process.exit(0);
     }
   };
-  process.on("message", (message) => void obey(message));
   tell({ kind: "ready" });
 }
