@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compiled, Sandbox } from "./run-cli.ts";
 
-test("the commands of the guide run from top to bottom", () => {
+/** Some thirty processes, one after the other. */
+test("the commands of the guide run from top to bottom", { timeout: 120_000 }, () => {
   const sandbox = new Sandbox();
   cpSync(join(import.meta.dirname, "guide"), sandbox.directory, { recursive: true });
   const shim = join(sandbox.directory, "jobferry");
