@@ -21,5 +21,4 @@ test("the commands of the guide run from top to bottom", { timeout: 120_000 }, (
   expect(run.status, run.stderr).toBe(0);
   expect(run.stdout).toContain("Error: The report service is down.");
   expect(run.stdout).toContain("Pushed 0 jobs (lines 1 to 4 were stored earlier)");
-  // More than twenty processes, one after the other.
 });
