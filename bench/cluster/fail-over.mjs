@@ -1,15 +1,17 @@
 import { end, startMember } from "./members.mjs";
 import { distribution, openStore, sleep, until } from "./stores.mjs";
 
-const CLUSTERS = 20;
+/** Each node of PostgreSQL has connections of its own. */
+const CLUSTERS = { sqlite: 20, redis: 20, postgres: 8 };
 const TTL_MS = 2_000;
 
 /**
- * How long there is no leader: three processes that stand in the elections of 20 clusters with heartbeats of their own. The one that leads them
- * all is killed: 20 samples. The next one gives them away one after the other: 20 more.
+ * How long there is no leader: three processes that stand in the elections of many clusters with heartbeats of their own. The one that leads them
+ * all is killed: a sample of each. The next one gives them away one after the other: another sample of each.
  */
 export async function failOver(kind) {
   const store = await openStore(kind);
+  const clusters = CLUSTERS[kind];
   const elected = new Map();
   const gaveAway = new Map();
   const heard = ({ kind: what, cluster, nodeId, at }) => {
@@ -17,11 +19,11 @@ export async function failOver(kind) {
     if (what === "resigns") gaveAway.set(cluster, at);
   };
   const members = [];
-  const all = (nodeId) => until(() => count(nodeId) === CLUSTERS, `${nodeId} leads all`, 30_000);
+  const all = (nodeId) => until(() => count(nodeId) === clusters, `${nodeId} leads all`, 30_000);
   const count = (nodeId) => [...elected.keys()].filter((key) => key.startsWith(`${nodeId} `)).length;
   try {
     for (const nodeId of ["a", "b", "c"])
-      members.push(await startMember("lead", store.url, nodeId, [CLUSTERS, TTL_MS], heard));
+      members.push(await startMember("lead", store.url, nodeId, [clusters, TTL_MS], heard));
     await all("a");
     await sleep(TTL_MS);
     const killed = performance.timeOrigin + performance.now();

@@ -17,7 +17,8 @@ if (role === "claims") {
   });
   let done = 0;
   node.getWorkerPool().on("completed", () => (done += 1));
-  process.on("message", async (message) => {
+  process.on("message", (message) => void take(message));
+  const take = async (message) => {
     if (message === "go") {
       node.getWorkerPool().resume();
       setInterval(() => tell({ kind: "done", done }), 20);
@@ -26,7 +27,7 @@ if (role === "claims") {
       await node.stop();
       process.exit(0);
     }
-  });
+  };
   node.getWorkerPool().pause();
   await node.start();
   tell({ kind: "ready" });
@@ -44,7 +45,8 @@ if (role === "lead") {
     await cluster.elect({ onElected: () => tell({ kind: "elected", cluster: n }) });
     clusters.push(cluster);
   }
-  process.on("message", async (message) => {
+  process.on("message", (message) => void take(message));
+  const take = async (message) => {
     if (message === "resign") {
       for (const [n, cluster] of clusters.entries()) {
         tell({ kind: "resigns", cluster: n });
@@ -57,6 +59,6 @@ if (role === "lead") {
       await Promise.all(clusters.map((cluster) => cluster.stop()));
       process.exit(0);
     }
-  });
+  };
   tell({ kind: "ready" });
 }

@@ -220,7 +220,10 @@ export class DistributedQueue implements AsyncDisposable {
 
   /** What the leaders of the last hour or so wrote down about the queues, oldest first. @throws NOT_OPEN before `start`. */
   async getMetrics(): Promise<readonly MetricsSample[]> {
-    await this.#cluster.nodes(); // refuses before the start, and after the end
+    if (this.#stopping !== undefined) throw new JobferryError("CLOSED", "This node was stopped.");
+    if (this.#starting === undefined)
+      throw new JobferryError("NOT_OPEN", "The node has not joined its cluster. Await start() first.");
+    await this.#starting;
     return this.#metrics.read();
   }
 

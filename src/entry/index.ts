@@ -1,10 +1,8 @@
 import {
-  Queue,
   QueueManager,
   type Job,
   type NewJob,
   type PushOptions,
-  type QueueOptions,
   type QueueStats,
   type Reserve,
   type ReservedJob,

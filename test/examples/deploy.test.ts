@@ -101,7 +101,7 @@ describe("deploy/kubernetes.yaml", () => {
   const [container = {}] = pod["containers"] as readonly Fields[];
 
   it("has whole objects", () => {
-    expect(all.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`)).toEqual([
+    expect(all.map(({ apiVersion, kind }) => [apiVersion, kind].join(" "))).toEqual([
       "v1 ConfigMap",
       "v1 Service",
       "apps/v1 StatefulSet",
