@@ -19,7 +19,7 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
 }
 
 /** The suite on real servers. */
-const ON_SERVERS = ["postgres", "redis", "rabbitmq"].map((name) => `test/conformance/${name}*.test.ts`);
+const ON_SERVERS = ["postgres", "redis", "valkey", "rabbitmq"].map((name) => `test/conformance/${name}*.test.ts`);
 
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {

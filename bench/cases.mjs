@@ -3,13 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { makePayload, makePayloads } from "./peers/payloads.mjs";
+import { startProcesses } from "./processes.mjs";
+import { serverCpuUs } from "./server-cpu.mjs";
 
-/** Each case returns one figure, after it has checked that every job ran exactly once and nothing is left. */
+/** Each case returns one figure and what belongs to it, after it has checked that every job ran exactly once and nothing is left. */
+
+/** Process ids of the server that the run has started for all peers of a backend. */
+const sharedServer = globalThis.process.env.JOBFERRY_BENCH_SERVER_PIDS?.split(",").map(Number);
 
 async function withQueue(peer, work) {
   const folder = mkdtempSync(join(tmpdir(), "jobferry-bench-"));
   const queue = await peer.open({ folder });
   try {
+    // What our driver found must be what the table says of all peers on this server.
+    const found = queue.queue?.capabilities.durability ?? peer.durability;
+    if (found !== peer.durability) throw new Error(`The durability is ${found}, not ${peer.durability}.`);
     return await work(queue);
   } finally {
     await queue.close();
@@ -17,15 +25,36 @@ async function withQueue(peer, work) {
   }
 }
 
+/** CPU of this process and of the server from now on, microseconds a job. */
+function metering(queue) {
+  const pids = queue.serverPids ?? sharedServer;
+  const server = serverCpuUs(pids);
+  const own = globalThis.process.cpuUsage();
+  return (jobs) => {
+    const { user, system } = globalThis.process.cpuUsage(own);
+    const served = server === undefined ? undefined : (serverCpuUs(pids) - server) / jobs;
+    return { cpuPerJobUs: (user + system) / jobs, serverCpuPerJobUs: served };
+  };
+}
+
 /** A handler that counts, and fails the benchmark when a job runs twice. */
 function counting(total) {
   const seen = new Uint8Array(total);
   let runs = 0;
+  let ends = 0;
+  let most = 0;
   return {
     handler: ({ i }) => {
       runs += 1;
       seen[i] += 1;
+      if (runs - ends > most) most = runs - ends;
     },
+    /** So many ends more are confirmed by the store. */
+    confirmed(jobs) {
+      ends += jobs;
+    },
+    /** `mostUnconfirmed`: most jobs that had run while their ends were not confirmed; undefined for a peer that does not tell. */
+    told: () => ({ handlersRun: runs, mostUnconfirmed: ends === 0 ? undefined : most }),
     async check(queue, ran = total) {
       const once = seen.filter((times) => times === 1).length;
       if (runs !== ran || once !== ran)
@@ -34,6 +63,28 @@ function counting(total) {
       if (left !== total - ran) throw new Error(`expected ${total - ran} jobs left, found ${left}`);
     },
   };
+}
+
+/** Runs all jobs. Returns when the last one was confirmed. */
+async function drain(queue, { concurrency, counted, total }) {
+  const { handler, confirmed } = counted;
+  // A peer whose workers take time to stop tells when its last job was confirmed.
+  if (queue.process !== undefined)
+    return (await queue.process({ concurrency, handler, confirmed, total })) ?? performance.now();
+  const { promise, resolve } = Promise.withResolvers();
+  let ends = 0;
+  const stop = await queue.work({
+    concurrency,
+    handler,
+    confirmed(jobs) {
+      confirmed(jobs);
+      ends += jobs;
+      if (ends >= total) resolve(performance.now());
+    },
+  });
+  const ended = await promise;
+  await stop();
+  return ended;
 }
 
 async function load(queue, payloads, priorityOf) {
@@ -46,14 +97,16 @@ const perSecond = (count, started, ended = performance.now()) => (count / (ended
 async function single(peer, { count }) {
   return withQueue(peer, async (queue) => {
     const payloads = makePayloads(count);
+    const meter = metering(queue);
     const started = performance.now();
     for (const payload of payloads) {
       const pushed = queue.push(payload);
       if (pushed instanceof Promise) await pushed;
     }
     const rate = perSecond(count, started);
+    const cpu = meter(count);
     if ((await queue.left()) !== count) throw new Error("not every push is there");
-    return rate;
+    return { value: rate, ...cpu };
   });
 }
 
@@ -68,22 +121,26 @@ async function inFlight(peer, { count, concurrency }) {
         await queue.push(payloads[next - 1]);
       }
     };
+    const meter = metering(queue);
     const started = performance.now();
     await Promise.all(Array.from({ length: concurrency }, producer));
     const rate = perSecond(count, started);
+    const cpu = meter(count);
     if ((await queue.left()) !== count) throw new Error("not every push is there");
-    return rate;
+    return { value: rate, ...cpu };
   });
 }
 
 async function bulk(peer, { count }) {
   return withQueue(peer, async (queue) => {
     const payloads = makePayloads(count);
+    const meter = metering(queue);
     const started = performance.now();
     await load(queue, payloads);
     const rate = perSecond(count, started);
+    const cpu = meter(count);
     if ((await queue.left()) !== count) throw new Error("not every push is there");
-    return rate;
+    return { value: rate, ...cpu };
   });
 }
 
@@ -91,14 +148,12 @@ async function process(peer, { count, concurrency }) {
   return withQueue(peer, async (queue) => {
     await load(queue, makePayloads(count));
     const counted = counting(count);
-    const cpu = globalThis.process.cpuUsage();
+    const meter = metering(queue);
     const started = performance.now();
-    // A peer whose workers take time to stop tells when its last job was confirmed.
-    const ended = await queue.process({ concurrency, handler: counted.handler, total: count });
-    const rate = perSecond(count, started, ended ?? performance.now());
-    const { user, system } = globalThis.process.cpuUsage(cpu);
+    const ended = await drain(queue, { concurrency, counted, total: count });
+    const cpu = meter(count);
     await counted.check(queue);
-    return { value: rate, cpuPerJobUs: (user + system) / count };
+    return { value: perSecond(count, started, ended), ...cpu, ...counted.told() };
   });
 }
 
@@ -107,15 +162,44 @@ async function cycle(peer, { count, concurrency }) {
   return withQueue(peer, async (queue) => {
     const payloads = makePayloads(count);
     const counted = counting(count);
-    const cpu = globalThis.process.cpuUsage();
+    const meter = metering(queue);
     const started = performance.now();
     await load(queue, payloads);
-    const ended = await queue.process({ concurrency, handler: counted.handler, total: count });
-    const rate = perSecond(count, started, ended ?? performance.now());
-    const { user, system } = globalThis.process.cpuUsage(cpu);
+    const ended = await drain(queue, { concurrency, counted, total: count });
+    const cpu = meter(count);
     await counted.check(queue);
-    return { value: rate, cpuPerJobUs: (user + system) / count };
+    return { value: perSecond(count, started, ended), ...cpu, ...counted.told() };
   });
+}
+
+/** So many processes, each with its own connection and worker, on one queue that was filled before. CPU is that of the workers and the server. */
+async function processes(peer, { backend, count, workers, concurrency }) {
+  return withQueue(peer, async (queue) => {
+    await load(queue, makePayloads(count));
+    const team = await startProcesses(workers, { backend, peer: peer.name, concurrency, connection: queue.connection });
+    const meter = metering(queue);
+    const started = performance.timeOrigin + performance.now();
+    team.go();
+    const ended = await Promise.race([allConfirmed(queue, team, count), team.died]);
+    const { serverCpuPerJobUs } = meter(count);
+    const { ran, cpuUs, mostUnconfirmed } = await team.stop();
+    const counted = counting(count);
+    for (const i of ran) counted.handler({ i });
+    await counted.check(queue);
+    const told = { handlersRun: ran.length, mostUnconfirmed: team.confirmed() === 0 ? undefined : mostUnconfirmed };
+    return { value: perSecond(count, started, ended), cpuPerJobUs: cpuUs / count, serverCpuPerJobUs, ...told };
+  });
+}
+
+/** When the last end was confirmed. Where the workers are not told, it is when the store has nothing left. */
+async function allConfirmed(queue, team, count) {
+  const pause = () => new Promise((next) => setTimeout(next, 2));
+  while (team.confirmed() < count) {
+    await pause();
+    if (team.confirmed() > 0 || team.runs() < count) continue;
+    if ((await queue.left()) === 0) return performance.timeOrigin + performance.now();
+  }
+  return team.lastConfirmedAt();
 }
 
 /** p50 and p99 from the call of push to the start of the handler, on an idle worker, one job every 5 ms. */
@@ -214,7 +298,7 @@ async function loopDelay(peer, { count, concurrency }) {
     const counted = counting(count);
     const delay = monitorEventLoopDelay({ resolution: 1 });
     delay.enable();
-    await queue.process({ concurrency, handler: counted.handler, total: count });
+    await drain(queue, { concurrency, counted, total: count });
     delay.disable();
     await counted.check(queue);
     // The histogram's own resolution of 1 ms is part of each sample.
@@ -222,4 +306,4 @@ async function loopDelay(peer, { count, concurrency }) {
   });
 }
 
-export const cases = { single, inFlight, bulk, delayed, process, cycle, latency, heap, backlog, loopDelay };
+export const cases = { single, inFlight, bulk, delayed, process, processes, cycle, latency, heap, backlog, loopDelay };

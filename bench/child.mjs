@@ -3,10 +3,10 @@ import { plan } from "./plan.mjs";
 
 /** One case of one peer in a process of its own: a warm-up, then the repeats. Prints one line of JSON. */
 const [backend, caseName, peerName] = process.argv.slice(2);
-const { peers, repeats, cases: planned } = plan[backend];
+const { peers, repeats, durability, cases: planned } = plan[backend];
 const settings = planned[caseName];
-const peer = (await peers()).find(({ name }) => name === peerName);
-const options = { ...settings, count: settings.counts?.[peerName] ?? settings.count };
+const peer = { ...(await peers()).find(({ name }) => name === peerName), durability };
+const options = { ...settings, backend, count: settings.counts?.[peerName] ?? settings.count };
 
 const warmUp = {
   ...options,
@@ -25,6 +25,6 @@ const values = results.map(({ value }) => value).toSorted((a, b) => a - b);
 const median = values[Math.floor(values.length / 2)];
 const shown = results.find(({ value }) => value === median);
 process.stdout.write(
-  `${JSON.stringify({ ...shown, value: median, min: values[0], max: values.at(-1), count: options.count ?? options.take })}\n`,
+  `${JSON.stringify({ ...shown, value: median, min: values[0], max: values.at(-1), count: options.count ?? options.take, durability, prefetch: peer.prefetch })}\n`,
 );
 process.exit(0);

@@ -29,11 +29,17 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-async function measure(backend, caseName, peer, url) {
+async function measure(backend, caseName, peer, server) {
+  const pids = server?.nodes.map(({ pid }) => pid).join(",");
   const child = promisify(execFile)(
     process.execPath,
     ["--expose-gc", "--max-old-space-size=8192", `${folder}child.mjs`, backend, caseName, peer],
-    { env: { ...process.env, ...(url === undefined ? {} : { JOBFERRY_BENCH_URL: url }) } },
+    {
+      env: {
+        ...process.env,
+        ...(server === undefined ? {} : { JOBFERRY_BENCH_URL: server.url, JOBFERRY_BENCH_SERVER_PIDS: pids }),
+      },
+    },
   );
   const { stdout } = await child;
   return JSON.parse(stdout);
@@ -46,6 +52,19 @@ function shown(value, unit) {
     : value >= 1e4
       ? `${(value / 1e3).toFixed(1)}k/s`
       : `${value.toFixed(0)}/s`;
+}
+
+/** What belongs to a figure: CPU of the client's processes and of the server's, what the peer promises, and what it risks for its speed. */
+function besides({ cpuPerJobUs, serverCpuPerJobUs, handlersRun, durability, prefetch, mostUnconfirmed }) {
+  const server = serverCpuPerJobUs === undefined ? "" : ` + ${serverCpuPerJobUs.toFixed(1)} server`;
+  const parts = [
+    cpuPerJobUs === undefined ? undefined : `CPU ${cpuPerJobUs.toFixed(1)}${server} µs/job`,
+    handlersRun === undefined ? undefined : `${handlersRun} run`,
+    handlersRun === undefined || prefetch === undefined ? undefined : `ahead ${prefetch}`,
+    mostUnconfirmed === undefined ? undefined : `unconfirmed ${mostUnconfirmed}`,
+    cpuPerJobUs === undefined ? undefined : `survives ${durability}`,
+  ];
+  return parts.filter((part) => part !== undefined).join("  ");
 }
 
 function target(backend, results, { case: name, peer, than, want, below, overCase, unit }) {
@@ -85,13 +104,12 @@ for (const backend of backends) {
     if (flags.case !== undefined && flags.case !== caseName) continue;
     results[caseName] = {};
     for (const peer of names.filter((name) => settings.only?.(name) ?? true)) {
-      const result = await measure(backend, caseName, peer, server?.url);
+      const result = await measure(backend, caseName, peer, server);
       results[caseName][peer] = result;
       const range = `${shown(result.min, settings.unit)} – ${shown(result.max, settings.unit)}`;
-      const cpu = result.cpuPerJobUs === undefined ? "" : `${result.cpuPerJobUs.toFixed(1)} µs CPU/job`;
       const p99 = result.p99 === undefined ? "" : `p99 ${result.p99.toFixed(3)} ms`;
       process.stdout.write(
-        `  ${caseName.padEnd(14)} ${peer.padEnd(22)} ${shown(result.value, settings.unit).padStart(14)}  (${range})  ${cpu}${p99}\n`,
+        `  ${caseName.padEnd(14)} ${peer.padEnd(22)} ${shown(result.value, settings.unit).padStart(14)}  ${`(${range})`.padEnd(22)}  ${besides(result)}${p99}\n`,
       );
     }
   }

@@ -1,11 +1,22 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 
-export type DemoOptions = Readonly<{ path: string; maxFiles: number; maxMegabytes: number; handler: URL }>;
+/** Servers that the demo starts for itself. */
+export type OwnServer = "redis" | "postgres" | "rabbitmq";
 
-type Parsed = Readonly<{ maxFiles: number; maxMegabytes: number; handler: string }>;
+export type DemoOptions = Readonly<{
+  path: string;
+  maxFiles: number;
+  maxMegabytes: number;
+  handler: URL;
+  /** Neither: a SQLite file of the demo's own. */
+  url: string | undefined;
+  server: OwnServer | undefined;
+}>;
+
+type Parsed = Readonly<{ maxFiles: number; maxMegabytes: number; handler: string; url?: string; server?: OwnServer }>;
 
 const ownModules = fileURLToPath(new URL("../node_modules", import.meta.url));
 const ownHandler = fileURLToPath(new URL("./handler.ts", import.meta.url));
@@ -19,11 +30,17 @@ export function readOptions(argv: readonly string[]): DemoOptions {
     .option("--max-files <number>", "take at most so many files", wholeNumber, 20_000)
     .option("--max-megabytes <number>", "take files of at most so many megabytes together", wholeNumber, 1_000)
     .option("--handler <file>", "the module that the processes run", ownHandler)
+    .option("--url <url>", "a queue of yours: sqlite:…, redis://…, postgres://…, amqp://… (default: a new SQLite file)")
+    .addOption(
+      new Option("--server <name>", "start a throw-away server for it")
+        .choices(["redis", "postgres", "rabbitmq"])
+        .conflicts("url"),
+    )
     .parse(argv);
-  const { maxFiles, maxMegabytes, handler } = command.opts<Parsed>();
+  const { maxFiles, maxMegabytes, handler, url, server } = command.opts<Parsed>();
   const [path = ownModules] = command.processedArgs as readonly string[];
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) command.error(`error: ${path} is no folder`);
-  return { path: resolve(path), maxFiles, maxMegabytes, handler: pathToFileURL(resolve(handler)) };
+  return { path: resolve(path), maxFiles, maxMegabytes, handler: pathToFileURL(resolve(handler)), url, server };
 }
 
 function wholeNumber(text: string): number {

@@ -8,15 +8,15 @@ type Report = Readonly<{ files: number; work: Work; outcomes: Outcomes; verified
 const MAX_SHOWN = 10;
 
 export function printReport({ files, work, outcomes, verified }: Report): void {
-  const { completedJobs = 0, failedJobs = 0 } = outcomes.stats; // the demo's backend counts
-  const lost = files - completedJobs - failedJobs;
+  const { completed, failed } = outcomes.counts;
+  const lost = files - completed - failed;
   const rate = Math.round(files / (work.ms / 1000));
   const table = new Table({
     head: ["files", "completed", "redelivered", "failed", "lost", "jobs/s"],
     colAligns: Array.from({ length: 6 }, () => "right" as const),
     style: { head: [], border: [] },
   });
-  table.push([files, completedJobs, outcomes.redelivered, failedJobs, lost, rate]);
+  table.push([files, completed, outcomes.redelivered, failed, lost, rate]);
   console.log(table.toString());
   const megabytes = Math.round(work.bytes / 1_000_000);
   console.log(`${megabytes} MB hashed and compressed in ${seconds(work.ms)} by two processes.`);

@@ -57,13 +57,12 @@ function differenceOf(path: string, plain: Plain | undefined, { completed, faile
 }
 
 function* countDifferences({ pushed, outcomes, work }: Claim): Generator<string> {
-  const { stats, completed, failed } = outcomes;
-  const { completedJobs = 0, failedJobs = 0, totalJobs = 0 } = stats;
-  const ended = completedJobs + failedJobs;
+  const { counts, completed, failed } = outcomes;
+  const ended = counts.completed + counts.failed;
   if (ended !== pushed.length) yield `${pushed.length} jobs were pushed, but ${ended} have ended`;
-  if (totalJobs !== ended) yield `${totalJobs - ended} jobs are still pending, delayed or reserved`;
-  if (stats.completedJobs !== completed.size) yield `${stats.completedJobs} completed, but ${completed.size} results`;
-  if (stats.failedJobs !== failed.size) yield `${stats.failedJobs} failed, but ${failed.size} records of failed jobs`;
+  if (counts.left !== 0) yield `${counts.left} jobs are still pending, delayed or reserved`;
+  if (counts.completed !== completed.size) yield `${counts.completed} completed, but ${completed.size} results`;
+  if (counts.failed !== failed.size) yield `${counts.failed} failed, but ${failed.size} records of failed jobs`;
   for (const id of work.twice) yield `job ${id} ended twice`;
 }
 

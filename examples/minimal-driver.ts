@@ -145,7 +145,7 @@ export function minimalDriver(): Driver {
         if (row !== undefined) row.leaseEnd = clock.monotonic() + leaseMs;
         return row === undefined ? "lost" : "ok";
       }),
-    maintain: async () => ({ promoted: 0, recovered: recover(), died: takeDied(), nextDueInMs: undefined }),
+    maintain: async () => ({ promoted: 0, recovered: recover(), pruned: 0, died: takeDied(), nextDueInMs: undefined }),
     queues: async () => [...new Set([...completed.keys(), ...rows.map(({ job }) => job.queue)])],
     stats: async (queue) => {
       const own = rows.map(({ job }) => job).filter((job) => queue === undefined || job.queue === queue);

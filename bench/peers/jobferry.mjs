@@ -22,6 +22,16 @@ export function adapter(queue, workerOptions = {}) {
       });
       await worker.run();
     },
+    /** Until the returned function is called; `confirmed` is told the number of ends that the store has accepted. */
+    async work({ concurrency, handler, confirmed }) {
+      const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
+        ...workerOptions,
+        concurrency,
+      });
+      worker.on("completed", () => confirmed(1));
+      await worker.start();
+      return () => worker.stop();
+    },
     /** The first `count` of a larger backlog. */
     async processSome({ concurrency, handler, count }) {
       const worker = new Worker(queue, "default", async (job) => handler(job.payload), {
@@ -43,6 +53,14 @@ export function adapter(queue, workerOptions = {}) {
     close: () => queue.close(),
   };
 }
+
+/** On a server: its worker tells what was confirmed, so that the clock stops where it does for the peers. */
+export function served(queue, workerOptions) {
+  return { ...adapter(queue, workerOptions), process: undefined };
+}
+
+/** Jobs that our worker fetches ahead unless it is told otherwise. */
+export const AHEAD_BY_ITSELF = "up to 200";
 
 export const memoryCopy = { name: "jobferry", open: async () => adapter(memoryQueue()) };
 export const memoryReference = { name: "jobferry copy:false", open: async () => adapter(memoryQueue({ copy: false })) };

@@ -13,19 +13,36 @@ async function dropping(pool, schema) {
   await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
 }
 
+/** `turn` resolves to the number of jobs that it has ended. Resolves to a function that ends the loop. */
+async function looping(turn) {
+  let stopped = false;
+  const loop = async () => {
+    while (!stopped) if ((await turn()) === 0) await new Promise((next) => setTimeout(next, 1));
+  };
+  const ended = loop();
+  return () => {
+    stopped = true;
+    return ended;
+  };
+}
+
 const silent = { debug() {}, info() {}, warn: console.error, error: console.error };
 
 /** Jobferry with as many jobs fetched ahead as graphile-worker locks ahead. */
 export const postgres = {
   name: "jobferry",
-  async open() {
+  prefetch: AHEAD,
+  async attach({ schema }) {
     const { postgresQueue } = await import("../../dist/entry/postgres.js");
-    const { adapter } = await import("./jobferry.mjs");
+    const { served } = await import("./jobferry.mjs");
+    return served(await postgresQueue(url(), { schema }).open(), { prefetch: AHEAD });
+  },
+  async open() {
     const schema = freshSchema("jobferry");
-    const queue = await postgresQueue(url(), { schema }).open();
-    const parts = adapter(queue, { prefetch: AHEAD });
+    const parts = await this.attach({ schema });
     return {
       ...parts,
+      connection: { schema },
       async close() {
         await parts.close();
         const pool = new pg.Pool({ connectionString: url() });
@@ -39,8 +56,22 @@ export const postgres = {
 /** graphile-worker as its own documentation tunes it: 500 jobs locked ahead, completions in batches. */
 export const graphile = {
   name: "graphile-worker tuned",
+  prefetch: AHEAD,
   async open() {
     const schema = freshSchema("graphile");
+    const parts = await this.attach({ schema });
+    return {
+      ...parts,
+      connection: { schema },
+      async close() {
+        await parts.close();
+        const pool = new pg.Pool({ connectionString: url() });
+        await dropping(pool, schema);
+        await pool.end();
+      },
+    };
+  },
+  async attach({ schema }) {
     const pool = new pg.Pool({ connectionString: url(), max: 20 });
     pool.on("error", () => undefined);
     const { Logger } = await import("graphile-worker");
@@ -69,6 +100,11 @@ export const graphile = {
         },
       });
     return {
+      /** It does not tell when the store has accepted an end. */
+      async work({ concurrency, handler }) {
+        const runner = await start(concurrency, handler);
+        return () => runner.stop();
+      },
       push: (payload) => utils.addJob("job", payload),
       pushBulk: (payloads) => utils.addJobs(payloads.map((payload) => ({ identifier: "job", payload }))),
       async process({ concurrency, handler, total }) {
@@ -93,7 +129,6 @@ export const graphile = {
       left,
       async close() {
         await utils.release();
-        await dropping(pool, schema);
         await pool.end();
       },
     };
@@ -103,8 +138,22 @@ export const graphile = {
 /** pg-boss in a loop of its own, because its `work` polls: fetch a batch, run it, complete it. */
 export const pgBoss = {
   name: "pg-boss fetch loop",
+  prefetch: 0,
   async open() {
     const schema = freshSchema("pgboss");
+    const parts = await this.attach({ schema });
+    return {
+      ...parts,
+      connection: { schema },
+      async close() {
+        await parts.close();
+        const pool = new pg.Pool({ connectionString: url() });
+        await dropping(pool, schema);
+        await pool.end();
+      },
+    };
+  },
+  async attach({ schema }) {
     const boss = new PgBoss({ connectionString: url(), schema, supervise: false, schedule: false, max: 20 });
     boss.on("error", (error) => silent.error(error));
     await boss.start();
@@ -117,22 +166,19 @@ export const pgBoss = {
           "job",
           payloads.map((data) => ({ data })),
         ),
-      async process({ concurrency, handler }) {
-        for (;;) {
+      work: ({ concurrency, handler, confirmed }) =>
+        looping(async () => {
           const jobs = await boss.fetch("job", { batchSize: concurrency });
-          if (jobs.length === 0) return;
           for (const { data } of jobs) handler(data);
-          await boss.complete(
-            "job",
-            jobs.map(({ id }) => id),
-          );
-        }
-      },
+          const ids = jobs.map(({ id }) => id);
+          if (ids.length > 0) await boss.complete("job", ids);
+          confirmed(ids.length);
+          return ids.length;
+        }),
       left: async () =>
         Number((await pool.query(`SELECT count(*) AS n FROM "${schema}".job WHERE state < 'completed'`)).rows[0].n),
       async close() {
         await boss.stop({ graceful: false, close: true });
-        await dropping(pool, schema);
         await pool.end();
       },
     };
@@ -142,15 +188,29 @@ export const pgBoss = {
 /** The bare statements at the same settings: what is left to gain. No leases that end, no retries, no priorities, no events. */
 export const rawLoop = {
   name: "raw SQL loop",
+  prefetch: 0,
   async open() {
     const schema = freshSchema("raw");
     const pool = new pg.Pool({ connectionString: url() });
-    const client = await pool.connect();
-    await client.query(`CREATE SCHEMA "${schema}"`);
-    await client.query(
+    await pool.query(`CREATE SCHEMA "${schema}"`);
+    await pool.query(
       `CREATE TABLE "${schema}".jobs (id bigserial PRIMARY KEY, state integer NOT NULL DEFAULT 0, priority integer NOT NULL DEFAULT 0, lease timestamptz, payload text)`,
     );
-    await client.query(`CREATE INDEX ON "${schema}".jobs (priority DESC, id) WHERE state = 0`);
+    await pool.query(`CREATE INDEX ON "${schema}".jobs (priority DESC, id) WHERE state = 0`);
+    const parts = await this.attach({ schema });
+    return {
+      ...parts,
+      connection: { schema },
+      async close() {
+        await parts.close();
+        await dropping(pool, schema);
+        await pool.end();
+      },
+    };
+  },
+  async attach({ schema }) {
+    const pool = new pg.Pool({ connectionString: url() });
+    const client = await pool.connect();
     const insert = { name: "insert", text: `INSERT INTO "${schema}".jobs (payload) VALUES ($1)` };
     const many = { name: "many", text: `INSERT INTO "${schema}".jobs (payload) SELECT unnest($1::text[])` };
     const claim = {
@@ -163,17 +223,16 @@ export const rawLoop = {
     return {
       push: (payload) => query(insert, [JSON.stringify(payload)]),
       pushBulk: (payloads) => query(many, [payloads.map((payload) => JSON.stringify(payload))]),
-      async process({ concurrency, handler }) {
-        for (;;) {
+      work: ({ concurrency, handler, confirmed }) =>
+        looping(async () => {
           const { rows } = await query(claim, [concurrency]);
-          if (rows.length === 0) return;
           await Promise.all(rows.map(async ({ payload }) => handler(JSON.parse(payload))));
-          await query(remove, [rows.map(({ id }) => id)]);
-        }
-      },
+          if (rows.length > 0) await query(remove, [rows.map(({ id }) => id)]);
+          confirmed(rows.length);
+          return rows.length;
+        }),
       left: async () => Number((await client.query(`SELECT count(*) AS n FROM "${schema}".jobs`)).rows[0].n),
       async close() {
-        await client.query(`DROP SCHEMA "${schema}" CASCADE`);
         client.release();
         await pool.end();
       },

@@ -1,6 +1,6 @@
 import amqplib from "amqplib";
 import { rabbitmqQueue } from "../../dist/entry/rabbitmq.js";
-import { adapter } from "./jobferry.mjs";
+import { served } from "./jobferry.mjs";
 
 const url = process.env.JOBFERRY_BENCH_URL;
 /** Most messages that either side holds unacknowledged, beside what its slots run. */
@@ -15,17 +15,25 @@ function freshName() {
 /** Ours on the server of the run. What is left is counted where AMQP can count. */
 export const ours = {
   name: "jobferry",
-  async open() {
-    const prefix = freshName();
+  prefetch: PREFETCH,
+  async attach({ prefix }) {
     const queue = await rabbitmqQueue(url, { prefix, settle: 0 }).open();
     return {
-      ...adapter(queue, { prefetch: PREFETCH }),
+      ...served(queue, { prefetch: PREFETCH }),
       async left() {
         const { pendingJobs, delayedJobs, failedJobs } = await queue.getStats();
         return pendingJobs + delayedJobs + failedJobs;
       },
+    };
+  },
+  async open() {
+    const prefix = freshName();
+    const parts = await this.attach({ prefix });
+    return {
+      ...parts,
+      connection: { prefix },
       async close() {
-        await queue.close();
+        await parts.close();
         await remove(prefix);
       },
     };
@@ -42,13 +50,25 @@ async function remove(prefix) {
 /** amqplib on the same queue: confirmed publish, consume, acknowledge, each message by itself. No retries, leases, delays or events. */
 export const rawClient = {
   name: "raw amqplib",
+  prefetch: PREFETCH,
   async open() {
+    const name = freshName();
+    const parts = await this.attach({ name });
+    return {
+      ...parts,
+      connection: { name },
+      async close() {
+        await parts.remove();
+        await parts.close();
+      },
+    };
+  },
+  async attach({ name }) {
     const [publisher, consumer] = [
       await amqplib.connect(url, { noDelay: true }),
       await amqplib.connect(url, { noDelay: true }),
     ];
     const pushing = await publisher.createConfirmChannel();
-    const name = freshName();
     // The arguments of our queues: a dead letter must not get lost on either side.
     const args = {
       ...{ "x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000, "x-overflow": "reject-publish" },
@@ -73,23 +93,30 @@ export const rawClient = {
     return {
       push: publish,
       pushBulk: (payloads) => Promise.all(payloads.map(publish)),
-      /** The clock stops at a round trip behind the last acknowledgement, as ours does. */
-      async process({ concurrency, handler, total }) {
-        let done = 0;
-        const { promise, resolve } = Promise.withResolvers();
-        const { channel } = await consume(Math.max(PREFETCH, concurrency), async (on, message) => {
+      /** An acknowledgement is confirmed by the round trip behind it, as ours is; one is under way at a time. */
+      async work({ concurrency, handler, confirmed }) {
+        const ahead = Math.max(PREFETCH, concurrency);
+        let [acknowledged, asking] = [0, false];
+        const confirm = async (on) => {
+          asking = true;
+          for (let jobs = acknowledged; jobs > 0; jobs = acknowledged) {
+            acknowledged = 0;
+            await on.prefetch(ahead);
+            confirmed(jobs);
+          }
+          asking = false;
+        };
+        const { channel } = await consume(ahead, async (on, message) => {
           await handler(JSON.parse(message.content.toString()));
           on.ack(message);
-          done += 1;
-          if (done === total) resolve();
+          acknowledged += 1;
+          if (!asking) await confirm(on);
         });
-        await promise;
-        await channel.prefetch(1);
-        const ended = performance.now();
-        // The server may still have some of them in hand, and would lose them with the channel.
-        await new Promise((wait) => setTimeout(wait, 500));
-        await channel.close();
-        return ended;
+        return async () => {
+          // The server may still have some of them in hand, and would lose them with the channel.
+          await new Promise((wait) => setTimeout(wait, 500));
+          await channel.close();
+        };
       },
       async idleWorker(handler) {
         const { channel } = await consume(1, async (on, message) => {
@@ -99,8 +126,8 @@ export const rawClient = {
         return () => channel.close();
       },
       left: async () => (await pushing.checkQueue(name)).messageCount,
+      remove: () => pushing.deleteQueue(name),
       async close() {
-        await pushing.deleteQueue(name);
         await publisher.close();
         await consumer.close();
       },

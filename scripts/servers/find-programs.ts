@@ -9,7 +9,12 @@ import type { Located } from "./locate.ts";
 export function findPrograms(names: readonly string[], folders: readonly string[] = []): Located | undefined {
   const path = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   const others = folders.flatMap((pattern) => globSync(pattern).toSorted(byVersion).toReversed());
-  const folder = [...path, ...others].find((place) => names.every((name) => isProgram(join(place, name))));
+  return programsIn(names, [...path, ...others]);
+}
+
+/** All of them from the first folder that has them. */
+export function programsIn(names: readonly string[], folders: readonly string[]): Located | undefined {
+  const folder = folders.find((place) => names.every((name) => isProgram(join(place, name))));
   return folder === undefined ? undefined : Object.fromEntries(names.map((name) => [name, join(folder, name)]));
 }
 

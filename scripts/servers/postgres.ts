@@ -3,37 +3,56 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
 import { createCertificate } from "./certificate.ts";
-import { debianPackages } from "./debian-packages.ts";
-import { findPrograms } from "./find-programs.ts";
+import type { Certificate } from "./certificate.ts";
 import { freePort } from "./free-port.ts";
-import type { Launch } from "./guardian-messages.ts";
-import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
+import { anyPostgres, postgresOf, programFor, serverUser } from "./postgres-programs.ts";
+import type { ServerUser } from "./postgres-programs.ts";
 import { runGuarded, runProgram } from "./run-program.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
+import type { ServerProcess } from "./server-process.ts";
 
 export const postgres: ServerKind = {
   name: "postgres",
-  needs: {
-    find: () =>
-      findPrograms(["postgres", "initdb"], ["/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql@*/bin"]),
-    installers: [debianPackages("postgresql", "openssl")],
-    words: "Install PostgreSQL, 15 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql@17).",
-  },
-  start,
+  needs: anyPostgres,
+  start: (options, located) => start("postgres", options, located),
   dockerUrl: urlOf,
 };
 
-async function start(options: ServerOptions, located: Located): Promise<RunningServer> {
+/** The oldest version that Jobferry supports. */
+export const postgres12: ServerKind = {
+  name: "postgres-12",
+  needs: postgresOf(12, "12.22.0-beta.15"),
+  start: (options, located) => start("postgres-12", options, located),
+  dockerUrl: urlOf,
+};
+
+export const postgres18: ServerKind = {
+  name: "postgres-18",
+  needs: postgresOf(18, "18.4.0-beta.17"),
+  start: (options, located) => start("postgres-18", options, located),
+  dockerUrl: urlOf,
+};
+
+async function start(kind: string, options: ServerOptions, located: Located): Promise<RunningServer> {
+  const { node, version, files } = await startPostgres(options, located);
+  const url = `${urlOf(node.port)}${files ? "?sslmode=verify-full" : ""}`;
+  return runningServer({ kind, version, url, ...(files ? { ca: files.certificate } : {}) }, [node]);
+}
+
+export type PostgresProcess = Readonly<{ node: ServerProcess; version: string; files: Certificate | undefined }>;
+
+export async function startPostgres(options: ServerOptions, located: Located): Promise<PostgresProcess> {
   const user = serverUser();
-  const command = program(located, "postgres");
+  const command = await programFor(user, located, "postgres");
+  const initdb = await programFor(user, located, "initdb");
   const version = /[\d.]+/.exec(await runProgram(command, ["--version"]))?.[0] ?? "unknown";
   const folder = await serverFolder("postgres", user);
   const data = join(folder, "data");
-  await createData({ initdb: program(located, "initdb"), version, data, user, password: options.password });
+  await createData({ initdb, version, data, user, password: options.password });
   const files = options.tls ? await createCertificate(folder, user) : undefined;
   writeFileSync(join(data, "pg_hba.conf"), accessRules(options));
   const port = await freePort();
@@ -52,29 +71,14 @@ async function start(options: ServerOptions, located: Located): Promise<RunningS
     stopSignal: "SIGINT",
     cleanUp: () => removeSharedMemory(data),
   });
-  const url = `${urlOf(port)}${files ? "?sslmode=verify-full" : ""}`;
-  return runningServer({ kind: "postgres", version, url, ...(files ? { ca: files.certificate } : {}) }, [node]);
+  return { node, version, files };
 }
 
-function urlOf(port: number): string {
+export function urlOf(port: number): string {
   return `postgres://postgres@${HOST}:${port}/postgres`;
 }
 
-/** PostgreSQL refuses to run as root. */
-function serverUser(): Launch["user"] | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const line = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .find((entry) => entry.startsWith("postgres:"));
-  const [, , uid, gid] = line?.split(":") ?? [];
-  if (gid === undefined) throw new Error("PostgreSQL does not run as root, and this machine has no user postgres.");
-  return { uid: Number(uid), gid: Number(gid) };
-}
-
-function settings(
-  { durable = false, readOnly = false }: ServerOptions,
-  tls?: { certificate: string; key: string },
-): readonly string[] {
+function settings({ durable = false, readOnly = false }: ServerOptions, tls?: Certificate): readonly string[] {
   const lasting = durable ? [] : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
   const reading = readOnly ? ["default_transaction_read_only=on"] : [];
   const secured = tls ? ["ssl=on", `ssl_cert_file=${tls.certificate}`, `ssl_key_file=${tls.key}`] : [];
@@ -99,7 +103,7 @@ type DataPlan = Readonly<{
   initdb: string;
   version: string;
   data: string;
-  user: Launch["user"] | undefined;
+  user: ServerUser | undefined;
   password: string | undefined;
 }>;
 
@@ -137,7 +141,7 @@ function copy(from: string, to: string): Promise<void> {
 }
 
 /** Whether it takes connections: it refuses them with 57P03 while it starts up, recovers or shuts down. */
-function answers(port: number): Promise<boolean> {
+export function answers(port: number): Promise<boolean> {
   const parameters = Buffer.from("user\0postgres\0database\0postgres\0\0");
   const header = Buffer.alloc(8);
   header.writeInt32BE(header.length + parameters.length, 0);

@@ -19,6 +19,8 @@ export interface RabbitmqOptions extends ServerOptions {
   readonly plugins?: readonly string[];
   /** Bytes of memory beyond which publishers are blocked. */
   readonly memoryLimit?: number;
+  /** Milliseconds after which a dead letter that its target did not take is sent again. Default: the server's, 3 minutes. */
+  readonly deadLetterRetry?: number;
 }
 
 const PATTERN = "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server";
@@ -106,7 +108,10 @@ function writeFiles(folder: string, plugins: readonly string[], config: string):
 type Parts = Readonly<{ amqp: number; management: number; inside: string; files: Certificate | undefined }>;
 
 /** Erlang terms: the newer format takes two seconds more at every start. */
-function configuration({ password, memoryLimit }: RabbitmqOptions, { amqp, management, inside, files }: Parts): string {
+function configuration(
+  { password, memoryLimit, deadLetterRetry }: RabbitmqOptions,
+  { amqp, management, inside, files }: Parts,
+): string {
   const listener = `[{"${HOST}",${amqp}}]`;
   const pem = (path: string): string => join(inside, basename(path));
   const listeners = files
@@ -117,6 +122,7 @@ function configuration({ password, memoryLimit }: RabbitmqOptions, { amqp, manag
     "{loopback_users,[]}",
     ...(password === undefined ? [] : [`{default_pass,<<"${password}">>}`]),
     `{vm_memory_high_watermark,{absolute,${memoryLimit ?? 2 * 1024 ** 3}}}`,
+    ...(deadLetterRetry === undefined ? [] : [`{dead_letter_worker_publisher_confirm_timeout,${deadLetterRetry}}`]),
     `{disk_free_limit,${50 * 1024 ** 2}}`,
     `{log,[{console,[{enabled,false}]},{file,[{file,"${inside}/log/rabbit.log"},{level,warning}]}]}`,
   ];

@@ -1,7 +1,8 @@
+import { createCertificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
 import type { Located } from "./locate.ts";
 import { redisCommand } from "./redis-command.ts";
-import { redisNeeds, redisVersion, startRedisNode } from "./redis.ts";
+import { redisNeeds, redisVersion, startRedisNode, tlsArguments } from "./redis.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
@@ -20,27 +21,38 @@ type Ask = (node: ServerProcess, ...words: readonly string[]) => Promise<string>
 export const redisCluster: ServerKind = { name: "redis-cluster", needs: redisNeeds, start };
 
 async function start(options: ServerOptions, located: Located): Promise<RunningServer> {
-  refuseOptions("redis-cluster", options, ["tls", "readOnly"]);
-  const { password } = options;
+  refuseOptions("redis-cluster", options, ["readOnly"]);
+  const { password, tls = false } = options;
   const ports = await freePorts(2 * PRIMARIES, [BUS_DISTANCE]);
+  const folders = await Promise.all(ports.map((_, index) => serverFolder(nameOf(index))));
+  const files = tls ? await createCertificate(folders[0] ?? "") : undefined;
+  const ca = files?.certificate;
   const nodes = await Promise.all(
-    ports.map(async (port, index) => {
-      const name = index < PRIMARIES ? `redis-primary-${index + 1}` : `redis-replica-${index - PRIMARIES + 1}`;
-      const args = ["--port", String(port), ...clusterArguments(options), ...(options.args ?? [])];
-      return startRedisNode({ name, located, folder: await serverFolder(name), port, args, password });
+    ports.map((port, index) => {
+      const listening = files === undefined ? ["--port", String(port)] : tlsArguments(port, files);
+      const args = [...listening, ...clusterArguments(options), ...(options.args ?? [])];
+      return startRedisNode({
+        ...{ name: nameOf(index), located, folder: folders[index] ?? "", port, args, password, ca },
+      });
     }),
   );
-  const ask: Ask = ({ port }, ...words) => redisCommand({ port, password }, ...words);
+  const ask: Ask = ({ port }, ...words) => redisCommand({ port, password, ca }, ...words);
   await join(nodes, ask);
 
-  const url = `redis+cluster://${ports.map((port) => `${HOST}:${port}`).join(",")}`;
+  const url = `${tls ? "rediss" : "redis"}+cluster://${ports.map((port) => `${HOST}:${port}`).join(",")}`;
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
-  const description = { kind: "redis-cluster", version: await redisVersion(located), url, endpoints };
+  const version = await redisVersion(located);
+  const description = { kind: "redis-cluster", version, url, endpoints, ...(ca === undefined ? {} : { ca }) };
   return runningServer(description, nodes, { waitUntilReady: () => waitUntilWhole(nodes, ask) });
 }
 
-function clusterArguments({ durable = false, password }: ServerOptions): readonly string[] {
+function nameOf(index: number): string {
+  return index < PRIMARIES ? `redis-primary-${index + 1}` : `redis-replica-${index - PRIMARIES + 1}`;
+}
+
+function clusterArguments({ durable = false, password, tls = false }: ServerOptions): readonly string[] {
   return [
+    ...(tls ? ["--tls-cluster", "yes"] : []),
     ...["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000"],
     // A replica that has never synchronised takes over from nobody.
     ...["--repl-diskless-sync-delay", "0", "--appendonly", durable ? "yes" : "no"],

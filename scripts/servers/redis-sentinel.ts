@@ -1,10 +1,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createCertificate } from "./certificate.ts";
+import type { Certificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { redisCommand } from "./redis-command.ts";
-import { redisNeeds, redisVersion, startRedisNode } from "./redis.ts";
+import { redisNeeds, redisVersion, startRedisNode, tlsArguments } from "./redis.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
@@ -24,44 +26,57 @@ const QUORUM = 2;
 export const redisSentinel: ServerKind<RedisSentinelOptions> = { name: "redis-sentinel", needs: redisNeeds, start };
 
 async function start(options: RedisSentinelOptions, located: Located): Promise<RunningServer> {
-  refuseOptions("redis-sentinel", options, ["tls", "readOnly"]);
-  const { password } = options;
+  refuseOptions("redis-sentinel", options, ["readOnly"]);
+  const { password, tls = false } = options;
+  const primaryFolder = await serverFolder("redis-primary");
+  const files = tls ? await createCertificate(primaryFolder) : undefined;
+  const ca = files?.certificate;
   const [primaryPort = 0, replicaPort = 0, ...ports] = await freePorts(5);
   const secret = password === undefined ? [] : ["--requirepass", password, "--masterauth", password];
   const lasting = ["--appendonly", options.durable ? "yes" : "no"];
-  const dataNode = async (name: string, port: number, args: readonly string[]): Promise<ServerProcess> => {
-    const all = ["--port", String(port), "--repl-diskless-sync-delay", "0", ...lasting, ...secret, ...args];
-    const folder = await serverFolder(name);
-    return startRedisNode({ name, located, folder, port, args: [...all, ...(options.args ?? [])], password });
+  const dataNode = (name: string, folder: string, port: number, more: readonly string[]): Promise<ServerProcess> => {
+    const listening = files === undefined ? ["--port", String(port)] : tlsArguments(port, files);
+    const args = [...listening, "--repl-diskless-sync-delay", "0", ...lasting, ...secret, ...more];
+    return startRedisNode({ name, located, folder, port, args: [...args, ...(options.args ?? [])], password, ca });
   };
-  const primary = await dataNode("redis-primary", primaryPort, []);
-  const replica = await dataNode("redis-replica", replicaPort, ["--replicaof", `${HOST} ${primaryPort}`]);
+  const primary = await dataNode("redis-primary", primaryFolder, primaryPort, []);
+  const replicaOf = ["--replicaof", `${HOST} ${primaryPort}`];
+  const replica = await dataNode("redis-replica", await serverFolder("redis-replica"), replicaPort, replicaOf);
   const watch = {
     command: program(located, "redis-server"),
     primaryPort,
     password,
     downAfter: options.downAfter ?? 1_000,
+    files,
   };
   const sentinels = await Promise.all(ports.map((port, index) => startSentinel(index + 1, port, watch)));
 
-  const waitUntilReady = (): Promise<void> => waitUntil("the sentinels agree", () => agree(sentinels));
+  const waitUntilReady = (): Promise<void> => waitUntil("the sentinels agree", () => agree(sentinels, ca));
   await waitUntilReady();
-  const url = `redis+sentinel://${ports.map((port) => `${HOST}:${port}`).join(",")}?master=${MASTER}`;
+  const url = `${tls ? "rediss" : "redis"}+sentinel://${ports.map((port) => `${HOST}:${port}`).join(",")}?master=${MASTER}`;
   const nodes = [primary, replica, ...sentinels];
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
   const version = await redisVersion(located);
-  return runningServer({ kind: "redis-sentinel", version, url, endpoints }, nodes, { waitUntilReady });
+  const description = { kind: "redis-sentinel", version, url, endpoints, ...(ca === undefined ? {} : { ca }) };
+  return runningServer(description, nodes, { waitUntilReady });
 }
 
-type Watch = Readonly<{ command: string; primaryPort: number; password: string | undefined; downAfter: number }>;
+type Watch = Readonly<{
+  command: string;
+  primaryPort: number;
+  password: string | undefined;
+  downAfter: number;
+  files: Certificate | undefined;
+}>;
 
 /** It keeps what it learns in its configuration file, so a restarted one knows the current primary. */
 async function startSentinel(number: number, port: number, watch: Watch): Promise<ServerProcess> {
   const name = `redis-sentinel-${number}`;
   const folder = await serverFolder(name);
   const file = join(folder, "sentinel.conf");
+  const { files } = watch;
   const lines = [
-    `port ${port}`,
+    ...(files === undefined ? [`port ${port}`] : sentinelTls(port, files)),
     `bind ${HOST}`,
     `dir ${folder}`,
     `sentinel monitor ${MASTER} ${HOST} ${watch.primaryPort} ${QUORUM}`,
@@ -75,14 +90,22 @@ async function startSentinel(number: number, port: number, watch: Watch): Promis
     port,
     folder,
     launch: { command: watch.command, args: [file, "--sentinel"] },
-    isReady: async () => (await redisCommand({ port }, "PING")) === "PONG",
+    isReady: async () => (await redisCommand({ port, ca: files?.certificate }, "PING")) === "PONG",
     stopSignal: "SIGTERM",
   });
 }
 
+/** A sentinel speaks TLS to servers and other sentinels where `tls-replication` says so. */
+function sentinelTls(port: number, { certificate, key }: Certificate): readonly string[] {
+  return [
+    ...["port 0", `tls-port ${port}`, "tls-auth-clients no", "tls-replication yes"],
+    ...[`tls-cert-file ${certificate}`, `tls-key-file ${key}`, `tls-ca-cert-file ${certificate}`],
+  ];
+}
+
 /** Every sentinel knows the others and the replica: only then a failover is sure to work. */
-async function agree(sentinels: readonly ServerProcess[]): Promise<boolean> {
-  const answers = await Promise.all(sentinels.map(({ port }) => redisCommand({ port }, "INFO", "sentinel")));
+async function agree(sentinels: readonly ServerProcess[], ca: string | undefined): Promise<boolean> {
+  const answers = await Promise.all(sentinels.map(({ port }) => redisCommand({ port, ca }, "INFO", "sentinel")));
   const healthy = `status=ok,address=`;
   return answers.every((answer) => answer.includes(healthy) && answer.includes(`slaves=1,sentinels=3`));
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createCertificate } from "./certificate.ts";
+import type { Certificate } from "./certificate.ts";
 import { debianPackages } from "./debian-packages.ts";
 import { debianSuite, placeOf, suiteRoot } from "./debian-suite.ts";
 import { findPrograms } from "./find-programs.ts";
@@ -59,10 +60,7 @@ async function start(kind: string, options: RedisOptions, located: Located): Pro
   const port = await freePort();
   const { inside } = await placeOf(located);
   const secured = files
-    ? [
-        ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
-        ...["--tls-cert-file", inside(files.certificate), "--tls-key-file", inside(files.key)],
-      ]
+    ? tlsArguments(port, { certificate: inside(files.certificate), key: inside(files.key) })
     : ["--port", String(port)];
   const args = [
     ...secured,
@@ -78,6 +76,14 @@ async function start(kind: string, options: RedisOptions, located: Located): Pro
   const url = `${tls ? "rediss" : "redis"}://${HOST}:${port}`;
   const version = await redisVersion(located);
   return runningServer({ kind, version, url, ...(ca === undefined ? {} : { ca }) }, [node]);
+}
+
+/** Plain connections are refused, those of the nodes among themselves too. */
+export function tlsArguments(port: number, { certificate, key }: Certificate): readonly string[] {
+  return [
+    ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no", "--tls-replication", "yes"],
+    ...["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate],
+  ];
 }
 
 export type RedisNode = Readonly<{

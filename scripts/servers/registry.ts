@@ -1,5 +1,6 @@
 /** All kinds of servers: one file and one line each. */
-import { postgres } from "./postgres.ts";
+import { postgres, postgres12, postgres18 } from "./postgres.ts";
+import { postgresPgbouncer } from "./postgres-pgbouncer.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
@@ -7,6 +8,9 @@ import { redis, valkey } from "./redis.ts";
 
 export const serverKinds = {
   postgres,
+  "postgres-12": postgres12,
+  "postgres-18": postgres18,
+  "postgres-pgbouncer": postgresPgbouncer,
   rabbitmq,
   "rabbitmq-4": rabbitmq4,
   redis,

@@ -1,15 +1,16 @@
 import type { Command } from "commander";
 import { type Connection, type Opening, withQueue } from "./connection.ts";
 import { EXIT } from "./exit-codes.ts";
+import type { StoreOptions } from "./store.ts";
 import type { Terminal } from "./terminal.ts";
 
-export type GlobalOptions = Readonly<{
-  url?: string;
-  json?: boolean;
-  yes?: boolean;
-  quiet?: boolean;
-  color: boolean;
-}>;
+export type GlobalOptions = StoreOptions &
+  Readonly<{
+    json?: boolean;
+    yes?: boolean;
+    quiet?: boolean;
+    color: boolean;
+  }>;
 
 /** What every command is given. */
 export class Cli {
@@ -26,7 +27,7 @@ export class Cli {
   }
 
   withQueue<T>(command: Command, opening: Opening, use: (connection: Connection) => Promise<T>): Promise<T> {
-    return withQueue(this.terminal, this.globals(command).url, opening, use);
+    return withQueue(this.terminal, this.globals(command), opening, use);
   }
 }
 

@@ -1,32 +1,59 @@
 import { existsSync } from "node:fs";
-import { createQueue, JobferryError, type Logger, type Queue, type QueueOptions } from "../entry/index.ts";
+import {
+  createQueue,
+  type Durability,
+  isJobferryError,
+  JobferryError,
+  type Logger,
+  type Queue,
+  type QueueOptions,
+} from "../entry/index.ts";
+import { CliError } from "./cli-error.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { openStore, type StoreOptions } from "./store.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DEFAULT_URL = "sqlite:./jobferry.db";
 
 export type Connection = Readonly<{ url: string; queue: Queue }>;
 
-/** `make`: a SQLite file that is not there is made. Otherwise a mistyped path would show an empty queue instead of an error. */
-export type Opening = Readonly<{ make?: boolean }> & Pick<QueueOptions, "keepCompleted" | "keepFailed">;
+/**
+ * `make`: a SQLite file that is not there is made, otherwise a mistyped path would show an empty queue instead of an error; and what a stored
+ * job survives matters, so that core warns where it is little.
+ */
+export type Opening = Readonly<{ make?: boolean; durability?: Durability | undefined }> &
+  Pick<QueueOptions, "keepCompleted" | "keepFailed">;
 
 /** Opens what `--url`, else JOBFERRY_URL, else the default names, and closes it after `use`. */
 export async function withQueue<T>(
   terminal: Terminal,
-  url: string | undefined,
-  opening: Opening,
+  { url, records: recordsUrl, prefix, partitions }: StoreOptions,
+  { make = false, durability = make ? undefined : "process", ...retention }: Opening,
   use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const target = url ?? DEFAULT_URL;
-  if (url === undefined) {
-    terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
-  }
-  const { make = false, ...retention } = opening;
-  if (!make) checkExists(target);
-  const queue = await createQueue(target, { logger: loggerOn(terminal), ...retention });
+  if (url === undefined) terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
+  if (!make) checkExists(target, "--url (or JOBFERRY_URL)");
+  if (!make && recordsUrl !== undefined) checkExists(recordsUrl, "--records (or JOBFERRY_RECORDS)");
+  const logger = loggerOn(terminal);
+  const records =
+    recordsUrl === undefined
+      ? undefined
+      : await at(recordsUrl, terminal, () => createQueue(recordsUrl, { logger, ...retention, durability: "process" }));
   try {
-    return await use({ url: target, queue });
+    return await at(target, terminal, async () => {
+      const queue = await openStore(
+        { url: target, records, prefix, partitions },
+        { logger, ...retention, ...(durability === undefined ? {} : { durability }) },
+      );
+      try {
+        return await use({ url: target, queue });
+      } finally {
+        await queue.close();
+      }
+    });
   } finally {
-    await queue.close();
+    await records?.close();
   }
 }
 
@@ -36,17 +63,37 @@ export function sqlitePath(url: string): string | undefined {
   return path === ":memory:" ? undefined : path;
 }
 
-function checkExists(url: string): void {
+export function checkExists(url: string, options: string): void {
   const path = sqlitePath(url);
   if (path === undefined || path === "" || existsSync(path)) return;
   throw new JobferryError(
     "INVALID_ARGUMENT",
-    `There is no database at ${path}. Correct --url (or JOBFERRY_URL); "jobferry push" and "jobferry work" make a new one.`,
+    `There is no database at ${path}. Correct ${options}; "jobferry push" and "jobferry work" make a new one.`,
   );
 }
 
+async function at<T>(url: string, terminal: Terminal, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw placed(error, url, terminal);
+  }
+}
+
+/** Says which server it was where the driver does not, and what only the command line knows. */
+function placed(error: unknown, url: string, terminal: Terminal): unknown {
+  if (!isJobferryError(error) || exitCodeOf(error) !== EXIT.backend) return error;
+  const server = /:\/\/(?:.*@)?([^/?#]+)/s.exec(url)?.[1];
+  const where =
+    server === undefined || error.message.includes(server) ? "" : ` It was tried at ${terminal.redact(url)}.`;
+  const isTls = /TLS|certificate/.test(error.message);
+  const hint = isTls ? " The command line trusts the authority whose certificate NODE_EXTRA_CA_CERTS names." : "";
+  const details = { retryable: error.retryable };
+  return new CliError(error.code, EXIT.backend, `${error.message}${where}${hint}`, { cause: error, details });
+}
+
 /** Warnings and errors of the library, without secrets, beside our own. */
-function loggerOn(terminal: Terminal): Logger {
+export function loggerOn(terminal: Terminal): Logger {
   const warn = (fields: object, message: string): void => terminal.warn(message, { ...fields });
   return { debug: () => undefined, info: () => undefined, warn, error: warn };
 }

@@ -1,6 +1,7 @@
 import { JobferryError, type Queue } from "../entry/index.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT } from "./exit-codes.ts";
+import { singleJobs } from "./single-jobs.ts";
 import type { Input } from "./terminal.ts";
 
 const MAX_TEXT = 64 * 1024 * 1024;
@@ -53,6 +54,6 @@ export async function explainMissing(
 }
 
 async function reasonFor(queue: Queue, id: string, wanted: string): Promise<string> {
-  const job = await queue.records.get(id);
+  const job = await singleJobs(queue).get(id);
   return job === undefined ? `there is no job "${id}".` : `job "${id}" is ${job.state}, not ${wanted}.`;
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { isJobferryError, type Keep, parseDuration } from "../entry/index.ts";
+import { type Durability, isJobferryError, type Keep, parseDuration } from "../entry/index.ts";
 
 /** Parsers of option values. What they throw names the option, because commander puts it in front. */
 
@@ -37,6 +37,16 @@ export function pairs(text: string, before: readonly Pair[] = []): readonly Pair
 
 export function texts(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
+}
+
+const DURABILITIES: readonly Durability[] = ["process", "serverCrash", "power", "quorum"];
+
+export const DURABILITY_HELP: string = `what a stored job must survive (${DURABILITIES.join(", ")}); a backend that gives less is refused`;
+
+export function durability(text: string): Durability {
+  const found = DURABILITIES.find((level) => level === text);
+  if (found === undefined) throw new InvalidArgumentError(`It must be one of ${DURABILITIES.join(", ")}.`);
+  return found;
 }
 
 /** Which finished jobs stay: "all", "none", a count, or an age. */

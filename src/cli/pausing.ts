@@ -11,6 +11,11 @@ export async function changePaused(cli: Cli, command: Command, { name, all, paus
     throw new JobferryError("INVALID_ARGUMENT", `Name the queue to ${verb}, or give --all instead.`);
   }
   await cli.withQueue(command, {}, async ({ queue }) => {
+    if (queue.capabilities.pause.support === "unsupported")
+      throw new JobferryError(
+        "UNSUPPORTED",
+        `This backend cannot ${verb} a queue for everybody. Each worker can: SIGTSTP stops "jobferry work" from fetching, SIGCONT lets it go on; in a program, worker.pause() and worker.resume().`,
+      );
     const names = name === undefined ? await queue.queues() : [name];
     for (const each of names) await (paused ? queue.pause(each) : queue.resume(each));
     const list = names.length === 0 ? "no queue, there is none yet" : names.join(", ");

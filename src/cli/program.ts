@@ -5,6 +5,7 @@ import { type AddCommand, Cli, type GlobalOptions } from "./cli.ts";
 import { CliError } from "./cli-error.ts";
 import { addBench } from "./commands/bench.ts";
 import { addClear } from "./commands/clear.ts";
+import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addFailed } from "./commands/failed.ts";
@@ -20,13 +21,15 @@ import { addStats } from "./commands/stats.ts";
 import { addTop } from "./commands/top.ts";
 import { addWork } from "./commands/work.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
-import { redactorFor } from "./redact.ts";
+import { integer } from "./option-values.ts";
+import { holdsSecret, redactorFor } from "./redact.ts";
 import { type Streams, Terminal } from "./terminal.ts";
 
 const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand[]])[] = [
   ["Jobs:", [addPush, addWork, addJobs]],
   ["Failed jobs:", [addFailed, addRetry, addForget, addFlush]],
   ["Queues:", [addStats, addPause, addResume, addClear]],
+  ["Clusters:", [addCluster]],
   ["Tools:", [addTop, addMigrate, addDoctor, addBench, addCompletion]],
 ];
 
@@ -64,9 +67,20 @@ function buildProgram(cli: Cli): Command {
     .description("A job queue for Node.js: push jobs, run workers, look after queues.")
     .version(ownVersion(), "-V, --version")
     .addOption(new Option("--url <url>", "the queue, such as sqlite:./jobs.db").env("JOBFERRY_URL"))
+    .addOption(
+      new Option("--records <url>", "RabbitMQ: where failed jobs and long delays lie one by one").env(
+        "JOBFERRY_RECORDS",
+      ),
+    )
+    .addOption(new Option("--prefix <name>", "Redis, RabbitMQ: the prefix of the store's names").env("JOBFERRY_PREFIX"))
+    .addOption(
+      new Option("--partitions <count>", "Redis: in how many parts the store was made")
+        .env("JOBFERRY_PARTITIONS")
+        .argParser(integer(1, 256)),
+    )
     .option("--json", "data on stdout as JSON, errors on stderr too")
     .option("-y, --yes", "do not ask before what cannot be undone")
-    .option("-q, --quiet", "no hints and no progress on stderr")
+    .option("-q, --quiet", "no hints and no progress on stderr; warnings, errors and failed jobs stay")
     .option("--no-color", "no colours (also: NO_COLOR=1)")
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
@@ -79,7 +93,10 @@ function buildProgram(cli: Cli): Command {
     .addHelpText("after", EXAMPLES)
     .hook("preAction", (root, command) => {
       applyGlobals(cli, cli.globals(command));
-      if (root.getOptionValueSource("url") === "cli") warnOfSecret(cli.terminal, cli.globals(command).url ?? "");
+      for (const option of ["url", "records"] as const) {
+        if (root.getOptionValueSource(option) === "cli")
+          warnOfSecret(cli.terminal, option, cli.globals(command)[option]);
+      }
     });
   for (const [group, commands] of COMMANDS) {
     program.commandsGroup(group);
@@ -88,19 +105,20 @@ function buildProgram(cli: Cli): Command {
   return program;
 }
 
-function applyGlobals({ terminal }: Cli, { url, json, quiet, color }: GlobalOptions): void {
+function applyGlobals({ terminal }: Cli, { url, records, json, quiet, color }: GlobalOptions): void {
   terminal.json = json === true;
   terminal.quiet = quiet === true;
-  terminal.redact = redactorFor(url);
+  terminal.redact = redactorFor(url, records);
   if (!color) {
     process.env["NO_COLOR"] = "1";
     delete process.env["FORCE_COLOR"];
   }
 }
 
-function warnOfSecret(terminal: Terminal, url: string): void {
-  if (terminal.redact(url) === url) return;
-  terminal.warn("--url has a password in it, which every user of this machine can read. Use JOBFERRY_URL instead.");
+function warnOfSecret(terminal: Terminal, option: "url" | "records", url = ""): void {
+  if (!holdsSecret(url)) return;
+  const instead = `JOBFERRY_${option.toUpperCase()}`;
+  terminal.warn(`--${option} has a password in it, which every user of this machine can read. Use ${instead} instead.`);
 }
 
 /** Tells the error and which code the process ends with. `named` is the command that was given, and its help. */

@@ -40,6 +40,11 @@ export function filterOf(options: FilterOptions, now: number): Filter {
   };
 }
 
+/** Failed jobs as a whole: every backend can do that, also one that cannot look up single jobs. */
+export function isWhole(filter: Filter): boolean {
+  return Object.keys(filter).every((key) => key === "queue" || key === "state");
+}
+
 export function isNarrowed(filter: Filter): boolean {
   return Object.keys(filter).some((key) => key !== "state");
 }

@@ -9,25 +9,37 @@ function redactText(text: string): string {
 
 /**
  * Makes the function through which every message goes: it masks user names, passwords and password-like parameters of any URL, and the
- * secrets of `url` also where an error repeats them on their own.
+ * secrets of `urls` also where an error repeats them on their own.
  */
-export function redactorFor(url: string | undefined): (text: string) => string {
-  const secrets = url === undefined ? [] : secretsOf(url);
+export function redactorFor(...urls: readonly (string | undefined)[]): (text: string) => string {
+  const given = urls.flatMap((url) => (url === undefined || url === "" ? [] : [url]));
+  const secrets = given.flatMap(secretsOf);
   return (text) => {
-    let shown = url === undefined || url === "" ? text : text.replaceAll(url, () => redactText(url));
+    let shown = text;
+    for (const url of given) shown = shown.replaceAll(url, () => redactText(url));
     for (const secret of secrets) shown = shown.replaceAll(secret, "***");
     return redactText(shown);
   };
 }
 
+/** A user name alone is none. */
+export function holdsSecret(url: string): boolean {
+  return secretsIn(url).length > 0;
+}
+
 /** As written and percent-decoded, longest first. Very short ones would mask half of every sentence. */
 function secretsOf(url: string): readonly string[] {
-  const found: string[] = [];
-  const userinfo = /:\/\/(.*)@/s.exec(url)?.[1];
-  if (userinfo !== undefined) found.push(userinfo, userinfo.slice(userinfo.indexOf(":") + 1));
-  for (const [whole, start = ""] of url.matchAll(PARAMETER)) found.push(whole.slice(start.length));
-  const all = new Set(found.flatMap((secret) => [secret, decoded(secret)]));
+  const all = new Set(secretsIn(url).flatMap((secret) => [secret, decoded(secret)]));
   return [...all].filter((secret) => secret.length >= SHORTEST_SECRET).toSorted((a, b) => b.length - a.length);
+}
+
+function secretsIn(url: string): readonly string[] {
+  const found: string[] = [];
+  const userinfo = /:\/\/(.*)@/s.exec(url)?.[1] ?? "";
+  // A name without a password is no secret, and often a word of other sentences (postgres).
+  if (userinfo.includes(":")) found.push(userinfo, userinfo.slice(userinfo.indexOf(":") + 1));
+  for (const [whole, start = ""] of url.matchAll(PARAMETER)) found.push(whole.slice(start.length));
+  return found;
 }
 
 function decoded(text: string): string {

@@ -16,7 +16,7 @@ export class Terminal {
   readonly stderr: Output;
   json = false;
   quiet = false;
-  redact: (text: string) => string = redactorFor(undefined);
+  redact: (text: string) => string = redactorFor();
 
   constructor({ stdin, stdout, stderr }: Streams) {
     this.stdin = stdin;
@@ -29,9 +29,9 @@ export class Terminal {
     this.stdout.write(this.json ? `${envelope(data, nextCursor)}\n` : ended(asText()));
   }
 
-  /** Hints, progress and events of jobs; not shown with `--quiet`. `level` is told with `--json` only. */
+  /** Hints and progress, not shown with `--quiet`, and as warnings what happened to jobs. `level` is told with `--json` only. */
   note(text: string, fields: Readonly<Record<string, unknown>> = {}, level: "info" | "warning" = "info"): void {
-    if (this.quiet) return;
+    if (this.quiet && level === "info") return;
     if (this.json) this.#log(level, text, fields);
     else this.stderr.write(ended(this.redact(text)));
   }

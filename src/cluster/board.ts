@@ -22,6 +22,18 @@ export class Board {
     return ok;
   }
 
+  /** undefined while there is none. */
+  async read(name: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const key = this.#keys.board(name);
+    const entry = await this.#link.ask("Reading what the leader wrote", () => this.#link.store.get(key));
+    return entry === undefined ? undefined : objectOf(entry.value);
+  }
+
+  /** How many bytes of a value the store takes. */
+  get valueBytes(): number {
+    return this.#link.store.capabilities.limits.valueBytes;
+  }
+
   /** Tells the value that is there, and each that follows, until the signal fires. */
   async follow(
     name: string,

@@ -44,7 +44,12 @@ type Parts = Readonly<{
 export type ClusterInside = Readonly<{
   settings: ClusterSettings;
   board: Board;
+  link: StoreLink;
+  bus: Bus;
   jobs: JobsBeside | undefined;
+  /** Whether the program, or another part, did it already: who did undoes it. */
+  isStarted: boolean;
+  isCandidate: boolean;
   /** @throws INVALID_ARGUMENT, also when the cluster was started already. */
   adjust(changes: Partial<ClusterOptions>): void;
 }>;
@@ -83,8 +88,12 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   static {
     insideOf = (cluster) => ({
       settings: cluster.#parts.settings,
+      link: cluster.#parts.link,
+      bus: cluster.#parts.bus,
       board: new Board(cluster.#parts.link, cluster.#parts.settings.keys),
       jobs: cluster.#jobs,
+      isStarted: cluster.#starting !== undefined,
+      isCandidate: cluster.#election !== undefined,
       adjust: (changes) => cluster.#adjust(changes),
     });
   }

@@ -27,9 +27,19 @@ export class ClusterKeys {
     return this.#checked(`${this.nodes}${segment(nodeId)}`, "node id");
   }
 
+  /** All lines of locks. */
+  get locks(): string {
+    return `${this.#root}/locks/`;
+  }
+
+  /** Of a key below `locks`. */
+  lockName(key: string): string {
+    return decodeURIComponent(key.slice(this.locks.length).split("/")[0] ?? "");
+  }
+
   /** Where those stand who hold a lock or wait for it. */
   lock(name: string): string {
-    return this.#checked(`${this.#root}/locks/${segment(name)}/`, "lock name");
+    return this.#checked(`${this.locks}${segment(name)}/`, "lock name");
   }
 
   /** A value that the leader keeps for everybody. */

@@ -1,7 +1,7 @@
 /** `native`: the backend does it. `emulated`: the driver does it with the same result. `unsupported`: asking for it is an UnsupportedError. */
 export type Support = "native" | "emulated" | "unsupported";
 
-/** What a resolved push survives, weakest first: `process` nothing beyond this process, `serverCrash` SIGKILL of whoever stores it, `power` loss of power, `quorum` loss of a minority. */
+/** What a resolved push survives, weakest first: `process` no SIGKILL of the process that stores it (where that is a server, its clients may die), `serverCrash` SIGKILL of whoever stores it, `power` loss of power, `quorum` loss of a minority. */
 export type Durability = "unknown" | "process" | "serverCrash" | "power" | "quorum";
 
 export type CountQuality = "exact" | "approximate" | "none";
@@ -28,8 +28,11 @@ export type Capabilities = Readonly<{
   delay: Readonly<{ support: Support; precisionMs: number; maxMs: number }>;
   /** `deadline`: a lease ends by time. `connection`: it ends with the connection or session that took it. */
   lease: Readonly<{ ends: "deadline" | "connection"; grainMs: number; minMs: number; extend: Support }>;
-  /** `atomic`: pushes of at most so many jobs are stored all or none; 1 means each for itself. */
-  batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number }>;
+  /**
+   * `atomic`: pushes of at most so many jobs are stored all or none; 1 means each for itself. `enough`: a batch of so many costs hardly more a job than
+   * a larger one, so of what waits at the same time only half need go at once, and while the backend works the other half is added to.
+   */
+  batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number; enough?: number }>;
   payload: Readonly<{ maxBytes: number }>;
   /** `notify`: consumers are woken. `pollMs`: how long a wake-up may be missed at most. */
   wakeup: Readonly<{ kind: "notify" | "poll"; pollMs: number }>;

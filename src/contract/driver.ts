@@ -75,6 +75,8 @@ export type MaintainResult = Readonly<{
   promoted: number;
   /** Leases that ran out and whose jobs are pending again; those that the store failed instead are in `died` only. */
   recovered: number;
+  /** Finished jobs that went because the retention keeps no more. */
+  pruned: number;
   died: readonly StoredJob[];
   nextDueInMs: number | undefined;
 }>;
@@ -116,7 +118,10 @@ export interface Driver<in Tx = never> {
   finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]>;
   /** Sets each lease to end `leaseMs` from now by the store's clock. */
   extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]>;
-  /** Promotes what is due, takes back what ran out, prunes; at most `max` of each, safe in any number of processes. */
+  /**
+   * Promotes what is due, takes back what ran out, prunes; at most `max` of each, safe in any number of processes. Core calls it again at once
+   * when it did `max` of something.
+   */
   maintain(options: Readonly<{ max: number; signal?: AbortSignal | undefined }>): Promise<MaintainResult>;
   queues(): Promise<readonly string[]>;
   /** Of one queue, or of all together. */

@@ -24,6 +24,8 @@ export interface PushItem {
   readonly createdAt: number;
   readonly envelope: Uint8Array;
   readonly payload: Uint8Array;
+  /** The payload as text whose UTF-8 it is, where it has not been encoded yet: cheaper for a driver that writes it into a buffer of its own. Whoever pushes another payload leaves it out. */
+  readonly payloadText?: string | undefined;
 }
 
 /** Why a job failed, as it is kept. */

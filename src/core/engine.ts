@@ -26,11 +26,13 @@ export type ReserveCall = Readonly<{
   signal?: AbortSignal | undefined;
 }>;
 
-/** `unreadable`: how many jobs came that could not be read and were parked or handed back. */
 export type ReserveAnswer = Readonly<{
   taken: readonly Taken[];
   died: readonly StoredJob[];
+  /** How many jobs came that could not be read and are out of the way now: parked, or handed back with a delay. */
   unreadable: number;
+  /** How many went back to a store that cannot delay: the next reserve brings them again. */
+  bounced: number;
   nextDueInMs: number | undefined;
 }>;
 
@@ -57,7 +59,13 @@ export class Engine<Tx = never> {
     this.clock = settings.clock;
     const plain = driver as Driver<never>;
     this.#finishing = new Finishing(plain, settings);
-    this.#intake = new Intake(plain, settings);
+    this.#intake = new Intake(plain, settings, () => this.maxDelayMs);
+  }
+
+  /** 0 where the store cannot delay. */
+  get maxDelayMs(): number {
+    const { delay } = this.capabilities;
+    return delay.support === "unsupported" ? 0 : delay.maxMs;
   }
 
   get capabilities(): Capabilities {
@@ -158,7 +166,14 @@ export class Engine<Tx = never> {
       else taken.push({ lease, envelope: read.envelope, payload: read.payload });
     }
     if (unreadable.length > 0) await this.#putAway(unreadable, taken.length > 0);
-    return { taken, died: result.died, unreadable: unreadable.length, nextDueInMs: result.nextDueInMs };
+    const bounced = unreadable.filter(({ item }) => item.outcome === "release" && item.delayMs <= 0).length;
+    return {
+      taken,
+      died: result.died,
+      unreadable: unreadable.length - bounced,
+      bounced,
+      nextDueInMs: result.nextDueInMs,
+    };
   }
 
   /** Those that can run must not wait for a store that does not answer. */
@@ -219,10 +234,21 @@ export class Engine<Tx = never> {
     await settledWithin(this.clock, this.#drained(), CLOSE_TIMEOUT_MS);
     this.#finishing.stop();
     try {
-      await this.call("close", () => this.driver.close());
+      await this.#closeDriver();
     } finally {
       await this.#pushing?.stop();
     }
+  }
+
+  /** A driver that does not come to an end must not hold up whoever closes; what it throws in time is told. */
+  async #closeDriver(): Promise<void> {
+    const closing = this.call("close", () => this.driver.close());
+    if (await settledWithin(this.clock, closing, CLOSE_TIMEOUT_MS)) return closing;
+    closing.catch(() => undefined);
+    this.settings.logger.warn(
+      { driver: this.driver.name },
+      `${this.driver.name} did not close within ${CLOSE_TIMEOUT_MS / 1_000} s. The queue is closed; connections may stay open until the process ends.`,
+    );
   }
 
   async #drained(): Promise<void> {

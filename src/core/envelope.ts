@@ -12,6 +12,8 @@ export type Envelope = Readonly<{
   kind: PayloadKind;
   maxAttempts: number | undefined;
   maxExceptions: number | undefined;
+  /** Only the job's own, so that it can be serialized; stores go by PushItem's. */
+  maxLosses: number | undefined;
   backoff: BackoffMs | undefined;
   /** Milliseconds. */
   timeout: number | undefined;
@@ -29,7 +31,17 @@ export type Envelope = Readonly<{
 export const ENVELOPE_VERSION = 1;
 export const NO_TEXTS: Texts = Object.freeze({});
 const NO_UNKNOWN: Readonly<Record<string, unknown>> = Object.freeze({});
-const KNOWN = ["maxAttempts", "maxExceptions", "backoff", "timeout", "retryUntil", "delay", "headers", "key"] as const;
+const KNOWN = [
+  "maxAttempts",
+  "maxExceptions",
+  "maxLosses",
+  "backoff",
+  "timeout",
+  "retryUntil",
+  "delay",
+  "headers",
+  "key",
+] as const;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -46,6 +58,7 @@ function makePlain(kind: PayloadKind): Envelope {
     kind,
     maxAttempts: undefined,
     maxExceptions: undefined,
+    maxLosses: undefined,
     backoff: undefined,
     timeout: undefined,
     retryUntil: undefined,
@@ -103,8 +116,9 @@ function parseFields(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 }
 
 function withFields(kind: PayloadKind, fields: Readonly<Record<string, unknown>>): Envelope {
-  const { maxAttempts, maxExceptions, backoff, timeout, retryUntil, delay, headers, key, ...unknown } = fields;
-  for (const name of ["maxAttempts", "maxExceptions", "timeout", "retryUntil", "delay"] as const) {
+  const { maxAttempts, maxExceptions, maxLosses, backoff, timeout, retryUntil, delay, headers, key, ...unknown } =
+    fields;
+  for (const name of ["maxAttempts", "maxExceptions", "maxLosses", "timeout", "retryUntil", "delay"] as const) {
     if (fields[name] !== undefined && typeof fields[name] !== "number") throw damaged(`"${name}" is not a number`);
   }
   if (headers !== undefined && !isTexts(headers)) throw damaged('"headers" is not an object of strings');
@@ -114,6 +128,7 @@ function withFields(kind: PayloadKind, fields: Readonly<Record<string, unknown>>
     kind,
     maxAttempts: maxAttempts as number | undefined,
     maxExceptions: maxExceptions as number | undefined,
+    maxLosses: maxLosses as number | undefined,
     backoff,
     timeout: timeout as number | undefined,
     retryUntil: retryUntil as number | undefined,

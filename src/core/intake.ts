@@ -20,12 +20,15 @@ function withoutStack({ code, name, message }: JobferryError): JobFailure {
 export class Intake {
   readonly #driver: Driver<never>;
   readonly #settings: QueueSettings;
+  readonly #maxDelayMs: () => number;
   /** When this process first saw a job of a newer version, monotonic. */
   readonly #newer = new Map<string, number>();
 
-  constructor(driver: Driver<never>, settings: QueueSettings) {
+  /** `maxDelayMs`: the longest delay that the store keeps, asked when it is open. */
+  constructor(driver: Driver<never>, settings: QueueSettings, maxDelayMs: () => number) {
     this.#driver = driver;
     this.#settings = settings;
+    this.#maxDelayMs = maxDelayMs;
   }
 
   /** What was read, or how the reservation must be finished instead of being run. */
@@ -51,7 +54,7 @@ export class Intake {
         return {
           reservation,
           outcome: "release",
-          delayMs: Math.min(NEWER_DELAY_MS, versionGraceMs),
+          delayMs: Math.min(NEWER_DELAY_MS, versionGraceMs, this.#maxDelayMs()),
           refund: true,
           failure,
         };

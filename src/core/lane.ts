@@ -1,6 +1,7 @@
-import { Deferred } from "../runtime/index.ts";
+import { afterMicrotasks, Deferred } from "../runtime/index.ts";
 
-export type LaneLimits = Readonly<{ items: number; bytes: number }>;
+/** `enough`: as in the capabilities; undefined where a larger batch is always better. */
+export type LaneLimits = Readonly<{ items: number; bytes: number; enough?: number | undefined }>;
 
 /** Items of one call, answered together. */
 type Call<I, R> = {
@@ -17,6 +18,10 @@ const FEW = 64;
 /**
  * Coalesces calls into batches: a flush starts at once when none is in flight and takes everything queued meanwhile, within the driver's
  * limits. One flush at a time keeps first in, first out. A call larger than the limits goes alone; its caller cuts it.
+ *
+ * Where the driver names a size that is `enough`, a flush takes half of what waits, but at least that: callers push their next items while
+ * the store works on those of others. Then the next flush also waits until those who were answered have had their turn: otherwise one
+ * caller of many goes alone and the others wait for it, again and again.
  */
 export class Lane<I, R> {
   readonly #send: (items: readonly I[]) => Promise<readonly R[]>;
@@ -66,9 +71,11 @@ export class Lane<I, R> {
 
   #take(): readonly Call<I, R>[] {
     let [items, bytes, calls] = [0, 0, 0];
+    const { enough } = this.#limits;
+    const most = enough === undefined ? Infinity : Math.max(enough, this.#queued.length / 2);
     for (const call of this.#queued) {
       const fits = items + call.items.length <= this.#limits.items && bytes + call.bytes <= this.#limits.bytes;
-      if (calls > 0 && !fits) break;
+      if (calls > 0 && (!fits || items >= most)) break;
       items += call.items.length;
       bytes += call.bytes;
       calls += 1;
@@ -95,12 +102,18 @@ export class Lane<I, R> {
   }
 
   #next(): void {
+    const { enough } = this.#limits;
+    if (enough === undefined || this.#queued.length >= enough) return this.#goOn();
+    afterMicrotasks(this.#goOn);
+  }
+
+  readonly #goOn = (): void => {
     this.#flying = false;
     if (this.#withdrawn > 0) this.#sweep();
     if (this.#queued.length > 0) return this.#fly();
     this.#drained?.resolve();
     this.#drained = undefined;
-  }
+  };
 
   #land(calls: readonly Call<I, R>[], results: readonly R[]): void {
     this.#next();

@@ -24,7 +24,7 @@ import { type Envelope, NO_TEXTS, plainEnvelope } from "./envelope.ts";
 import { type Job, shownJob, showOnInspect } from "./job.ts";
 import type { Encodable } from "./encodable.ts";
 import { encodePayload, kindOfPayload } from "./payload.ts";
-import { validate } from "./standard-schema.ts";
+import { validateOrSnapshot } from "./standard-schema.ts";
 
 export type JobOptions = Attempts &
   Readonly<{
@@ -263,9 +263,9 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     const plain =
       this.#attempts === NO_ATTEMPTS && this.#headers === NO_TEXTS && retryUntil === undefined && delay === 0;
     if (plain && this.#newer === undefined) return undefined;
-    const { maxAttempts, maxExceptions, backoff, timeout } = this.#attempts;
+    const { maxAttempts, maxExceptions, maxLosses, backoff, timeout } = this.#attempts;
     return {
-      ...{ maxAttempts, maxExceptions, backoff, timeout, delay },
+      ...{ maxAttempts, maxExceptions, maxLosses, backoff, timeout, delay },
       retryUntil: retryUntil === undefined ? undefined : "at" in retryUntil ? retryUntil.at : pushedAt + retryUntil.in,
       headers: this.#headers,
       key: this.#newer?.key,
@@ -278,11 +278,16 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     return job;
   }
 
-  /** Checks the payload by the definition's schema, where there is one; a promise only where the schema is asynchronous. @throws PAYLOAD_INVALID */
-  static checkSchema(job: UnsentJob): Promise<unknown> | undefined {
+  /**
+   * Checks the payload by the definition's schema, where there is one. An asynchronous schema gets a snapshot, because the caller may change the
+   * payload meanwhile; the promise brings what was checked. @throws PAYLOAD_INVALID
+   */
+  static checkSchema(
+    job: UnsentJob,
+    snapshot: (payload: unknown) => unknown,
+  ): Promise<Readonly<{ value: unknown }>> | undefined {
     if (job.#schema === undefined) return undefined;
-    const result: unknown = validate(job.#schema, job.payload, `The payload of job "${job.name}"`);
-    return result instanceof Promise ? result : undefined;
+    return validateOrSnapshot(job.#schema, job.payload, `The payload of job "${job.name}"`, snapshot);
   }
 
   /** A serialized job again, with what a later version wrote beside the fields that are known here. */
@@ -300,10 +305,6 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
   /** The time that the user gave; undefined for a delay that counts from the push. */
   static runAtOf(job: UnsentJob): number | undefined {
     return "at" in job.#delay ? job.#delay.at : undefined;
-  }
-
-  static maxLossesOf(job: UnsentJob): number | undefined {
-    return job.#attempts.maxLosses;
   }
 
   /** The envelope without freezing, for serializeJob. */

@@ -33,17 +33,27 @@ export function copyForDelivery(kind: PayloadKind, value: unknown): unknown {
 
 /** The payload's bytes; the caller's own array is copied. @throws PAYLOAD_INVALID */
 export function encodePayload(kind: PayloadKind, value: unknown): Uint8Array {
+  const form = immutablePayload(kind, value);
+  return typeof form === "string" ? encoder.encode(form) : form;
+}
+
+/** Text as long as it need not be bytes: encoding many short payloads costs more than all else that a push does with them. @throws PAYLOAD_INVALID */
+export function immutablePayload(kind: PayloadKind, value: unknown): string | Uint8Array {
   switch (kind) {
     case PayloadKind.none:
       return NO_BYTES;
     case PayloadKind.bytes:
       return new Uint8Array(value as Uint8Array);
     case PayloadKind.text:
-      return encoder.encode(value as string);
+      return value as string;
     case PayloadKind.json:
       checkJson(value);
-      return encoder.encode(JSON.stringify(value));
+      return JSON.stringify(value);
   }
+}
+
+export function encodeText(text: string): Uint8Array {
+  return encoder.encode(text);
 }
 
 /** @throws ENVELOPE_DAMAGED when the bytes are not what the kind says. */

@@ -1,5 +1,5 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
-import { JobferryError } from "../errors/index.ts";
+import { isJobferryError, JobferryError } from "../errors/index.ts";
 import { nextTurn, sleep, type Duration } from "../runtime/index.ts";
 import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
@@ -8,13 +8,23 @@ import { Lane } from "./lane.ts";
 import { checkBytes, checkDelay, checkLevel } from "./limits.ts";
 import type { Draft } from "./draft.ts";
 import { UnsentJob } from "./new-job.ts";
-import { boundPayloadSize, copyPayload, encodePayload, kindOfPayload, type PayloadKind } from "./payload.ts";
+import {
+  boundPayloadSize,
+  copyPayload,
+  encodeText,
+  immutablePayload,
+  kindOfPayload,
+  type PayloadKind,
+} from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
 import { wrapError } from "./wrap-error.ts";
 
 const UNKNOWN_FATE =
   "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
+
+/** Text of at most so many characters stays text until a driver wants its bytes; of longer text the size must be known. */
+const SHORT_TEXT = 1_024;
 
 /** Turns drafts into items, and sends items in batches: one lane per queue keeps each producer's order. */
 export class Pushing<Tx> {
@@ -35,11 +45,24 @@ export class Pushing<Tx> {
     this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
   }
 
+  /** By the job's schema. A promise only where that is asynchronous: it brings the payload that was checked, which `item` must be made of. @throws PAYLOAD_INVALID */
+  check(job: UnsentJob): Promise<Readonly<{ value: unknown }>> | undefined {
+    return UnsentJob.checkSchema(job, this.#snapshot);
+  }
+
+  readonly #snapshot = (payload: unknown): unknown =>
+    this.#driver.keeps === "reference" ? payload : copyPayload(kindOfPayload(payload), payload);
+
   /** Does not freeze the job: what is refused here may be mended. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
-  item(job: UnsentJob, later: Duration | Date | undefined): QueuedItem {
+  item(
+    job: UnsentJob,
+    later: Duration | Date | undefined,
+    checked: Readonly<{ value: unknown }> | undefined,
+  ): QueuedItem {
     const draft = UnsentJob.draft(job, this.#settings.clock.now(), later);
     this.#checkDraft(draft);
-    const { payload, fields } = draft;
+    const { fields } = draft;
+    const payload = checked === undefined ? draft.payload : checked.value;
     const kind = kindOfPayload(payload);
     const holding = this.#driver.keeps ?? "bytes";
     const value = heldValue(holding, kind, payload);
@@ -60,6 +83,8 @@ export class Pushing<Tx> {
   #checkSize(item: QueuedItem): void {
     const { maxBytes } = this.#capabilities.payload;
     if (item.holding === "copy" && boundPayloadSize(item.kind, item.value) <= maxBytes) return;
+    const { payloadText } = item;
+    if (payloadText !== undefined && payloadText.length * 3 <= maxBytes) return;
     checkBytes(this.#driver.name, this.#capabilities, "payload", item.payload.length);
   }
 
@@ -162,8 +187,8 @@ export class Pushing<Tx> {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
-      const { maxItems, maxBytes } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes });
+      const { maxItems, maxBytes, enough } = this.#capabilities.batch;
+      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, enough });
       this.#lanes.set(queue, lane);
     }
     return lane;
@@ -194,6 +219,7 @@ export class Pushing<Tx> {
   async #sendRepeated(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
     const results = [...(await this.#sendOnce(items))];
     if (!results.some((result) => this.#isRepeatable(result))) return results;
+    const unsure = new Set(results.flatMap((result, i) => (this.#mayBeStored(result) ? [i] : [])));
     const { clock, pushTimeoutMs } = this.#settings;
     const giveUpAt = clock.monotonic() + pushTimeoutMs;
     for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
@@ -201,9 +227,28 @@ export class Pushing<Tx> {
       if (open.length === 0) break;
       if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing)) === "aborted") break;
       const again = await this.#sendOnce(open.map(({ item }) => item));
-      for (const [k, { i }] of open.entries()) results[i] = again[k] ?? { status: "unknown" };
+      for (const [k, { i }] of open.entries()) {
+        const result = again[k] ?? { status: "unknown" };
+        results[i] = unsure.has(i) ? this.#unsure(result) : result;
+        if (this.#mayBeStored(result)) unsure.add(i);
+      }
     }
     return results;
+  }
+
+  /** Whether this answer leaves open what became of the job. What was thrown says so in its message already. */
+  #mayBeStored(result: PushResult | undefined): boolean {
+    if (result === undefined || result.status === "unknown") return true;
+    return result.status === "failed" && isJobferryError(result.error) && result.error.message.endsWith(UNKNOWN_FATE);
+  }
+
+  /** An earlier try may have stored the job, so that this one failed says nothing about it. */
+  #unsure(result: PushResult): PushResult {
+    if (result.status !== "refused" && result.status !== "failed") return result;
+    const { code, message, retryable } = wrapError(this.#driver, result.error, "push");
+    if (message.endsWith(UNKNOWN_FATE)) return result;
+    const error = new JobferryError(code, `${message} ${UNKNOWN_FATE}`, { cause: result.error, retryable });
+    return { status: result.status, error };
   }
 
   #isRepeatable(result: PushResult | undefined): boolean {
@@ -252,7 +297,9 @@ function heldValue(holding: Holding, kind: PayloadKind, payload: unknown): unkno
       return copyPayload(kind, payload);
     case "reference":
       return payload;
-    case "bytes":
-      return encodePayload(kind, payload);
+    case "bytes": {
+      const form = immutablePayload(kind, payload);
+      return typeof form === "string" && form.length > SHORT_TEXT ? encodeText(form) : form;
+    }
   }
 }

@@ -1,6 +1,14 @@
 import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
-import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
-import { checkInteger, checkName, checkOptions, checkSignal, parseDuration, type Duration } from "../runtime/index.ts";
+import { invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../errors/index.ts";
+import {
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSignal,
+  parseDuration,
+  sleep,
+  type Duration,
+} from "../runtime/index.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
@@ -111,10 +119,10 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     if (opening !== undefined) await opening;
     checkPushOptions(options);
     const unsent = unsentOf(job);
-    const checking = UnsentJob.checkSchema(unsent);
-    if (checking !== undefined) await checking;
+    const checking = this.#engine.pushing.check(unsent);
+    const checked = checking === undefined ? undefined : await checking;
     this.#checkTransaction(options);
-    const item = this.#engine.pushing.item(unsent, delay);
+    const item = this.#engine.pushing.item(unsent, delay, checked);
     UnsentJob.freeze(unsent, item.createdAt);
     const [result] = await this.#send([item], options);
     const error = this.#engine.pushing.errorOf(result);
@@ -145,14 +153,15 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     this.#checkTransaction(options);
     const all = iterated(jobs);
     const unsent = all.map(unsentOf);
-    for (const job of unsent) await UnsentJob.checkSchema(job);
-    const items = unsent.map((job) => this.#engine.pushing.item(job, delay));
+    const items: QueuedItem[] = [];
+    for (const job of unsent) {
+      // Each item is made as soon as its payload is checked: the caller may change it while the next one is.
+      const checking = this.#engine.pushing.check(job);
+      items.push(this.#engine.pushing.item(job, delay, checking === undefined ? undefined : await checking));
+    }
     for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
-    const results = new Map<QueuedItem, PushResult>();
-    const failure = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), results, options);
-    const errors = items.map(
-      (item) => failedOf(results.get(item), failure) ?? this.#engine.pushing.errorOf(results.get(item)),
-    );
+    const failures = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), options);
+    const errors = items.map((item) => failures.get(item));
     const cause = errors.find((error) => error !== undefined);
     const stored = items.flatMap((item, i) => (errors[i] === undefined ? [pushedSnapshot(item)] : []));
     if (cause === undefined) return stored;
@@ -163,21 +172,44 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     );
   }
 
-  /** One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. */
+  /**
+   * One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. Resolves to why jobs were not
+   * confirmed. A chunk that the store did not take in all the time of a push is the last that is sent: each of the others would take as long.
+   */
   async #sendChunks(
     chunks: readonly (readonly QueuedItem[])[],
-    results: Map<QueuedItem, PushResult>,
     options: PushOptions<Tx> | undefined,
-  ): Promise<unknown> {
-    for (const chunk of chunks) {
-      try {
-        const answers = await this.#send(chunk, options);
-        for (const [i, item] of chunk.entries()) results.set(item, answers[i] ?? { status: "unknown" });
-      } catch (error) {
-        return error;
-      }
+  ): Promise<ReadonlyMap<QueuedItem, unknown>> {
+    const failures = new Map<QueuedItem, unknown>();
+    for (const [n, chunk] of chunks.entries()) {
+      const away = await this.#sendChunk(chunk, failures, options);
+      if (away === undefined) continue;
+      for (const item of chunks.slice(n + 1).flat()) failures.set(item, away.error);
+      break;
     }
-    return undefined;
+    return failures;
+  }
+
+  /** What those that are not sent any more are told; undefined when the store is there. */
+  async #sendChunk(
+    chunk: readonly QueuedItem[],
+    failures: Map<QueuedItem, unknown>,
+    options: PushOptions<Tx> | undefined,
+  ): Promise<Readonly<{ error: unknown }> | undefined> {
+    let away: Readonly<{ error: unknown }> | undefined;
+    try {
+      const answers = await this.#send(chunk, options);
+      for (const [i, item] of chunk.entries()) {
+        const error = this.#engine.pushing.errorOf(answers[i]);
+        if (error === undefined) continue;
+        failures.set(item, error);
+        if (error.retryable) away ??= { error: notSent(error) };
+      }
+    } catch (error) {
+      for (const item of chunk) failures.set(item, error);
+      away = { error: notSent(error) };
+    }
+    return away;
   }
 
   /** A job of one queue under a lease; undefined when none came within `wait`. */
@@ -211,8 +243,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     const deadline = clock.monotonic() + call.waitMs;
     for (let waitMs = call.waitMs; ; waitMs = Math.max(0, deadline - clock.monotonic())) {
       if (call.signal?.aborted) return [];
-      const { taken, died, unreadable } = await this.#engine.reserve({ ...call, waitMs });
-      if (taken.length > 0 || (died.length === 0 && unreadable === 0) || closing.aborted) return taken;
+      const { taken, died, unreadable, bounced } = await this.#engine.reserve({ ...call, waitMs });
+      if (taken.length > 0 || closing.aborted) return taken;
+      if (died.length > 0 || unreadable > 0) continue;
+      const left = deadline - clock.monotonic();
+      if (bounced === 0 || left <= 0) return taken;
+      await sleep(clock, Math.min(BOUNCE_PAUSE_MS, left), call.signal);
     }
   }
 
@@ -306,6 +342,8 @@ export function engineOf(queue: Queue): Engine {
   return Queue.engineOf(queue);
 }
 
+/** Before a store is asked again that has just given jobs which this process had to put back into it. */
+const BOUNCE_PAUSE_MS = 250;
 const PUSH_OPTIONS = ["transaction", "signal"];
 
 function checkPushOptions(options: object | undefined): void {
@@ -327,8 +365,12 @@ function unsentOf(job: NewJob): UnsentJob {
   );
 }
 
-function failedOf(result: PushResult | undefined, failure: unknown): unknown {
-  return result === undefined ? failure : undefined;
+/** For jobs of a batch whose turn did not come. A signal's reason stays what it is. */
+function notSent(cause: unknown): unknown {
+  if (!isJobferryError(cause)) return cause;
+  const { code, message, retryable } = cause;
+  const text = `The job was not sent, because the store did not take those before it: ${message}`;
+  return new JobferryError(code, text, { cause, retryable });
 }
 
 function chunked(

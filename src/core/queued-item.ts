@@ -1,7 +1,7 @@
 import type { PushItem, StoredJob, Texts } from "../contract/index.ts";
 import { idOfSequence, systemClock } from "../runtime/index.ts";
 import { encodeEnvelope, type Envelope, NO_TEXTS, plainEnvelope, plainEnvelopeBytes } from "./envelope.ts";
-import { boundPayloadSize, encodePayload, type PayloadKind } from "./payload.ts";
+import { boundPayloadSize, encodePayload, encodeText, type PayloadKind } from "./payload.ts";
 import type { Draft } from "./draft.ts";
 
 /** What the payload is held as: a private copy, the caller's own value, or its encoded bytes. */
@@ -29,7 +29,8 @@ export class QueuedItem implements PushItem {
   readonly maxLosses: number;
   readonly kind: PayloadKind;
   readonly holding: Holding;
-  readonly value: unknown;
+  /** What is held as bytes may be text until somebody reads them. */
+  #value: unknown;
   readonly #createdAt: number;
   readonly #rare: Rare | undefined;
   #id: string | undefined;
@@ -46,7 +47,7 @@ export class QueuedItem implements PushItem {
     this.maxLosses = maxLosses;
     this.kind = kind;
     this.holding = holding;
-    this.value = value;
+    this.#value = value;
     this.#createdAt = draft.createdAt - START;
     this.#rare = tags === NO_TEXTS && runAt === undefined && fields === undefined ? undefined : { tags, runAt, fields };
   }
@@ -73,9 +74,19 @@ export class QueuedItem implements PushItem {
     return fields === undefined ? plainEnvelopeBytes(this.kind) : encodeEnvelope(fields);
   }
 
+  get value(): unknown {
+    return this.#value;
+  }
+
   /** Not kept when it is made from a value: who asks for it (a listing, `job.bytes`) does so rarely. */
   get payload(): Uint8Array {
-    return this.holding === "bytes" ? (this.value as Uint8Array) : encodePayload(this.kind, this.value);
+    if (this.holding !== "bytes") return encodePayload(this.kind, this.#value);
+    if (typeof this.#value === "string") this.#value = encodeText(this.#value);
+    return this.#value as Uint8Array;
+  }
+
+  get payloadText(): string | undefined {
+    return this.holding === "bytes" && typeof this.#value === "string" ? this.#value : undefined;
   }
 
   /** What it weighs in the batcher: never less than its encoded bytes. A value that is only referred to weighs nothing (and may be anything). */
@@ -84,11 +95,9 @@ export class QueuedItem implements PushItem {
     const texts =
       rare === undefined ? 0 : textsSize(rare.tags) + (rare.fields === undefined ? 0 : textsSize(rare.fields.headers));
     if (this.holding === "reference") return 200 + texts;
-    return (
-      200 +
-      texts +
-      (this.holding === "bytes" ? (this.value as Uint8Array).length : boundPayloadSize(this.kind, this.value))
-    );
+    if (this.holding === "copy") return 200 + texts + boundPayloadSize(this.kind, this.#value);
+    const { payloadText } = this;
+    return 200 + texts + (payloadText === undefined ? this.payload.length : payloadText.length * 3);
   }
 
   get envelopeFields(): Envelope {

@@ -35,11 +35,11 @@ function envelopeOf(job: Job | NewJob): Envelope {
 /** The job's fields and payload as bytes, for a transport or a file of your own. State (attempts, leases) is not among them. */
 export function serializeJob(job: Job | NewJob): Uint8Array {
   const { id, name, queue, priority, tags, createdAt } = job;
-  const maxLosses = job instanceof UnsentJob ? UnsentJob.maxLossesOf(job) : undefined;
   const runAt = job instanceof UnsentJob ? UnsentJob.runAtOf(job) : undefined;
-  const fields: Head = { id, name, queue, priority, tags, createdAt, runAt, maxLosses };
+  const own = envelopeOf(job);
+  const fields: Head = { id, name, queue, priority, tags, createdAt, runAt, maxLosses: own.maxLosses };
   const head = encoder.encode(JSON.stringify(fields));
-  const envelope = encodeEnvelope(envelopeOf(job));
+  const envelope = encodeEnvelope(own);
   const payload = job.bytes;
   const bytes = new Uint8Array(PREFIX + head.length + envelope.length + payload.length);
   const view = new DataView(bytes.buffer);

@@ -44,6 +44,26 @@ export function validate<S extends StandardSchemaV1>(
   return result.then((late) => checked(what, late), broken);
 }
 
+/** Schemas that have answered with a promise before. */
+const asynchronous = new WeakSet<StandardSchemaV1>();
+
+/** As `validate` for the caller's own value, but a schema that takes its time is asked about a snapshot of it, which the promise then brings. */
+export function validateOrSnapshot(
+  schema: StandardSchemaV1,
+  value: unknown,
+  what: string,
+  snapshot: (value: unknown) => unknown,
+): Promise<Readonly<{ value: unknown }>> | undefined {
+  if (!asynchronous.has(schema)) {
+    const result: unknown = validate(schema, value, what);
+    if (!(result instanceof Promise)) return undefined;
+    asynchronous.add(schema);
+    result.catch(() => undefined); // it is asked again
+  }
+  const taken = snapshot(value);
+  return Promise.resolve(validate(schema, taken, what)).then(() => ({ value: taken }));
+}
+
 export function checkSchema(field: string, schema: unknown): void {
   const standard =
     (typeof schema === "object" || typeof schema === "function") && schema !== null && "~standard" in schema;

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { insideOf, type Cluster, type ClusterOptions } from "../cluster/index.ts";
 import type { Job, Queue, Work } from "../core/index.ts";
 import { invalidArgument, JobferryError } from "../errors/index.ts";
-import { checkInteger, checkOptions, type Duration } from "../runtime/index.ts";
+import { checkInteger, checkOptions, type Duration, parseDuration } from "../runtime/index.ts";
 import type { PoolOptions, Queues, WorkerEvents } from "../worker/index.ts";
 import type { Strategy } from "./slot-plan.ts";
 
@@ -19,18 +19,23 @@ export type DistributedQueueOptions = Readonly<{
   heartbeatInterval?: Duration;
   /** Whether this node stands for election. Default true. */
   enableLeaderElection?: boolean;
-  /** Whether the leader plans how many slots of which queue each node runs, and nodes heed it. Default true. */
+  /**
+   * Whether the leader plans how many slots of which queue each node runs, and nodes ask their queues in its order. Default true. false: this
+   * node's own order of `queues` holds always, a strict one too.
+   */
   enableJobDistribution?: boolean;
   /** How the plan divides slots. Default "auto". */
   strategy?: Strategy;
   /** How many workers this node has. Default: as many as the machine runs in parallel. */
   workerCount?: number;
-  /** How many jobs this node runs at once, at least one a worker. Default: `workerCount`. */
+  /** How many jobs this node runs at once: the same for each worker, so a multiple of `workerCount`, else rounded down to one. Default: `workerCount`. */
   maxConcurrency?: number;
   /** Where the jobs are. Default: the cluster's own store. */
   queue?: Queue;
-  /** Which queues this node serves. Default "default". */
+  /** Which queues this node serves. Their order or weights hold while there is no plan; weights count in the plan, too. Default "default". */
   queues?: Queues;
+  /** How often the leader takes a sample for `getMetrics`. Default "30s". */
+  metricsInterval?: Duration;
   isolation?: "inline" | "threads" | "processes";
   /** Everything else of the pool. */
   worker?: Omit<PoolOptions, "workers" | "concurrency" | "onCompleted" | "onFailed">;
@@ -41,7 +46,7 @@ export type DistributedQueueOptions = Readonly<{
 const KNOWN = [
   ...["cluster", "handler", "nodeId", "electionTimeout", "lockTimeout", "heartbeatInterval"],
   ...["enableLeaderElection", "enableJobDistribution", "strategy", "workerCount", "maxConcurrency"],
-  ...["queue", "queues", "isolation", "worker", "onCompleted", "onFailed"],
+  ...["queue", "queues", "metricsInterval", "isolation", "worker", "onCompleted", "onFailed"],
 ];
 const STRATEGIES: readonly Strategy[] = ["balanced", "weighted", "auto"];
 
@@ -54,6 +59,7 @@ export type DistributedSettings = Readonly<{
   queues: Queues;
   names: readonly string[];
   weights: ReadonlyMap<string, number>;
+  metricsMs: number;
 }>;
 
 /** @throws INVALID_ARGUMENT naming the option. */
@@ -82,6 +88,7 @@ export function checkDistributedOptions(options: DistributedQueueOptions): Distr
     queues,
     names: [...weights.keys()],
     weights,
+    metricsMs: parseDuration(options.metricsInterval ?? "30s", "metricsInterval", { min: 1_000 }),
   };
 }
 

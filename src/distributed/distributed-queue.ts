@@ -1,4 +1,4 @@
-import { insideOf, type Cluster, type ClusterNode, type ElectOptions } from "../cluster/index.ts";
+import { insideOf, type Cluster, type ClusterNode, type Election, type Leadership } from "../cluster/index.ts";
 import type { Job, NewJob, PushOptions, Queue } from "../core/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { settledWithin } from "../runtime/index.ts";
@@ -16,6 +16,10 @@ import {
   type DistributedQueueOptions,
   type DistributedSettings,
 } from "./distributed-options.ts";
+import { LeaderDuty } from "./leader-duty.ts";
+import { Metrics } from "./metrics.ts";
+import type { MetricsSample } from "./metrics-sample.ts";
+import { loadOf } from "./node-load.ts";
 import { Planner, PLAN } from "./planner.ts";
 import { readPlan } from "./plan-record.ts";
 import { QueuePreference } from "./queue-preference.ts";
@@ -34,6 +38,11 @@ export type DistributedStats = Readonly<{
   plannedSlots: Readonly<Record<string, number>> | undefined;
 }>;
 
+type Listeners = {
+  completed?: (event: WorkerEvents<Job>["completed"]) => unknown;
+  failed?: (event: WorkerEvents<Job>["failed"]) => unknown;
+};
+
 /** Remembered for `totalNodes`. */
 const MOST_SEEN = 10_000;
 
@@ -49,12 +58,17 @@ export class DistributedQueue implements AsyncDisposable {
   readonly #ownsQueue: boolean;
   readonly #pool: WorkerPool;
   readonly #preference: QueuePreference;
-  readonly #planner: Planner;
+  readonly #metrics: Metrics;
+  readonly #duties: readonly LeaderDuty[];
   readonly #upkeep: UpkeepDuty;
   readonly #following = new AbortController();
   readonly #seen = new Set<string>();
   #followed: Promise<void> = Promise.resolve();
+  readonly #listeners: Listeners = {};
   #ownsCluster = false;
+  #election: Election | undefined;
+  /** The program itself made the node a candidate before: then it stays one. */
+  #wasCandidate = false;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -63,7 +77,7 @@ export class DistributedQueue implements AsyncDisposable {
     adjustCluster(options);
     this.#cluster = options.cluster;
     const { settings, jobs, board } = insideOf(this.#cluster);
-    const { clock, logger, heartbeatMs, electionMs } = settings;
+    const { clock, heartbeatMs, electionMs } = settings;
     const beside = options.queue === undefined ? jobs?.() : { queue: options.queue, isShared: true };
     if (beside === undefined) {
       throw new JobferryError(
@@ -73,12 +87,17 @@ export class DistributedQueue implements AsyncDisposable {
     }
     this.#queue = beside.queue;
     this.#ownsQueue = !beside.isShared;
-    const { names, queues, weights, strategy } = this.#settings;
+    const { names, queues } = this.#settings;
     this.#preference = new QueuePreference(this.#cluster.nodeId, names, queueOrder(queues, clock), clock);
     this.#upkeep = new UpkeepDuty(this.#cluster, clock, 2 * electionMs);
     this.#pool = this.#makePool(options);
-    const parts = { cluster: this.#cluster, board, queue: this.#queue, clock, logger, strategy, weights };
-    this.#planner = new Planner({ ...parts, everyMs: 2 * heartbeatMs });
+    if (options.onCompleted !== undefined) this.setOnCompleted(options.onCompleted);
+    if (options.onFailed !== undefined) this.setOnFailed(options.onFailed);
+    const parts = { cluster: this.#cluster, board, queue: this.#queue, clock };
+    this.#metrics = new Metrics({ ...parts, everyMs: this.#settings.metricsMs });
+    this.#duties = this.#makeDuties(
+      new Planner({ ...parts, strategy: this.#settings.strategy, validForMs: 6 * heartbeatMs }),
+    );
   }
 
   get nodeId(): string {
@@ -98,18 +117,20 @@ export class DistributedQueue implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    this.#ownsCluster = !this.#cluster.isJoined;
+    const { isStarted, isCandidate } = insideOf(this.#cluster);
+    this.#ownsCluster = !isStarted;
+    this.#wasCandidate = isCandidate;
     try {
       await this.#cluster.start();
       this.#upkeep.start();
-      this.#cluster.on("joined", ({ node }) => this.#saw(node));
-      const { names, workers, concurrency, distributes, leads } = this.#settings;
-      this.#cluster.setLoad({ slots: workers * concurrency, queues: names });
+      this.#cluster.on("joined", this.#onJoined);
+      const { workers, concurrency, distributes, leads, weights } = this.#settings;
+      this.#cluster.setLoad(loadOf(workers * concurrency, weights));
       if (distributes) this.#followed = this.#followPlan();
-      if (leads) await this.#cluster.elect(distributes ? this.#duties() : {});
+      if (leads) this.#election = await this.#cluster.elect({ onElected: this.#onElected, onDeposed: this.#onDeposed });
       await this.#pool.start();
     } catch (error) {
-      await this.#leave();
+      await this.#leave(this.#resign());
       throw error;
     }
   }
@@ -130,20 +151,33 @@ export class DistributedQueue implements AsyncDisposable {
       () => false,
     );
     if (!isStarted) return;
-    const { logger } = insideOf(this.#cluster).settings;
-    // A cluster that cannot be reached forgets this node by itself; running jobs matter more.
-    const resigned = this.#cluster
-      .resign()
-      .catch((error: unknown) => logger.warn({ err: error }, "Giving leadership away failed."));
+    const resigned = this.#resign();
     await this.#pool.stop(options);
     await this.#leave(resigned);
   }
 
+  /** A cluster that cannot be reached forgets this node by itself; running jobs matter more. */
+  async #resign(): Promise<void> {
+    const election = this.#election;
+    if (election === undefined) return;
+    this.#election = undefined;
+    const { logger } = insideOf(this.#cluster).settings;
+    try {
+      if (!this.#wasCandidate) await this.#cluster.resign();
+    } catch (error) {
+      logger.warn({ err: error }, "Giving leadership away failed.");
+    }
+    election.off("elected", this.#onElected).off("deposed", this.#onDeposed);
+    await this.#onDeposed();
+  }
+
   /** A store that does not answer holds it up for one time-out: then this node has left by itself. */
-  async #leave(resigned: Promise<void> = Promise.resolve()): Promise<void> {
+  async #leave(resigned: Promise<void>): Promise<void> {
     this.#following.abort();
+    this.#upkeep.stop();
+    this.#cluster.off("joined", this.#onJoined);
     const { clock, electionMs } = insideOf(this.#cluster).settings;
-    await settledWithin(clock, Promise.all([resigned, this.#planner.rest(), this.#followed]), electionMs);
+    await settledWithin(clock, Promise.all([resigned, this.#followed]), electionMs);
     if (this.#ownsCluster) await this.#cluster.stop();
     await this.#closeQueue();
   }
@@ -184,39 +218,71 @@ export class DistributedQueue implements AsyncDisposable {
     };
   }
 
+  /** What the leaders of the last hour or so wrote down about the queues, oldest first. @throws NOT_OPEN before `start`. */
+  async getMetrics(): Promise<readonly MetricsSample[]> {
+    if (this.#stopping !== undefined) throw new JobferryError("CLOSED", "This node was stopped.");
+    if (this.#starting === undefined)
+      throw new JobferryError("NOT_OPEN", "The node has not joined its cluster. Await start() first.");
+    await this.#starting;
+    return this.#metrics.read();
+  }
+
+  /** Takes the place of the one that was set before. More of them: `getWorkerPool().on("completed", …)`. */
   setOnCompleted(listener: (event: WorkerEvents<Job>["completed"]) => unknown): this {
-    this.#pool.on("completed", listener);
+    this.#set("completed", listener);
     return this;
   }
 
+  /** Heard for every attempt that failed. Takes the place of the one that was set before. */
   setOnFailed(listener: (event: WorkerEvents<Job>["failed"]) => unknown): this {
-    this.#pool.on("failed", listener);
+    this.#set("failed", listener);
     return this;
   }
 
-  #makePool({ handler, isolation = "inline", worker, onCompleted, onFailed }: DistributedQueueOptions): WorkerPool {
+  #set<K extends keyof Listeners>(event: K, listener: NonNullable<Listeners[K]>): void {
+    const before = this.#listeners[event];
+    if (before === listener) return;
+    this.#pool.on(event, listener as never);
+    if (before !== undefined) this.#pool.off(event, before as never);
+    this.#listeners[event] = listener;
+  }
+
+  #makePool({ handler, isolation = "inline", worker }: DistributedQueueOptions): WorkerPool {
     const { workers, concurrency, queues, distributes } = this.#settings;
     const { clock } = insideOf(this.#cluster).settings;
     const order = distributes ? this.#preference.order : queueOrder(queues, clock);
     const guidance = new PoolGuidance(order, () => this.#upkeep.isNeeded);
-    const options = {
-      ...worker,
-      workers,
-      concurrency,
-      ...(onCompleted === undefined ? {} : { onCompleted }),
-      ...(onFailed === undefined ? {} : { onFailed }),
-    };
+    const options = { ...worker, workers, concurrency };
     if (isolation === "inline")
       return new WorkerPool(this.#queue, guidance, handler as never, { ...options, isolation });
     return new WorkerPool(this.#queue, guidance, handler as URL, { ...options, isolation });
   }
 
-  #duties(): ElectOptions {
-    return {
-      onElected: (leadership) => this.#planner.lead(leadership),
-      onDeposed: () => this.#planner.rest(),
-    };
+  #makeDuties(planner: Planner): readonly LeaderDuty[] {
+    const { distributes, metricsMs } = this.#settings;
+    const { clock, logger, heartbeatMs } = insideOf(this.#cluster).settings;
+    const plan = new LeaderDuty({
+      ...{ clock, logger, everyMs: 2 * heartbeatMs },
+      failure: "The plan of slots could not be made; until it can be, nodes work by their own options.",
+      run: (leadership) => planner.plan(leadership),
+    });
+    const metrics = new LeaderDuty({
+      ...{ clock, logger, everyMs: metricsMs },
+      failure: "The sample for the metrics could not be taken.",
+      run: (leadership) => this.#metrics.snapshot(leadership),
+    });
+    return distributes ? [plan, metrics] : [metrics];
   }
+
+  readonly #onElected = (leadership: Leadership): void => {
+    for (const duty of this.#duties) duty.lead(leadership);
+  };
+
+  readonly #onDeposed = async (): Promise<void> => {
+    await Promise.all(this.#duties.map((duty) => duty.rest()));
+  };
+
+  readonly #onJoined = ({ node }: Readonly<{ node: ClusterNode }>): void => this.#saw(node);
 
   #followPlan(): Promise<void> {
     return insideOf(this.#cluster).board.follow(PLAN, this.#following.signal, (value) => {

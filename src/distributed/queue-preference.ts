@@ -1,10 +1,13 @@
 import type { Clock } from "../contract/index.ts";
 import { isNewer, type PlanRecord } from "./plan-record.ts";
 
+/** What a queue without slots here counts as, so that it is asked first now and then. */
+const NO_SLOT = 0.1;
+
 /**
- * The order in which a node asks its queues. With a valid plan those come first that have slots here, drawn by how many, and then the rest: a
- * node with idle slots takes from any queue that it serves. Without one the node's own order holds, so a leader that is missing or hangs
- * slows balancing and never work.
+ * The order in which a node asks its queues. With a valid plan they are drawn by the slots that each has here; a node with idle slots takes from
+ * any queue that it serves. One without slots here is drawn too, seldom: it would starve where those that have its slots are stuck, or are fewer
+ * than the queues. Without a plan the node's own order holds, so a leader that is missing or hangs slows balancing and never work.
  */
 export class QueuePreference {
   readonly #nodeId: string;
@@ -36,20 +39,19 @@ export class QueuePreference {
   readonly order = (): readonly string[] => {
     const mine = this.plan?.slots.get(this.#nodeId);
     if (mine === undefined || mine.size === 0) return this.#own();
-    const planned = this.#queues.filter((queue) => mine.has(queue));
-    const first = drawn(planned, mine, this.#clock);
-    return [...first, ...this.#own().filter((queue) => !mine.has(queue))];
+    return drawn(this.#queues, mine, this.#clock);
   };
 }
 
-/** Each place is drawn among the queues that are left, by their slots. */
+/** Each place is drawn among the queues that are left. */
 function drawn(queues: readonly string[], slots: ReadonlyMap<string, number>, clock: Clock): readonly string[] {
+  const weightOf = (queue: string): number => slots.get(queue) ?? NO_SLOT;
   const left = [...queues];
   const order: string[] = [];
   while (left.length > 0) {
-    const total = left.reduce((sum, queue) => sum + (slots.get(queue) ?? 0), 0);
+    const total = left.reduce((sum, queue) => sum + weightOf(queue), 0);
     let at = clock.random() * total;
-    const found = left.findIndex((queue) => (at -= slots.get(queue) ?? 0) < 0);
+    const found = left.findIndex((queue) => (at -= weightOf(queue)) < 0);
     order.push(...left.splice(Math.max(0, found), 1));
   }
   return order;

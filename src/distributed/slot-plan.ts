@@ -12,6 +12,9 @@ export type Strategy = "balanced" | "weighted" | "auto";
 /** Slots by node, then by queue. */
 export type SlotPlan = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
+/** Larger clusters get theirs in portions: a leader must not be busy with its plan for seconds. */
+const MOST_STEPS = 5_000;
+
 type Share = { readonly queue: string; readonly weight: number; given: number };
 
 /**
@@ -24,11 +27,13 @@ export function planSlots(nodes: readonly PlanNode[], demands: readonly Demand[]
   const free = new Map(nodes.map(({ id, slots }) => [id, slots]));
   const plan = new Map<string, Map<string, number>>(nodes.map(({ id }) => [id, new Map()]));
   const serving = (queue: string): readonly PlanNode[] => nodes.filter(({ queues }) => queues.includes(queue));
-  const give = (node: PlanNode, share: Share): void => {
+  const give = (node: PlanNode, share: Share, most: number): void => {
+    const left = free.get(node.id) ?? 0;
+    const count = Math.min(most, left);
     const slots = plan.get(node.id);
-    slots?.set(share.queue, (slots.get(share.queue) ?? 0) + 1);
-    share.given += 1;
-    free.set(node.id, (free.get(node.id) ?? 0) - 1);
+    slots?.set(share.queue, (slots.get(share.queue) ?? 0) + count);
+    share.given += count;
+    free.set(node.id, left - count);
   };
 
   const scarceFirst = [...shares.values()]
@@ -36,12 +41,13 @@ export function planSlots(nodes: readonly PlanNode[], demands: readonly Demand[]
     .toSorted((a, b) => a.servers.length - b.servers.length || compareText(a.share.queue, b.share.queue));
   for (const { share, servers } of scarceFirst) {
     const node = freest(servers, free);
-    if (node !== undefined) give(node, share);
+    if (node !== undefined) give(node, share, 1);
   }
+  const portion = Math.ceil(nodes.reduce((sum, { slots }) => sum + slots, 0) / MOST_STEPS);
   for (let node = freest(nodes, free); node !== undefined; node = freest(nodes, free)) {
     const share = neediest(node, shares);
     if (share === undefined) free.set(node.id, 0);
-    else give(node, share);
+    else give(node, share, portion);
   }
   return plan;
 }

@@ -8,7 +8,7 @@ export { silentLogger, stderrLogger } from "./logger.ts";
 export { residentMemory } from "./memory-usage.ts";
 export { checkName, MAX_NAME_LENGTH } from "./names.ts";
 export { nearest } from "./nearest.ts";
-export { nextTurn } from "./next-turn.ts";
+export { afterMicrotasks, nextTurn } from "./next-turn.ts";
 export { checkInteger, checkOptions, checkSignal } from "./options.ts";
 export { settledWithin, sleep } from "./sleep.ts";
 export { systemClock } from "./system-clock.ts";

@@ -2,3 +2,8 @@
 export function nextTurn(callback: () => void): void {
   setImmediate(callback);
 }
+
+/** Calls `callback` when everything that goes on at once because of promises has gone on, before input, output and timers. It measures no time. */
+export function afterMicrotasks(callback: () => void): void {
+  process.nextTick(callback);
+}

@@ -39,6 +39,10 @@ export class Attempt implements JobContext, Letter {
   startedAt: number | undefined = undefined;
   /** Place among the attempts in hand; -1 when it is not there. */
   place = -1;
+  /** Resolves when the renewal that is under way for it has settled. */
+  renewing: Promise<unknown> | undefined = undefined;
+  /** How many extensions of the handler are under way. */
+  extending = 0;
   /** For the timeout, and then for the grace after an abort. */
   timer: Timer | undefined = undefined;
   /** Told when the handler must stop; set by executors that run it elsewhere. */
@@ -107,12 +111,21 @@ export class Attempt implements JobContext, Letter {
     return snooze;
   }
 
-  /** Never to less than what the worker renews it to: renewals come too seldom for a shorter lease. */
+  /**
+   * Never to less than what the worker renews it to: renewals come too seldom for a shorter lease. It and a renewal are never under way at once:
+   * a store may take them in another order than their answers come in, and its lease would end before the one here.
+   */
   async #extend(fromNow: Duration): Promise<void> {
     const leaseMs = Math.max(parseDuration(fromNow, "fromNow", { min: 1 }), this.#owner.leaseMs);
-    if (this.phase === "closed" || this.lost) throw this.lease.lostError();
-    this.lease.check();
-    await this.#engine.extendLease(this.lease, leaseMs);
+    this.extending += 1;
+    try {
+      await this.renewing;
+      if (this.phase === "closed" || this.lost) throw this.lease.lostError();
+      this.lease.check();
+      await this.#engine.extendLease(this.lease, leaseMs);
+    } finally {
+      this.extending -= 1;
+    }
   }
 }
 

@@ -20,7 +20,8 @@ export interface FetchHost {
   appetite(): Appetite;
   /** Nothing runs, waits or is unconfirmed here. */
   readonly idle: boolean;
-  accept(taken: readonly Taken[], died: readonly StoredJob[]): void;
+  /** false when everything went straight back to the store, which will bring it again. */
+  accept(taken: readonly Taken[], died: readonly StoredJob[]): boolean;
   /** A fetch that would not wait found nothing while the host was idle. */
   foundNothing(): Promise<void>;
   error(error: unknown): void;
@@ -126,7 +127,7 @@ export class Fetcher {
     const { signal } = this.#waiting;
     const sentAt = this.#engine.clock.monotonic();
     try {
-      const { taken, died, unreadable } = await this.#engine.reserve({
+      const { taken, died, unreadable, bounced } = await this.#engine.reserve({
         queues: this.#order(),
         max,
         free,
@@ -134,11 +135,12 @@ export class Fetcher {
         waitMs,
         signal,
       });
-      const found = taken.length + died.length + unreadable > 0;
-      const forNothing = !found && waitMs > 0 && !signal.aborted;
-      if (!forNothing || this.#engine.clock.monotonic() - sentAt > FOR_NOTHING_MS) this.#nothingPauseMs = 0;
+      const accepted = taken.length + died.length > 0 && this.#host.accept(taken, died);
+      const found = accepted || unreadable > 0;
+      const quick = this.#engine.clock.monotonic() - sentAt <= FOR_NOTHING_MS;
+      const forNothing = !found && (quick || bounced + taken.length > 0) && waitMs > 0 && !signal.aborted;
+      if (!forNothing) this.#nothingPauseMs = 0;
       else this.#nothingPauseMs = Math.min(Math.max(1, this.#nothingPauseMs * 2), MAX_NOTHING_PAUSE_MS);
-      if (found) this.#host.accept(taken, died);
       return found;
     } finally {
       this.#waiting = undefined;

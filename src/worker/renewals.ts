@@ -78,16 +78,32 @@ export class Renewals {
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
     for (let i = 0; i < attempts.length; i += MAX_BATCH) {
-      const batch = attempts.slice(i, i + MAX_BATCH).filter((attempt) => attempt.phase !== "closed" && !attempt.lost);
+      const batch = attempts
+        .slice(i, i + MAX_BATCH)
+        .filter(({ phase, lost, extending }) => phase !== "closed" && !lost && extending === 0);
       if (batch.length === 0) continue;
       const sentAt = this.#engine.clock.monotonic();
       const items = batch.map((attempt) => ({ reservation: attempt.lease.reservation, leaseMs: this.#leaseMs }));
-      const results = await this.#engine.call("extend", () => this.#engine.driver.extend(items));
+      const extending = this.#engine.call("extend", () => this.#engine.driver.extend(items));
+      this.#mark(batch, extending);
+      const results = await extending;
       for (const [k, attempt] of batch.entries()) {
         if (results[k] === "ok") attempt.lease.renewed(sentAt, this.#leaseMs);
         else this.#giveUp(attempt);
       }
     }
+  }
+
+  /** So that a handler's own extension waits for it. */
+  #mark(batch: readonly Attempt[], extending: Promise<unknown>): void {
+    const settled = extending.then(
+      () => undefined,
+      () => undefined,
+    );
+    for (const attempt of batch) attempt.renewing = settled;
+    void settled.then(() => {
+      for (const attempt of batch) if (attempt.renewing === settled) attempt.renewing = undefined;
+    });
   }
 
   #giveUp(attempt: Attempt): void {

@@ -15,7 +15,7 @@ import type { WorkerSettings } from "./worker-options.ts";
 
 export type RunnerStatus = "idle" | "starting" | "running" | "stopping" | "stopped";
 
-/** How long a stop waits for the store after the handlers have ended. */
+/** How long a stop waits for the store, in all, after the handlers have ended. */
 const STORE_TIMEOUT_MS = 10_000;
 
 /** Life of a worker: starts its parts, stops by its limits or when told, and leaves nothing behind. Workers and pools are faces of it. */
@@ -153,10 +153,11 @@ export class Runner implements FetchHost {
     return this.#slots.idle;
   }
 
-  accept(taken: readonly Taken[], died: readonly StoredJob[]): void {
+  accept(taken: readonly Taken[], died: readonly StoredJob[]): boolean {
     if (died.length > 0) this.#reporter.died(died);
-    this.#slots.accept(taken);
+    const keeps = this.#slots.accept(taken);
     this.#watch.watch();
+    return keeps || died.length > 0;
   }
 
   async foundNothing(): Promise<void> {
@@ -205,7 +206,6 @@ export class Runner implements FetchHost {
     this.#limits.stop();
     this.#renewals.stop();
     this.#watch.stop();
-    await this.#within(STORE_TIMEOUT_MS, this.#upkeep.stop());
     try {
       await this.#executor.stop();
     } finally {
@@ -225,11 +225,12 @@ export class Runner implements FetchHost {
       await this.#within(this.#settings.abortGraceMs, quiet);
       this.#slots.giveBackAll();
     }
-    await this.#within(STORE_TIMEOUT_MS, fetched);
-    await this.#within(STORE_TIMEOUT_MS, this.#slots.confirmed());
+    // What a fetch still brings is handed back, which has to be confirmed too.
+    const confirmed = fetched.then(() => this.#slots.confirmed());
+    await this.#within(STORE_TIMEOUT_MS, Promise.all([confirmed, this.#upkeep.stop()]));
   }
 
-  #within(timeoutMs: number, promise: Promise<void>): Promise<boolean> {
+  #within(timeoutMs: number, promise: Promise<unknown>): Promise<boolean> {
     return settledWithin(this.#engine.clock, promise, timeoutMs);
   }
 }

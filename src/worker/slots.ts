@@ -79,7 +79,7 @@ export class Slots implements ExecutorListener, AttemptOwner {
     const error = (cause: unknown): void => this.error(cause);
     // While many ends are unconfirmed more jobs would only pile up behind them.
     this.#outbox = new Outbox(engine, Math.max(1_000, 4 * count), () => this.#storeAnswered(), error);
-    const maxDelayMs = (): number => engine.capabilities.delay.maxMs;
+    const maxDelayMs = (): number => engine.maxDelayMs;
     this.#judge = new Judge(settings, engine.settings.defaults, { clock: engine.clock, maxDelayMs, error });
     this.#prefetch = new Prefetch(settings.prefetch, count);
     this.#unknown = new UnknownJobs(engine.clock, settings.unknownJobTimeoutMs);
@@ -106,13 +106,17 @@ export class Slots implements ExecutorListener, AttemptOwner {
     return this.active === 0 && this.buffer.size === 0 && this.#outbox.unconfirmed === 0;
   }
 
-  accept(taken: readonly Taken[]): void {
+  /** false when all of it went back at once to a store that cannot delay. */
+  accept(taken: readonly Taken[]): boolean {
     const suspects: Attempt[] = [];
+    let keeps = false;
     for (const one of taken) {
       const attempt = new Attempt(this.#engine, this, one);
       this.hand.add(attempt);
       const { name, losses } = attempt.job;
-      if (!this.#executor.handles(name)) this.#close(attempt, this.#unroutable(attempt));
+      const verdict = this.#executor.handles(name) ? undefined : this.#unroutable(attempt);
+      keeps ||= verdict?.retryInMs !== 0;
+      if (verdict !== undefined) this.#close(attempt, verdict);
       else if (losses > 0) suspects.push(attempt);
       else this.buffer.put(attempt);
     }
@@ -120,6 +124,7 @@ export class Slots implements ExecutorListener, AttemptOwner {
     if (suspects.length > 0) this.buffer.putFirst(suspects);
     if (!this.#open) this.handBack(() => true);
     this.#pump();
+    return keeps;
   }
 
   #unroutable(attempt: Attempt): Verdict {

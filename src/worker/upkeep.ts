@@ -1,12 +1,17 @@
-import type { StoredJob, Timer } from "../contract/index.ts";
+import type { MaintainResult, StoredJob, Timer } from "../contract/index.ts";
 import type { Engine } from "../core/index.ts";
 
 const PERIOD_MS = 15_000;
 const BATCH = 1_000;
+/** Between two portions, so that work gets its turn and several processes do not race. */
+const PAUSE_MS = 10;
 
 export type UpkeepListener = Readonly<{ died: (jobs: readonly StoredJob[]) => void; error: (error: unknown) => void }>;
 
-/** Calls the driver's `maintain` now and then, with jitter, so that many workers do not all do it at once. Safe in any number of processes. */
+/**
+ * Calls the driver's `maintain` now and then, with jitter, so that many workers do not all do it at once, and then portion by portion until
+ * nothing is left. Safe in any number of processes.
+ */
 export class Upkeep {
   readonly #engine: Engine;
   readonly #listener: UpkeepListener;
@@ -52,10 +57,15 @@ export class Upkeep {
         driver.maintain({ max: BATCH, signal: this.#stop.signal }),
       );
       if (result.died.length > 0) this.#listener.died(result.died);
-      busy = result.promoted >= BATCH || result.recovered + result.died.length >= BATCH;
+      busy = isMore(result);
     } catch (error) {
       this.#listener.error(error);
     }
-    this.#arm(busy ? 10 : PERIOD_MS * (0.75 + this.#engine.clock.random() / 2));
+    this.#arm(busy ? PAUSE_MS : PERIOD_MS * (0.75 + this.#engine.clock.random() / 2));
   }
+}
+
+/** A portion was full, so there may be more. */
+function isMore({ promoted, recovered, pruned, died }: MaintainResult): boolean {
+  return promoted >= BATCH || recovered + died.length >= BATCH || pruned >= BATCH;
 }

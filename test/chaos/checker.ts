@@ -40,8 +40,12 @@ export type Bounds = Readonly<{
   resumeMs: number;
   /** `connection`: a lease ends with its holder's connection. */
   leaseEnds: "deadline" | "connection";
-  /** Where a job is released or moved by a copy, or an end is only sent, a fault can leave it twice (DESIGN 10 counts that apart): most such jobs a fault. */
+  /** Whether an outage can make the store forget claims and ends that it confirmed shortly before, as a fail-over does where replicas are told later. */
+  forgets: boolean;
+  /** Where a job is released or moved by a copy, or an end is only sent or can be forgotten, a fault can leave it twice (DESIGN 10 counts that apart): most such jobs a fault. */
   twicePerFault: number;
+  /** Of all leases: how many losses a store may count that nobody had, where `capabilities.attempts` is approximate. */
+  falseLosses: number;
 }>;
 
 export type Apart = Readonly<{ what: string; count: number; bound: number }>;
@@ -51,8 +55,6 @@ export type Finding = Readonly<{
   apart: readonly Apart[];
 }>;
 
-/** A call that was under way when the store went away can keep those behind it waiting until its driver gives it up. */
-const GIVEN_UP_MS = 5_000;
 /** Grain of the clocks that are compared: the store rounds to milliseconds. */
 const GRAIN_MS = 2;
 
@@ -64,7 +66,7 @@ export function check(lines: readonly Line[], contents: Contents, bounds: Bounds
     checkPresence(job, contents, blame);
     checkContent(job, contents, blame);
     // Two copies of a job know nothing of each other.
-    if (bounds.twicePerFault > 0 && mayBeTwice(job, history)) continue;
+    if (bounds.twicePerFault > 0 && mayBeTwice(job, history, bounds)) continue;
     checkEnds(job, blame);
     checkLeases(job, history, bounds, blame);
     checkTimes(job, history, blame);
@@ -184,20 +186,43 @@ function connectionLostAt({ start }: LeaseHistory, { faults, outages }: History)
 /** How long before a fault an end must have been sent to be settled for certain. */
 const SETTLED_MS = 2_000;
 
-/** Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage. */
-function mayBeTwice({ leases }: JobHistory, { faults, outages }: History): boolean {
-  return leases.some(({ start, tries, answers }) => {
-    const met = (from: number, until: number): boolean =>
-      outages.some((outage) => outage.from <= until && outage.until >= from) ||
-      faults.some(
-        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= from && at <= until,
-      );
-    return tries.some((one) => {
+/**
+ * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage, and, when
+ * the server itself was killed, two places of a job that waits for its time. Or whether a fail-over may have forgotten a claim or an end.
+ */
+function mayBeTwice(job: JobHistory, { faults, outages }: History, { forgets }: Bounds): boolean {
+  const met = (from: number, until: number, why?: string): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from && (why ?? outage.why) === outage.why);
+  // What can be forgotten is a claim or a renewal, as long as the lease goes on, and its end.
+  if (forgets)
+    return job.leases.some(({ start, answers, endsAt }) =>
+      met(start.claimedAt, (answers.at(-1)?.at ?? endsAt) + SETTLED_MS),
+    );
+  if (waitsOf(job).some(({ from, until }) => met(from, until, "killed"))) return true;
+  return job.leases.some(({ start, tries, answers }) =>
+    tries.some((one) => {
       const answer = answers.find(({ at, end }) => at >= one.at && end === one.end);
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
-      return unanswered || met(one.at, answer.at + SETTLED_MS);
-    });
-  });
+      if (unanswered) return true;
+      const until = answer.at + SETTLED_MS;
+      const hit = faults.some(
+        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
+      );
+      return hit || met(one.at, until);
+    }),
+  );
+}
+
+type Wait = Readonly<{ from: number; until: number }>;
+
+/** When the job was on its way through a delay, with the time until its last step is settled for certain. */
+function waitsOf({ pushing, leases }: JobHistory): readonly Wait[] {
+  const until = (next: LeaseHistory | undefined): number => (next?.start.at ?? Infinity) + SETTLED_MS;
+  const pushed = pushing !== undefined && pushing.delayMs > 0 ? [{ from: pushing.at, until: until(leases[0]) }] : [];
+  const released = leases.flatMap(({ tries }, i) =>
+    tries.filter(({ delayMs }) => delayMs > 0).map(({ at }) => ({ from: at, until: until(leases[i + 1]) })),
+  );
+  return [...pushed, ...released];
 }
 
 /** Before the delay of its push, or of the release before, by the store's wall clock. */
@@ -246,9 +271,11 @@ function ranOut(lease: LeaseHistory): boolean {
 function countApart(history: History, contents: Contents, bounds: Bounds): readonly Apart[] {
   const deaths = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
   const hidden = deaths + history.outages.length * bounds.workers;
+  const leases = [...history.jobs.values()].reduce((sum, job) => sum + job.leases.length, 0);
+  const unseen = hidden * bounds.perClaim + Math.ceil(leases * bounds.falseLosses);
   return [
     { what: "leases lost by healthy processes", count: healthyLosses(history), bound: bounds.healthyLosses },
-    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: hidden * bounds.perClaim },
+    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: unseen },
     { what: "ms until taken back", count: slowestTakeBack(history), bound: bounds.takeBackMs },
     { what: "ms until work went on", count: slowestResume(history), bound: bounds.resumeMs },
     ...(bounds.twicePerFault === 0 ? [] : [jobsTwice(history, bounds)]),
@@ -273,12 +300,14 @@ function slowestResume({ jobs, outages }: History): number {
   return Math.round(Math.max(...waits));
 }
 
-function jobsTwice(history: History, { twicePerFault }: Bounds): Apart {
+function jobsTwice(history: History, bounds: Bounds): Apart {
+  const { twicePerFault } = bounds;
   const twice = [...history.jobs.values()].filter((job) => {
     let again = false;
     const blame = (): void => void (again = true);
     checkEnds(job, blame);
-    return again && mayBeTwice(job, history);
+    if (bounds.forgets) checkLeases(job, history, bounds, blame);
+    return again && mayBeTwice(job, history, bounds);
   });
   const faults = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
   const bound = (faults + history.outages.length) * twicePerFault;
@@ -289,7 +318,7 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   const excused = (name: string, until: number): boolean =>
     faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
   const disturbed = (from: number, until: number): boolean =>
-    outages.some((outage) => outage.from <= until && outage.until + GIVEN_UP_MS >= from);
+    outages.some((outage) => outage.from <= until && outage.until >= from);
   let count = 0;
   for (const { leases } of jobs.values()) {
     for (const [i, lease] of leases.entries()) {
@@ -301,18 +330,35 @@ function healthyLosses({ jobs, faults, outages }: History): number {
   return count;
 }
 
-/** How long after the end of each lease that ran out the next one on its job began. */
-function takeBacks(jobs: Iterable<JobHistory>): readonly number[] {
-  return [...jobs].flatMap(({ leases }) =>
+/** How long after the end of each lease that ran out the next one on its job began; nobody can take anything back while the store is away. */
+function takeBacks({ jobs, outages }: History): readonly number[] {
+  const away = (from: number, until: number): number =>
+    outages.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
+  return [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap((lease, i) => {
       const next = leases[i + 1];
-      return next !== undefined && ranOut(lease) ? [next.start.at - lease.endsAt] : [];
+      if (next === undefined || !ranOut(lease)) return [];
+      return [next.start.at - lease.endsAt - away(lease.endsAt, next.start.at)];
     }),
   );
 }
 
-function slowestTakeBack({ jobs }: History): number {
-  return Math.round(Math.max(0, ...takeBacks(jobs.values())));
+/** Beyond what the others waited: what comes back stands behind the jobs that are ready, and a busy machine has many of these. */
+function slowestTakeBack(history: History): number {
+  const slowest = largest(takeBacks(history));
+  return Math.round(Math.max(0, slowest - largest(firstWaits(history.jobs.values()))));
+}
+
+/** From the push, or the end of its delay, to the first lease. */
+function firstWaits(jobs: Iterable<JobHistory>): readonly number[] {
+  return [...jobs].flatMap(({ pushedAt, pushing, leases: [first] }) =>
+    pushedAt === undefined || first === undefined ? [] : [first.start.at - pushedAt - (pushing?.delayMs ?? 0)],
+  );
+}
+
+/** Of any number: a call takes only so many arguments. */
+function largest(numbers: readonly number[]): number {
+  return numbers.reduce((most, one) => Math.max(most, one), 0);
 }
 
 /** Losses that the store counts beyond the leases that the logs saw end without an answer. */
@@ -341,10 +387,8 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
     .length;
 }
 
-function countAll(
-  { jobs, faults, outages, errors, offsets }: History,
-  { jobs: remains }: Contents,
-): Readonly<Record<string, number>> {
+function countAll(history: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
+  const { jobs, faults, outages, errors, offsets } = history;
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
@@ -359,7 +403,7 @@ function countAll(
     completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
     failed: failed.length,
     "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
-    "leases that ran out": takeBacks(all).length,
+    "leases that ran out": takeBacks(history).length,
     "refused as stale": sum(
       ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
     ),

@@ -85,7 +85,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
       for (const fault of run.faults) elections.push(...(await inflict(fault, run, nodes, server, log)));
     } while (performance.now() < end);
     await producers.stop();
-    if (!(await drained(queue, 90))) problems.push("jobs were left after the drain");
+    if (!(await drained(queue, { drainSeconds: 90 }))) problems.push("jobs were left after the drain");
   } catch (error) {
     problems.push(String(error));
   } finally {
@@ -97,7 +97,8 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   await server?.remove();
   const bounds: Bounds = {
     ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
-    ...{ resumeMs: 10_000, leaseEnds: "deadline", twicePerFault: 0, atomicBatch: queue.capabilities.batch.atomic },
+    ...{ resumeMs: 10_000, leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
+    atomicBatch: queue.capabilities.batch.atomic,
   };
   const jobs = check(readLogs(folder), contents, bounds);
   const led = judgeRegister(register, nodes.heard);

@@ -44,8 +44,10 @@ export const EVERYDAY: Mix = {
   timesOut: 2,
 };
 export const WELL_BEHAVED: Mix = { lingers: 45 };
+export const NOTHING_FAILS: Mix = { lingers: 10, throwsOnce: 6, retries: 4, snoozes: 4 };
 
-const QUEUES = ["orders", "mails", "reports"];
+/** Of every scenario. */
+export const QUEUES: readonly string[] = ["orders", "mails", "reports"];
 const MAX_ATTEMPTS = 2;
 /** How long a handler that lingers takes. */
 export const LINGER_MS = 400;

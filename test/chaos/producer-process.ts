@@ -49,10 +49,11 @@ async function pushSingles(queue: Queue, count: number): Promise<void> {
 const queue = await openQueue(settings, log);
 const next = planner(seed, { ...settings, priority: queue.capabilities.priority });
 const told = untilTold();
-process.send?.("ready");
 for (let pushed = 0; pushed < settings.most && !told.aborted; pushed += settings.burst) {
   const singles = Math.min(3, settings.burst - 1);
   await Promise.all([pushBatch(queue, settings.burst - singles), pushSingles(queue, singles)]);
+  // Faults begin with the second burst: a producer that is killed before it has pushed anything proves nothing.
+  if (pushed === 0) process.send?.("ready");
   await pause(settings.pauseMs, undefined, { signal: told }).catch(() => undefined);
 }
 await queue.close();

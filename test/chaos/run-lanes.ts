@@ -1,5 +1,6 @@
 /** The short forms as tests: all scenarios of one store, in lanes beside each other. */
 import { afterAll, expect } from "vitest";
+import type { RunningServer } from "../../scripts/servers/server.ts";
 import { complaints, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
 import { type Name, scenario } from "./scenarios.ts";
@@ -10,20 +11,30 @@ export type Survived = (name: Name, happened: Readonly<Record<string, number>>) 
 
 /**
  * Starts them all: the scenarios of a lane one after the other, lanes at once, because the processes of one alone leave a core idle. The function tells whether one was
- * survived: nothing is wrong, and what was to be survived has happened at least so often.
+ * survived: nothing is wrong, and what was to be survived has happened at least so often. `start`: where a server takes long to start, each lane has one for
+ * all of its scenarios.
  */
-export function runLanes(store: string, lanes: readonly (readonly Run[])[]): Survived {
+export function runLanes(
+  store: string,
+  lanes: readonly (readonly Run[])[],
+  start?: () => Promise<RunningServer>,
+): Survived {
   const outcomes = new Map<Name, Promise<Outcome>>();
+  const servers: Promise<RunningServer>[] = [];
   for (const lane of lanes) {
-    let before: Promise<unknown> = Promise.resolve();
+    const server = start?.();
+    if (server !== undefined) servers.push(server);
+    let before: Promise<unknown> = Promise.resolve(server).catch(() => undefined);
     for (const [name, seconds] of lane) {
-      const outcome = before.then(() => runScenario(scenario(name, seconds), store));
+      const outcome = before.then(async () => runScenario(scenario(name, seconds), store, await server));
       outcomes.set(name, outcome);
       before = outcome.catch(() => undefined); // its own test tells it
     }
   }
   afterAll(async () => {
     const all = await Promise.allSettled(outcomes.values());
+    for (const server of await Promise.allSettled(servers))
+      if (server.status === "fulfilled") await server.value.remove();
     console.log(report(all.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))));
   });
   return async (name, happened) => {

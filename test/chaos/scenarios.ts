@@ -1,5 +1,5 @@
 /** What is done to the processes; the same on every backend. */
-import { EVERYDAY, WELL_BEHAVED } from "./job-plan.ts";
+import { EVERYDAY, NOTHING_FAILS, WELL_BEHAVED } from "./job-plan.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { every, type StoreFaults, type Way } from "./store.ts";
 
@@ -29,7 +29,7 @@ const BUILDERS = {
     ...everyday,
     name: "SIGKILL a worker every second",
     seconds,
-    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill()),
+    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), 4),
   }),
 
   /** SIGKILL to a producer in the middle of its batches. */
@@ -42,7 +42,7 @@ const BUILDERS = {
     delays: false,
     burst: 120,
     pauseMs: 0,
-    faults: ({ producers, signal }) => every(700, signal, () => producers.kill()),
+    faults: ({ producers, signal }) => every(700, signal, () => producers.kill(), 3),
   }),
 
   /** SIGSTOP to a worker for longer than its leases, so that it acknowledges late. */
@@ -103,7 +103,16 @@ const BUILDERS = {
     ...disturbed,
     name: "SIGKILL and restart of the server",
     seconds,
-    faults: ({ store, signal }) => every(2_500, signal, () => store.killServer()),
+    unseenSeconds: 11,
+    faults: ({ store, signal }) => every(2_500, signal, () => store.killServer(), 2),
+  }),
+
+  /** SIGKILL of the primary, and another one in its place, during push, run and acknowledgement. */
+  failOver: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGKILL of the primary and fail-over",
+    seconds,
+    faults: ({ store, signal }) => every(2_500, signal, () => groupOf(store)()),
   }),
 
   /** SIGSTOP of the server for longer than the leases. */
@@ -146,17 +155,18 @@ const BUILDERS = {
     faults: async ({ store, workers, signal }) => {
       await Promise.all([
         every(1_000, signal, () => wayOf(store).slow(100, 2_000)),
-        every(1_500, signal, () => workers.kill()),
+        every(1_500, signal, () => workers.kill(), 2),
       ]);
     },
   }),
 
-  /** A steady load, so long that a store which only grows shows it. */
+  /** A steady load, so long that a store which only grows shows it: nothing that stays in failed, which grows rightly. */
   soak: (seconds: number): Scenario => ({
     ...everyday,
     name: "steady load",
     seconds,
-    burst: 60,
+    mix: NOTHING_FAILS,
+    burst: 30,
     faults: ({ workers, signal }) => every(20_000, signal, () => workers.kill()),
   }),
 } as const;
@@ -164,6 +174,11 @@ const BUILDERS = {
 function wayOf({ way }: StoreFaults): Way {
   if (way === undefined) throw new Error("Nothing can be put between the processes and this store.");
   return way;
+}
+
+function groupOf({ failOver }: StoreFaults): () => Promise<void> {
+  if (failOver === undefined) throw new Error("This store has no other server to fail over to.");
+  return failOver;
 }
 
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
@@ -181,20 +196,26 @@ const ON_PROCESSES: readonly Name[] = [
   ...(["killedWorkers", "killedProducers", "frozenWorkers", "clockSteps", "poison", "restarts"] as const),
 ];
 /** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
-const ON_GROUPS_OF_SERVERS: readonly Name[] = ["killedServer", "frozenServer"];
+const ON_GROUPS_OF_SERVERS: readonly Name[] = ["failOver", "killedServer", "frozenServer"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
 
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
   if (scheme === "sqlite") return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
-  return scheme === "postgres" ? NAMES : NAMES.filter((name) => name !== "soak");
+  const names = NAMES.filter((name) => name !== "failOver");
+  return scheme === "postgres" ? names : names.filter((name) => name !== "soak");
 }
 
-/** How a run's time is shared out: half of it is the soak's. */
+/** Beside a soak no other scenario takes longer: what it finds it finds by then, and growth shows only with time. */
+const MOST_SECONDS_BESIDE_SOAK = 60;
+
+/** How a run's time is shared out: half of it at least is the soak's. */
 export function secondsOf(name: Name, names: readonly Name[], total: number): number {
   if (!names.includes("soak") || names.length === 1) return total / names.length;
-  return name === "soak" ? total / 2 : total / 2 / (names.length - 1);
+  const others = names.length - 1;
+  const each = Math.min(total / 2 / others, MOST_SECONDS_BESIDE_SOAK);
+  return name === "soak" ? total - each * others : each;
 }
 
 export function scenario(name: Name, seconds: number): Scenario {

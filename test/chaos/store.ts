@@ -9,6 +9,8 @@ export type StoreFaults = Readonly<{
   killServer(): Promise<void>;
   /** SIGSTOP, then SIGCONT. */
   freezeServer(ms: number): Promise<void>;
+  /** SIGKILL of the primary; another one takes its place before the killed one is started again. undefined where there is no other. */
+  failOver: (() => Promise<void>) | undefined;
   /** What passes between processes and server; undefined where clients learn other addresses from the servers themselves. */
   way: Way | undefined;
 }>;
@@ -31,8 +33,12 @@ export type Store = Readonly<{
   /** The same store past all faults of the way. */
   directUrl: string;
   faults: StoreFaults | undefined;
+  /** What a store does once and slowly, before the load and its faults begin. */
+  prepare?: () => Promise<void>;
   /** Where it is known. */
   size?: () => Promise<Size>;
+  /** Whether a fail-over can forget what was confirmed last, pushes excepted. */
+  forgets?: boolean;
   close(): Promise<void>;
 }>;
 
@@ -41,7 +47,12 @@ function noServer(): never {
 }
 
 /** Of a store without a server. */
-export const NO_SERVER: StoreFaults = { killServer: noServer, freezeServer: noServer, way: undefined };
+export const NO_SERVER: StoreFaults = {
+  killServer: noServer,
+  freezeServer: noServer,
+  failOver: undefined,
+  way: undefined,
+};
 
 /** Writes down when a fault began and ended, so that the checker knows whom it excuses. */
 export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
@@ -52,10 +63,11 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
       await fault(...args);
       log.write({ type: "back", why });
     };
-  const { way } = faults;
+  const { way, failOver } = faults;
   return {
     killServer: logged("killed", () => faults.killServer()),
     freezeServer: logged("frozen", (ms) => faults.freezeServer(ms)),
+    failOver: failOver && logged("failed over", failOver),
     way: way && {
       cut: logged("connections cut", () => way.cut()),
       halfOpen: logged("half-open connections", (ms) => way.halfOpen(ms)),
@@ -65,11 +77,19 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
   };
 }
 
-/** Calls `fault` every `ms` until the signal fires. */
-export async function every(ms: number, signal: AbortSignal, fault: () => unknown): Promise<void> {
-  for (;;) {
-    await pause(ms, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    await fault();
+const GIVE_UP_MS = 90_000;
+
+/**
+ * Calls `fault` every `ms` until the signal fires, and on until it has happened `least` times: processes and servers need longer to start on a busy machine. A fault that
+ * returns false has not happened.
+ */
+export async function every(ms: number, signal: AbortSignal, fault: () => unknown, least = 0): Promise<void> {
+  const giveUpAt = performance.now() + GIVE_UP_MS;
+  let happened = 0;
+  const isOver = (): boolean => signal.aborted && (happened >= least || performance.now() > giveUpAt);
+  while (!isOver()) {
+    await pause(ms, undefined, signal.aborted ? {} : { signal }).catch(() => undefined);
+    if (isOver()) return;
+    if ((await fault()) !== false) happened += 1;
   }
 }

@@ -1,10 +1,14 @@
 /** The stores that chaos can run on: one case a backend. */
-import type { Capabilities, Driver } from "../../src/contract/index.ts";
+import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
+
+/** A primary that was cut off confirms nothing for longer than about a second. */
+const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
 export async function driverFor(url: string): Promise<Driver> {
@@ -17,36 +21,24 @@ export async function driverFor(url: string): Promise<Driver> {
     case "redis+sentinel":
     case "redis+cluster": {
       const { redisDriver } = await import("../../src/drivers/redis/index.ts");
-      return redisDriver({ url });
+      // A push is safe from a fail-over when the replica that takes over has it: here there is one.
+      return redisDriver({ url, replicas: url.startsWith("redis:") ? 0 : 1 });
     }
     case "postgres": {
       const { postgresDriver } = await import("../../src/drivers/postgres/index.ts");
       return postgresDriver({ url }) as Driver;
     }
-    case "amqp":
-      return onRabbitmq(url);
+    case "amqp": {
+      const { rabbitmqFor } = await import("./rabbitmq-store.ts");
+      return rabbitmqFor(url);
+    }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
   }
 }
 
-/** `amqp://HOST:PORT?records=PATH`: failed jobs lie in a SQLite file, where they can be listed. */
-async function onRabbitmq(url: string): Promise<Driver> {
-  const { rabbitmqDriver } = await import("../../src/drivers/rabbitmq/index.ts");
-  const server = new URL(url);
-  const driver = sqliteDriver({ path: server.searchParams.get("records") ?? "" });
-  server.searchParams.delete("records");
-  const forever = { count: Infinity, ageMs: Infinity };
-  let opening: Promise<Capabilities> | undefined;
-  const open = (): Promise<Capabilities> =>
-    (opening ??= driver.open({
-      ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
-    }));
-  return rabbitmqDriver({ url: server.href }, { driver: driver as Driver, open });
-}
-
-/** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed. */
-export async function openStore(scheme: string, folder: string): Promise<Store> {
+/** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed, or that of the runs before it. */
+export async function openStore(scheme: string, folder: string, running?: RunningServer): Promise<Store> {
   switch (scheme) {
     case "sqlite": {
       const url = `sqlite:${folder}/jobs.db`;
@@ -55,16 +47,18 @@ export async function openStore(scheme: string, folder: string): Promise<Store> 
     case "redis":
       return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
     case "redis-sentinel":
-    case "redis-cluster":
-      return serverStore({ server: scheme, options: {}, downMs: 3_000, proxied: false });
+    case "redis-cluster": {
+      const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;
+      return serverStore({ server: scheme, options: { args: WITH_REPLICAS }, downMs: 3_000, proxied: false, group });
+    }
     case "postgres": {
       const store = await serverStore({ server: "postgres", options: {}, downMs: 300, proxied: true });
       return { ...store, size: () => postgresSize(store.directUrl) };
     }
     case "rabbitmq":
     case "rabbitmq-4": {
-      const suffix = `?records=${folder}/records.db`;
-      return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true, suffix });
+      const { rabbitmqStore } = await import("./rabbitmq-store.ts");
+      return rabbitmqStore(scheme, folder, running);
     }
     default:
       throw new Error(

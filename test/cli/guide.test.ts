@@ -20,4 +20,5 @@ test("the commands of the guide run from top to bottom", () => {
   expect(run.status, run.stderr).toBe(0);
   expect(run.stdout).toContain("Error: The report service is down.");
   expect(run.stdout).toContain("Pushed 0 jobs (lines 1 to 4 were stored earlier)");
-});
+  // More than twenty processes, one after the other.
+}, 120_000);

@@ -18,8 +18,8 @@ export default async (job: { payload: unknown }, context: { signal: AbortSignal 
 };
 `;
 
-export function withHandlers(): Sandbox {
-  const sandbox = new Sandbox();
+export function withHandlers(env?: Readonly<Record<string, string>>): Sandbox {
+  const sandbox = new Sandbox(env);
   writeFileSync(join(sandbox.directory, "handlers.ts"), HANDLERS);
   return sandbox;
 }

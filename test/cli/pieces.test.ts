@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { jobOfLine } from "../../src/cli/import/job-line.ts";
 import { type Line, MAX_LINE_BYTES, readLines } from "../../src/cli/import/lines.ts";
-import { redactorFor } from "../../src/cli/redact.ts";
+import { holdsSecret, redactorFor } from "../../src/cli/redact.ts";
 import { relative, shortLength } from "../../src/cli/times.ts";
 import { queueChoice } from "../../src/cli/work/queue-choice.ts";
 
@@ -18,6 +18,19 @@ describe("redactorFor", () => {
   test("secrets of the URL also on their own, decoded too", () => {
     const redact = redactorFor("redis://user:p%40ssword@h/0");
     expect(redact("authentication of p@ssword and p%40ssword failed")).toBe("authentication of *** and *** failed");
+  });
+
+  test("a user name without a password is no secret where it stands on its own", () => {
+    const url = "postgres://postgres@h/postgres";
+    expect(redactorFor(url)(`postgres at ${url}`)).toBe("postgres at postgres://***:***@h/postgres");
+    expect([url, "redis://:pw@h", "postgres://u:pw@h", "amqp://h?password=x"].map(holdsSecret)).toEqual([
+      ...[false, true, true, true],
+    ]);
+  });
+
+  test("several URLs, each with secrets of its own", () => {
+    const redact = redactorFor("amqp://u:first-word@h", undefined, "postgres://u:second-word@h");
+    expect(redact("first-word, second-word")).toBe("***, ***");
   });
 
   test("other URLs are masked, other text is left alone", () => {

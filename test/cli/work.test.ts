@@ -68,6 +68,20 @@ describe("running", () => {
     expect(events).toContainEqual(expect.objectContaining({ event: "completed", level: "info" }));
   });
 
+  test("--quiet hides hints and what completed, and no failed job", async () => {
+    const sandbox = withHandlers();
+    await push(sandbox, 1);
+    await push(sandbox, { fail: "no good" }, { id: "bad", maxAttempts: 1 });
+    const work = ["work", "--handlers", "handlers.ts", "--stop-when-empty", "--quiet", "--verbose"];
+    const { code, stdout, stderr } = await sandbox.run(work);
+    expect(code).toBe(0);
+    expect(stdout).toContain("1 completed, 1 failed attempts, 1 dead");
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/^failed default bad in default: attempt 1: no good; no further attempt$/),
+      expect.stringMatching(/^dead default bad in default: no good; see "jobferry failed bad"$/),
+    ]);
+  });
+
   test.for(["threads", "processes"])("isolated in %s", async (isolation) => {
     const sandbox = withHandlers();
     await sandbox.data(["push", "--file", "-"], Array.from({ length: 20 }, () => '{"payload":1}').join("\n"));

@@ -4,7 +4,6 @@ import { postgresCoordinationStore } from "../../src/drivers/postgres/index.ts";
 import type { CoordinationTarget } from "../../src/testing/conformance/coordination/index.ts";
 import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
 import { type Database, makeDatabase } from "../postgres/database.ts";
-import { startPoolingProxy, pgbouncer } from "../postgres/pooling-proxy.ts";
 import { startWire, type Wire } from "../postgres/wire.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 import { runCoordination } from "./coordination/run-coordination.ts";
@@ -50,7 +49,7 @@ function onServer(host: string, port: number, database: Database, notify: boolea
     crash: async (store) => {
       await lines.get(store)?.proxy.close();
     },
-    loseAnswer: (store) => lines.get(store)?.wire.steal("jobferry_c_transact"),
+    loseAnswer: (store) => lines.get(store)?.wire.steal(/jobferry_c_transact/),
     cleanup: async () => {
       await Promise.all(made.splice(0).map((store) => store.close()));
       for (const { wire, proxy } of lines.values()) await Promise.all([wire.close(), proxy.close()]);
@@ -63,19 +62,20 @@ function onServer(host: string, port: number, database: Database, notify: boolea
 const server = await sharedServer("postgres");
 if (server !== undefined) {
   const database = await makeDatabase(server, "coordination");
-  const pooling = pgbouncer === undefined ? undefined : await startPoolingProxy(server.host, server.port);
-  afterAll(async () => {
-    await pooling?.close();
-    await database.drop();
-  });
+  afterAll(() => database.drop());
   await runCoordination("postgres, coordination", onServer(server.host, server.port, database, true));
   await runCoordination(
     "postgres, coordination without notifications",
     onServer(server.host, server.port, database, false),
   );
-  if (pooling !== undefined)
-    await runCoordination(
-      "postgres, coordination behind a proxy that pools",
-      onServer(server.host, pooling.port, database, true),
-    );
+}
+
+const proxied = await sharedServer("postgres-pgbouncer");
+if (proxied !== undefined) {
+  const database = await makeDatabase(proxied, "coordination");
+  afterAll(() => database.drop());
+  await runCoordination(
+    "postgres, coordination behind a proxy that pools",
+    onServer(proxied.host, proxied.port, database, true),
+  );
 }

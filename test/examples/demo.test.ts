@@ -1,14 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { FILES, makeTree, tableOf, UNREADABLE } from "./demo-tree.ts";
 import { inEmptyFolder, runFile, type Run } from "./run-example.ts";
-
-const FILES = 40;
-const UNREADABLE = 5;
-/** Large enough that both processes are busy when one of them is killed. */
-const FILE_BYTES = 1_000_000;
 
 describe("demo", () => {
   it("loses nothing when a process is killed, and agrees with a plain walk", async () => {
@@ -49,26 +42,4 @@ function runDemo(...options: readonly string[]): Promise<Run> {
     await makeTree(folder);
     return runFile("demo/main.ts", folder, [folder, ...options]);
   });
-}
-
-/** Files in two folders, an empty one among them, a link that is no file, and one that leads round in a circle. */
-async function makeTree(folder: string): Promise<void> {
-  await mkdir(join(folder, "inner", "deep"), { recursive: true });
-  await writeFile(join(folder, "inner", "file-0.bin"), "");
-  for (let i = 1; i < FILES; i++) {
-    await writeFile(join(folder, i % 2 === 0 ? "inner" : ".", `file-${i}.bin`), randomBytes(FILE_BYTES));
-  }
-  await symlink(join(folder, "file-1.bin"), join(folder, "inner", "link"));
-  await symlink(".", join(folder, "inner", "circle"));
-}
-
-function tableOf(stdout: string): Readonly<Record<string, number>> {
-  const rows = stdout.split("\n").filter((line) => line.startsWith("│"));
-  const [heads = [], cells = []] = rows.map((row) =>
-    row
-      .split("│")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-  return Object.fromEntries(heads.map((head, i) => [head, Number(cells[i])]));
 }

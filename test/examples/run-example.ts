@@ -9,9 +9,18 @@ export type Run = Readonly<{ code: number | null; stdout: string; stderr: string
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Runs a file of this repository as a user would: a process of its own in `cwd`. */
-export function runFile(file: string, cwd: string, args: readonly string[] = []): Promise<Run> {
+export function runFile(
+  file: string,
+  cwd: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, file), ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(root, file), ...args], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

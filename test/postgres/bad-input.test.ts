@@ -4,6 +4,7 @@ import { createJob } from "../../src/entry/index.ts";
 import { migratePostgres, postgresQueue, type PostgresQueueOptions } from "../../src/entry/postgres.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { makeDatabase } from "./database.ts";
+import { startWire } from "./wire.ts";
 
 const SECRET = "s3cret-p4ss";
 
@@ -132,6 +133,35 @@ describe.runIf(server !== undefined)("postgres: a server that refuses", async ()
     await database.query("DROP SCHEMA foreigners CASCADE");
   });
 
+  test("transactions that would see another snapshot than claims need", async () => {
+    const strict = `strict_${process.pid}`;
+    await database.query(`CREATE ROLE ${strict} LOGIN SUPERUSER`);
+    await database.query(`ALTER ROLE ${strict} SET default_transaction_isolation = 'serializable'`);
+    const error = await failure(() => opened(as(strict)));
+    expect(error).toMatchObject({ code: "UNSUPPORTED", retryable: false });
+    expect(error.message).toContain("read committed");
+    await database.query(`DROP ROLE ${strict}`);
+  });
+
+  test("a database whose encoding cannot hold every text", async () => {
+    const name = `latin_${process.pid}`;
+    await database.query(`CREATE DATABASE ${name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+    const error = await failure(() => opened(url.replace(/[^/]+$/, name)));
+    expect(error).toMatchObject({ code: "UNSUPPORTED", retryable: false });
+    expect(error.message).toContain("UTF8");
+    await database.query(`DROP DATABASE ${name}`);
+  });
+
+  test("a pool that asks for binary results, which the driver cannot read", async () => {
+    const binary = { connectionString: url, binary: true }; // a property that its types do not know
+    const client = new pg.Pool(binary);
+    client.on("error", () => undefined);
+    const error = await failure(() => opened({ client }));
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", retryable: false });
+    expect(error.message).toContain("binary");
+    await client.end();
+  });
+
   test("a payload over the limit is refused before it is sent", async () => {
     const queue = await postgresQueue(url, { schema: "sizes" }).open();
     const before = await database.query("SELECT last_value, is_called FROM sizes.places");
@@ -174,5 +204,15 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: servers of anothe
     expect(await failure(() => opened(quick.url, { durability: "serverCrash" }))).toMatchObject({
       code: "UNSUPPORTED",
     });
+    // Without synchronous commits jobs survive their producers all the same.
+    const wire = await startWire(quick.host, quick.port);
+    const producer = await postgresQueue(quick.url.replace(`:${quick.port}`, `:${wire.port}`)).open();
+    expect(producer.capabilities).toMatchObject({ durability: "process", shared: true, finish: "sent" });
+    await producer.push(createJob("kept"));
+    wire.cut();
+    const other = await postgresQueue(quick.url).open();
+    expect((await other.pop())?.payload).toBe("kept");
+    await Promise.all([producer.close(), other.close()]);
+    await wire.close();
   });
 });

@@ -2,7 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import oldest from "pg-oldest";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import type { Logger } from "../../src/contract/index.ts";
+import type { Clock, Logger, Reservation } from "../../src/contract/index.ts";
+import { postgresDriver } from "../../src/drivers/postgres/index.ts";
 import { createJob, type Queue, Worker } from "../../src/entry/index.ts";
 import {
   type PgTransaction,
@@ -10,9 +11,9 @@ import {
   type PostgresQueueOptions,
   type PostgresTransaction,
 } from "../../src/entry/postgres.ts";
+import { systemClock } from "../../src/runtime/index.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { makeDatabase } from "./database.ts";
-import { pgbouncer, startPoolingProxy } from "./pooling-proxy.ts";
 import { startWire } from "./wire.ts";
 
 const quiet: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -198,31 +199,179 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     expect(Number(row?.["n"])).toBeGreaterThan(0);
   });
 
-  test.runIf(pgbouncer !== undefined)("behind PgBouncer in transaction mode everything works, by polling", async () => {
-    const proxy = await startPoolingProxy(server.host, server.port);
+  test("a pool of one connection: nobody listens, calls go, and it is said once", async () => {
     const schema = newSchema();
-    const throughProxy = database.urlBy(proxy.port);
-    try {
-      const warned: string[] = [];
-      const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
-      const queue = await openQueue({ url: throughProxy, schema, logger });
-      const other = await openQueue({ url: throughProxy, schema, notify: false });
-      const ran = new Set<number>();
-      const worker = new Worker(queue, "default", (job) => void ran.add(job.payload as number), { concurrency: 8 });
-      await worker.start();
-      await pause(2_500);
-      await Promise.all(
-        Array.from({ length: 20 }, (_, i) =>
-          other.pushBatch(Array.from({ length: 20 }, (__, k) => createJob(i * 20 + k))),
-        ),
-      );
-      await until(() => ran.size === 400, 10_000);
-      expect(warned.filter((message) => message.includes("notifications do not arrive"))).toHaveLength(1);
-      await worker.stop();
-      expect(await queue.getStats()).toMatchObject({ completedJobs: 400, pendingJobs: 0, reservedJobs: 0 });
-    } finally {
-      await Promise.all(open.splice(0).map((queue) => queue.close()));
-      await proxy.close();
+    const warned: string[] = [];
+    const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
+    const queue = await openQueue({ url, schema, connection: { max: 1 }, logger });
+    expect(queue.capabilities.wakeup).toEqual({ kind: "poll", pollMs: 200 });
+    const waiting = queue.pop({ wait: "10s" });
+    await pause(100);
+    const producer = await openQueue({ url, schema });
+    const started = performance.now();
+    await producer.push(createJob("found"));
+    await queue.push(createJob("own"));
+    expect((await waiting)?.payload).toBe("found");
+    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(warned.filter((message) => message.includes("single connection"))).toHaveLength(1);
+  });
+
+  test("a process that is busy while it finds out whether notifications arrive does not take itself for deaf", async () => {
+    const schema = newSchema();
+    const warned: string[] = [];
+    const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
+    let wasBusy = false;
+    // The first short wait is the one for the message to itself.
+    const timer: Clock["timer"] = (delayMs, callback, options) => {
+      const end = performance.now() + (delayMs === 20 && !wasBusy ? 2_500 : 0);
+      while (performance.now() < end) wasBusy = true;
+      return systemClock.timer(delayMs, callback, options);
+    };
+    const driver = postgresDriver({ url, schema, pollInterval: "30s" });
+    const none = { count: 0, ageMs: 0 };
+    await driver.open({ clock: { ...systemClock, timer }, logger, retention: { completed: none, failed: none } });
+    const waiting = driver.reserve({ queues: ["default"], max: 1, leaseMs: 60_000, waitMs: 20_000 });
+    await until(() => wasBusy, 5_000);
+    await pause(500);
+    expect(warned).toEqual([]);
+    const producer = await openQueue({ url, schema });
+    const started = performance.now();
+    await producer.push(createJob("heard"));
+    expect((await waiting).reservations).toHaveLength(1);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    await driver.close();
+  });
+
+  test("two schemas with long names that begin alike, on one connection", async () => {
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    const [one, two] = await Promise.all(
+      ["1", "2"].map((end) => openQueue({ client: pool, schema: `${"long".repeat(15)}${end}`, notify: false })),
+    );
+    await one?.push(createJob("one"));
+    await two?.push(createJob("two"));
+    expect((await one?.pop())?.payload).toBe("one");
+    expect((await two?.pop())?.payload).toBe("two");
+    await Promise.all(open.splice(0).map((queue) => queue.close()));
+    await pool.end();
+  });
+
+  test("a finish and an extend of the same jobs do not wait for each other", async () => {
+    const schema = newSchema();
+    const queue = await openQueue({ url, schema });
+    await queue.pushBatch([createJob(1), createJob(2)]);
+    const driver = postgresDriver({ url, schema, notify: false });
+    const none = { count: 0, ageMs: 0 };
+    await driver.open({ clock: systemClock, logger: quiet, retention: { completed: none, failed: none } });
+    const { reservations } = await driver.reserve({ queues: ["default"], max: 2, leaseMs: 60_000, waitMs: 0 });
+    const [low, high] = reservations;
+    if (low === undefined || high === undefined) throw new Error("two jobs were pushed");
+    const client = new pg.Client(url);
+    await client.connect();
+    const extend = ({ token }: Reservation): Promise<unknown> =>
+      client.query(`SELECT ${schema}.extend(ARRAY[${String(token)}]::bigint[], ARRAY[60000])`);
+    await client.query("BEGIN");
+    await extend(low);
+    // The later job is deleted, the earlier one handed back: by two statements.
+    const finishing = driver.finish([
+      { reservation: high, outcome: "done" },
+      { reservation: low, outcome: "release", delayMs: 60_000 },
+    ]);
+    for (let tries = 0; tries < 200; tries += 1) {
+      const [waiting] = await database.query("SELECT count(*) AS n FROM pg_locks WHERE NOT granted");
+      if (Number(waiting?.["n"]) > 0) break;
+      await pause(10);
     }
+    await extend(high);
+    await client.query("COMMIT");
+    expect(await finishing).toEqual(["ok", "ok"]);
+    await client.end();
+    await driver.close();
+  });
+});
+
+describe.runIf(await isServerAvailable("postgres"))("postgres: a server that is read-only for a while", () => {
+  test("as in a fail-over: pushes wait for it, workers go on, ends are not forgotten", async () => {
+    await using server = await startServer("postgres", { durable: true });
+    const admin = new pg.Client(server.url);
+    await admin.connect();
+    const readOnly = async (value: "on" | "off"): Promise<void> => {
+      await admin.query("SET default_transaction_read_only = off");
+      await admin.query(`ALTER SYSTEM SET default_transaction_read_only = ${value}`);
+      await admin.query("SELECT pg_reload_conf()");
+    };
+    const queue = await openQueue({ url: server.url });
+    const ran: unknown[] = [];
+    const work = async ({ payload }: { readonly payload: unknown }): Promise<void> => {
+      if (payload === "held") await pause(1_000);
+      ran.push(payload);
+    };
+    const worker = new Worker(queue, "default", work, { concurrency: 4 });
+    worker.on("error", () => undefined);
+    await worker.start();
+    await queue.push(createJob("held"));
+    await pause(300);
+    await readOnly("on");
+    await pause(200);
+    const pushing = queue.push(createJob("meanwhile"));
+    await pause(2_000);
+    await readOnly("off");
+    await pushing;
+    await until(() => ran.length === 2, 5_000);
+    await worker.stop();
+    expect(await queue.getStats()).toMatchObject({ completedJobs: 2, reservedJobs: 0, pendingJobs: 0 });
+    await admin.end();
+  });
+});
+
+const proxied = await sharedServer("postgres-pgbouncer");
+describe.runIf(proxied !== undefined)("postgres-pgbouncer: a proxy that pools transactions", async () => {
+  if (proxied === undefined) return;
+  const database = await makeDatabase(proxied, "pooled");
+  const { url } = database;
+  afterAll(() => database.drop());
+
+  test("everything works, by polling, and the driver says so", async () => {
+    const schema = newSchema();
+    const warned: string[] = [];
+    const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
+    const queue = await openQueue({ url, schema, logger });
+    const other = await openQueue({ url, schema, notify: false });
+    const ran = new Set<number>();
+    const worker = new Worker(queue, "default", (job) => void ran.add(job.payload as number), { concurrency: 8 });
+    await worker.start();
+    await until(() => warned.length > 0, 10_000);
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        other.pushBatch(Array.from({ length: 20 }, (__, k) => createJob(i * 20 + k))),
+      ),
+    );
+    await until(() => ran.size === 400, 10_000);
+    expect(warned.filter((message) => message.includes("notifications do not arrive"))).toHaveLength(1);
+    await worker.stop();
+    expect(await queue.getStats()).toMatchObject({ completedJobs: 400, pendingJobs: 0, reservedJobs: 0 });
+  });
+
+  test("schemas with names that begin alike never get each other's jobs", async () => {
+    const queues = await Promise.all(
+      ["1", "2", "3"].map((end) => openQueue({ url, schema: `${"alike".repeat(12)}${end}`, notify: false })),
+    );
+    for (let round = 0; round < 40; round += 1) await Promise.all(queues.map((queue, i) => queue.push(createJob(i))));
+    for (const [i, queue] of queues.entries()) {
+      const jobs = await queue.popBatch(100);
+      expect(jobs.map(({ payload }) => payload)).toEqual(Array.from({ length: 40 }, () => i));
+    }
+  });
+
+  test("a push inside the caller's transaction", async () => {
+    const schema = newSchema();
+    const queue = await openQueue({ url, schema, notify: false });
+    const client = new pg.Client(url);
+    await client.connect();
+    await client.query("BEGIN");
+    await queue.push(createJob("inside"), { transaction: client });
+    expect(await queue.size()).toBe(0);
+    await client.query("COMMIT");
+    expect((await queue.pop({ wait: "2s" }))?.payload).toBe("inside");
+    await client.end();
   });
 });

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { createJob } from "../../src/entry/index.ts";
 import { migratePostgres, postgresQueue } from "../../src/entry/postgres.ts";
@@ -6,6 +8,7 @@ import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { dataOf, Sandbox } from "../cli/run-cli.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 import { makeDatabase } from "./database.ts";
+import { startWire } from "./wire.ts";
 
 const server = await sharedServer("postgres");
 describe.runIf(server !== undefined)("postgres: migrations", async () => {
@@ -52,11 +55,43 @@ describe.runIf(server !== undefined)("postgres: migrations", async () => {
     expect(await database.query("SELECT 1 FROM pg_class WHERE relnamespace = 'm_blocked'::regnamespace")).toEqual([]);
   });
 
-  test("names with every kind of character", async () => {
-    const schema = `m "quoted" 'x' \\ $$ ü`;
-    const queue = await postgresQueue(url, { schema }).open();
+  test.each(["on", "off"])("names with every kind of character, standard_conforming_strings %s", async (setting) => {
+    const schema = `m ${setting} "quoted" 'x' \\ \\' $$ ü`;
+    const connection = { options: `-c standard_conforming_strings=${setting} -c escape_string_warning=off` };
+    const queue = await postgresQueue(url, { schema, connection }).open();
     await queue.push(createJob("x"));
     expect((await queue.pop())?.payload).toBe("x");
+    expect(await queue.getStats()).toMatchObject({ reservedJobs: 1 });
+    await queue.close();
+  });
+
+  test("a server that hangs in the middle of a migration: opening fails in the end", async () => {
+    const wire = await startWire(server.host, server.port);
+    const blocker = new pg.Client(url);
+    await blocker.connect();
+    await blocker.query(`SELECT pg_advisory_lock(1246905945, hashtext('"m_waits"'))`);
+    const queue = postgresQueue(database.urlBy(wire.port), { schema: "m_waits", callTimeout: "300ms" });
+    const opening = queue.open();
+    opening.catch(() => undefined);
+    // It waits for the other one's lock, longer than a call may take.
+    await pause(1_500);
+    wire.silence(true);
+    await expect(opening).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    await blocker.end();
+    await queue.close();
+    await wire.close();
+  });
+
+  test("a migration that waits for another one longer than a call may take goes on after it", async () => {
+    const blocker = new pg.Client(url);
+    await blocker.connect();
+    await blocker.query(`SELECT pg_advisory_lock(1246905945, hashtext('"m_patient"'))`);
+    const queue = postgresQueue(url, { schema: "m_patient", callTimeout: "200ms" });
+    const opening = queue.open();
+    await pause(1_500);
+    await blocker.end();
+    await opening;
+    await queue.push(createJob(1));
     await queue.close();
   });
 

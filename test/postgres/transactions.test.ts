@@ -30,8 +30,11 @@ describe.runIf(server !== undefined)("postgres: the caller's transaction", async
   const oldPool = new oldest.Pool({ connectionString: url });
   const db = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) });
   await database.query("CREATE TABLE orders (id integer PRIMARY KEY)");
+  const plain = new pg.Client(url);
+  await plain.connect();
   afterAll(async () => {
     await queue.close();
+    await plain.end();
     await Promise.all([sql.end(), pool.end(), oldPool.end()]);
     await database.drop();
   });
@@ -103,10 +106,34 @@ describe.runIf(server !== undefined)("postgres: the caller's transaction", async
       ["Kysely's database", () => db],
       ["postgres.js itself", () => sql],
       ["a number", () => 7],
+      ["a client without BEGIN", () => plain],
     ])("%s", async (_name, make) => {
       await expect(push(make())).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
       expect(await queue.size()).toBe(0);
     });
+  });
+
+  test("a transaction that has failed: INVALID_ARGUMENT, and nothing is stored", async () => {
+    await plain.query("BEGIN");
+    await expect(plain.query("SELECT 1 / 0")).rejects.toThrow("division");
+    const error: unknown = await queue.push(createJob(1), { transaction: plain }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT", retryable: false });
+    expect(String(error)).toContain("Roll it back");
+    await plain.query("ROLLBACK");
+    expect(await queue.size()).toBe(0);
+  });
+
+  test.each(["REPEATABLE READ", "SERIALIZABLE"])("a transaction that is %s", async (level) => {
+    await plain.query(`BEGIN ISOLATION LEVEL ${level}`);
+    await plain.query("SELECT count(*) FROM orders");
+    await queue.push(createJob("outside"));
+    await queue.push(createJob("inside"), { transaction: plain });
+    await plain.query("COMMIT");
+    for (const payload of ["outside", "inside"]) {
+      const job = await queue.pop({ wait: "2s" });
+      expect(job?.payload).toBe(payload);
+      await job?.complete();
+    }
   });
 
   test("the structural types fit the clients", () => {

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 /**
- * Between a driver and its server. `steal(word)` lets the next call through whose bytes hold the word, and cuts the connection when its answer
+ * Between a driver and its server. `steal(words)` lets the next call through whose bytes match, and cuts the connection when its answer
  * comes: the driver never sees it. `cut` ends all connections at once, as the death of the process does.
  */
 export type Wire = Readonly<{
   port: number;
-  steal(word: string): void;
+  steal(words: RegExp): void;
   cut(): void;
   /** Bytes are taken and go nowhere, new connections included, until `false`. */
   silence(on: boolean): void;
@@ -16,7 +16,7 @@ export type Wire = Readonly<{
 
 export async function startWire(host: string, port: number): Promise<Wire> {
   const sockets = new Set<Socket>();
-  let wanted: string | undefined;
+  let wanted: RegExp | undefined;
   let silent = false;
   const server = createServer((client) => {
     const upstream = connect({ host, port, noDelay: true });
@@ -33,7 +33,7 @@ export async function startWire(host: string, port: number): Promise<Wire> {
     }
     client.on("data", (chunk: Buffer) => {
       if (silent) return;
-      if (wanted !== undefined && chunk.includes(wanted)) {
+      if (wanted !== undefined && wanted.test(chunk.toString("latin1"))) {
         wanted = undefined;
         stealing = true;
       }
@@ -53,7 +53,7 @@ export async function startWire(host: string, port: number): Promise<Wire> {
   };
   return {
     port: (server.address() as AddressInfo).port,
-    steal: (word) => void (wanted = word),
+    steal: (words) => void (wanted = words),
     cut,
     silence: (on) => void (silent = on),
     close: async () => {

@@ -56,6 +56,7 @@ const envelope: fc.Arbitrary<Envelope> = fc.record(
     kind: fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const),
     maxAttempts: maybe(fc.integer({ min: 1, max: 1_000_000 })),
     maxExceptions: maybe(fc.integer({ min: 1, max: 1_000_000 })),
+    maxLosses: maybe(fc.integer({ min: 1, max: 1_000_000 })),
     backoff: maybe(
       fc.oneof(
         duration,

@@ -28,6 +28,12 @@ for (const name of BOTH) {
         ...{ prefix, settle: "1500ms", logger: silentLogger, answerTimeout: "3s", pushTimeout: "4s" },
         defaults: { maxLosses: 50 },
       }).open();
+      // The first push to a queue and its first delay wait until it has settled: not in the time that is measured.
+      const first = ["mails", "work"].flatMap((to) => [
+        createJob("first", { queue: to }),
+        createJob("first", { queue: to, delay: 50 }),
+      ]);
+      await Promise.all(first.map((job) => queue.push(job)));
       const files: string[] = [];
       const start = (): ChildProcess => {
         const file = join(folder, `worker-${files.length}`);
@@ -35,7 +41,7 @@ for (const name of BOTH) {
         return fork(SCRIPT, [server.url, prefix, file], { stdio: "ignore" });
       };
       const workers = Array.from({ length: WORKERS }, start);
-      const pushed = new Set<string>();
+      const pushed = new Set(first.map(({ id }) => id));
       let kills = 0;
       const end = performance.now() + SECONDS * 1_000;
       const pushAll = async (): Promise<void> => {
@@ -79,7 +85,7 @@ for (const name of BOTH) {
       console.log(
         `${name} ${server.version}: ${pushed.size} pushed, ${kills} workers and the server killed, ${twice} ran twice`,
       );
-      expect(pushed.size).toBeGreaterThan(100);
+      expect(pushed.size).toBeGreaterThan(300);
       expect(lost).toEqual([]);
       expect((await queue.getStats()).failedJobs).toBe(0);
       // What was in hand at a kill, what was acknowledged shortly before that of the server, and copies cut in two.

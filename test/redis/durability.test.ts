@@ -2,12 +2,8 @@ import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
 import { redisCapabilities, redisDriver } from "../../src/drivers/redis/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
-import { openError, queueOn, rejection } from "./stage.ts";
-
-const NONE = { count: 0, ageMs: Infinity };
-const context = { clock: systemClock, logger: silentLogger, retention: { completed: NONE, failed: NONE } };
+import { CONTEXT, openError, queueOn, rejection } from "./stage.ts";
 
 describe.runIf(await isServerAvailable("redis"))("durability", () => {
   it("is what the server is set up for, and all else is as the capability table says", async () => {
@@ -18,7 +14,7 @@ describe.runIf(await isServerAvailable("redis"))("durability", () => {
     ] as const) {
       await using server = await startServer("redis", { args });
       const driver = redisDriver({ url: server.url });
-      expect(await driver.open(context)).toEqual(redisCapabilities(level, 1));
+      expect(await driver.open(CONTEXT)).toEqual(redisCapabilities(level, 1));
       await driver.close();
     }
   });
@@ -45,15 +41,58 @@ describe.runIf(await isServerAvailable("redis"))("durability", () => {
     replica.disconnect();
   });
 
-  it("waits for the disk with WAITAOF where the server knows it", async () => {
+  it("power by WAITAOF is refused by a server that does not know it, and an append-only file is labelled as what it is", async () => {
     await using server = await startServer("redis", { durable: true });
     const [major = 0, minor = 0] = server.version.split(".").map(Number);
-    if (major > 7 || (major === 7 && minor >= 2)) {
-      await using queue = queueOn(server.url, { durability: "power" });
+    await using queue = queueOn(server.url);
+    await queue.open();
+    expect(queue.capabilities.durability).toBe("serverCrash");
+    if (major > 7 || (major === 7 && minor >= 2)) return;
+    const error = await openError(server.url, { durability: "power" });
+    expect(error).toMatchObject({ code: "UNSUPPORTED" });
+    expect(error.message).toContain("only always where the server is older than Redis 7.2");
+  });
+});
+
+describe.runIf(await isServerAvailable("valkey"))("durability by WAITAOF", () => {
+  const calls = async (url: string): Promise<number> => {
+    const client = new Redis(url);
+    const stats = await client.info("commandstats");
+    client.disconnect();
+    return Number(/cmdstat_waitaof:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  };
+
+  it.each(["ioredis", "redis"] as const)(
+    "each push waits for the disk, and is there after SIGKILL, with %s",
+    async (library) => {
+      await using server = await startServer("valkey", { durable: true });
+      const options = { library, durability: "power", prefix: "power" } as const;
+      await using queue = queueOn(server.url, options);
       await queue.push(createJob(1));
+      await queue.pushBatch([createJob(2), createJob(3, { priority: 1 }), createJob(4, { delay: "1h" })]);
       expect(queue.capabilities.durability).toBe("power");
-      return;
-    }
-    expect(await openError(server.url, { durability: "power" })).toMatchObject({ code: "UNSUPPORTED" });
+      expect(await calls(server.url)).toBe(2);
+      await server.kill();
+      await server.restart();
+      await using again = queueOn(server.url, options);
+      expect(await again.getStats()).toMatchObject({ pendingJobs: 3, delayedJobs: 1 });
+    },
+  );
+
+  it("an id that is known already waits, too: its first push may not have reached the disk", async () => {
+    await using server = await startServer("valkey", { durable: true });
+    await using queue = queueOn(server.url, { durability: "power" });
+    const job = createJob(1);
+    await queue.push(job);
+    await queue.push(job);
+    expect(await calls(server.url)).toBe(2);
+    expect((await queue.getStats()).pendingJobs).toBe(1);
+  });
+
+  it("a server that never syncs confirms nothing, and is refused", async () => {
+    await using server = await startServer("valkey", { durable: true, args: ["--appendfsync", "no"] });
+    const error = await openError(server.url, { durability: "power" });
+    expect(error).toMatchObject({ code: "UNSUPPORTED" });
+    expect(error.message).toContain("appendfsync");
   });
 });

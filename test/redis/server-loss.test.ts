@@ -1,10 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, describe, expect, it } from "vitest";
 import { createJob, Worker } from "jobferry";
+import { redisDriver } from "../../src/drivers/redis/index.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
-import { queueOn, rejection, Traffic, until, wait } from "./stage.ts";
+import { CONTEXT, itemOf, queueOn, rejection, Traffic, until, wait } from "./stage.ts";
 
 describe.runIf(await isServerAvailable("redis"))("a server that is lost", async () => {
   const shared = await startServer("redis");
@@ -54,21 +56,66 @@ describe.runIf(await isServerAvailable("redis"))("a server that is lost", async 
       expect(performance.now() - start).toBeLessThan(8_000);
     });
 
+    it("calls under way fail with their connection, and are told as unknown", async () => {
+      await using proxy = await startTcpProxy({ host: shared.host, port: shared.port });
+      const driver = redisDriver({
+        ...{ url: `redis://127.0.0.1:${proxy.port}`, library, prefix: `test:${randomUUID()}`, commandTimeout: "30s" },
+      });
+      await driver.open(CONTEXT);
+      await driver.push([itemOf("before")]); // now the server knows the script
+      proxy.dropResponses();
+      const start = performance.now();
+      const pushing = driver.push([itemOf("under way")]);
+      const counting = driver.stats("default").catch((error: unknown) => error);
+      await wait(300);
+      proxy.cut("reset");
+      await proxy.pass();
+      expect(await pushing).toEqual([{ status: "unknown" }]);
+      expect(driver.classify(await counting)).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+      expect(performance.now() - start).toBeLessThan(5_000);
+      await until(async () => (await driver.stats("default").catch(() => undefined))?.pending === 2, 5_000);
+      await driver.close();
+    });
+
     it("a connection that is only half there is given up, and a new one is made", async () => {
-      const proxy = await startTcpProxy({ host: shared.host, port: shared.port });
+      await using proxy = await startTcpProxy({ host: shared.host, port: shared.port });
       await using queue = queueOn(`redis://127.0.0.1:${proxy.port}`, {
         library,
         pushTimeout: "1500ms",
         commandTimeout: "500ms",
       });
       await queue.push(createJob(1));
+      // What has lost a byte carries nothing any more, also when the network is whole again; nobody ends it.
       proxy.halfOpen();
       expect(await rejection(queue.push(createJob(2)))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
       await proxy.pass();
+      await until(async () => (await queue.push(createJob(3)).catch(() => undefined)) !== undefined, 10_000);
+    });
+
+    it("a server that takes connections and does not greet is left for another try", async () => {
+      await using proxy = await startTcpProxy({ host: shared.host, port: shared.port });
+      await using queue = queueOn(`redis://127.0.0.1:${proxy.port}`, { library, commandTimeout: "500ms" });
+      await queue.push(createJob(1));
+      proxy.halfOpen();
       proxy.cut("reset");
-      await until(async () => (await queue.push(createJob(3)).catch(() => undefined)) !== undefined, 5_000);
+      await wait(1_000);
+      await proxy.pass();
+      await until(async () => (await queue.getStats().catch(() => undefined)) !== undefined, 10_000);
+    });
+
+    it("closing while the connection for waiting is being made leaves no connection behind", async () => {
+      await using proxy = await startTcpProxy({ host: shared.host, port: shared.port });
+      const queue = queueOn(`redis://127.0.0.1:${proxy.port}`, { library });
+      await queue.open();
+      await proxy.refuse();
+      const popping = queue.pop({ wait: "20s" }).catch(() => undefined);
+      await wait(500);
       await queue.close();
-      await proxy.close();
+      await popping;
+      await proxy.pass();
+      const before = proxy.counts.accepted;
+      await wait(2_500);
+      expect(proxy.counts).toMatchObject({ open: 0, accepted: before });
     });
   });
 });

@@ -2,7 +2,18 @@ import { randomUUID } from "node:crypto";
 import { createJob, type JobferryError, type Queue, Worker } from "jobferry";
 import { redisQueue, type RedisClient, type RedisQueueOptions } from "jobferry/redis";
 import { isJobferryError } from "../../src/errors/index.ts";
+import type { PushItem } from "../../src/contract/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
+
+export { CONTEXT } from "./context.ts";
+
+export function itemOf(id: string): PushItem {
+  const bytes = Buffer.from(id);
+  return {
+    ...{ id, sequence: undefined, queue: "default", name: "default", priority: 0, tags: {}, delayMs: 0 },
+    ...{ runAt: undefined, maxLosses: 3, createdAt: Date.now(), envelope: bytes, payload: bytes },
+  };
+}
 
 /** A queue under a prefix of its own, closed when the test leaves its block. */
 export function queueOn(target: string | RedisClient, options: RedisQueueOptions = {}): Queue & AsyncDisposable {

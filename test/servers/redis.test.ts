@@ -84,6 +84,8 @@ describe.runIf(await isServerAvailable("redis-sentinel"))("redis-sentinel", () =
   });
 
   it("refuses an option that it cannot do", async () => {
-    await expect(startServer("redis-sentinel", { tls: true })).rejects.toThrow("redis-sentinel has no option tls");
+    await expect(startServer("redis-sentinel", { readOnly: true })).rejects.toThrow(
+      "redis-sentinel has no option readOnly",
+    );
   });
 });

@@ -1,24 +1,29 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { createQueue, type Queue } from "../../entry/index.ts";
-import { sqlitePath } from "../connection.ts";
+import type { Queue } from "../../entry/index.ts";
+import { type Opening, sqlitePath, withQueue } from "../connection.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { StoreOptions } from "../store.ts";
 import type { Terminal } from "../terminal.ts";
 
 export type BenchSetting = Readonly<{ queue: Queue; name: string; backend: string }>;
 
+/** The same each time, as the doctor's: a server keeps the name of a queue for ever, and a broker the queue itself. */
+const BENCH_QUEUE = "jobferry-bench";
+
 /**
  * Nothing of the user's is touched: SQLite gets a file of its own in the same directory (so on the same disk; without a URL in the temporary
- * one), another backend a queue name of its own. Both are gone afterwards.
+ * one), which is removed; another backend a queue of its own, which is cleared.
  */
 export async function withBenchQueue(
   terminal: Terminal,
-  url: string | undefined,
+  store: StoreOptions,
+  opening: Pick<Opening, "durability">,
   use: (setting: BenchSetting) => Promise<void>,
 ): Promise<void> {
-  const path = url === undefined ? "" : sqlitePath(url);
-  if (path === undefined) return withOwnName(url ?? "", use);
+  const path = store.url === undefined ? "" : sqlitePath(store.url);
+  if (path === undefined) return inOwnQueue(terminal, store, opening, use);
   const directory = mkdtempSync(join(path === "" ? tmpdir() : dirname(resolve(path)), ".jobferry-bench-"));
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   const onSignal = (): void => {
@@ -28,7 +33,8 @@ export async function withBenchQueue(
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
-    await withOwnName(`sqlite:${join(directory, "bench.db")}`, use);
+    const own = { ...store, url: `sqlite:${join(directory, "bench.db")}` };
+    await inOwnQueue(terminal, own, { ...opening, make: true }, use);
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
@@ -37,13 +43,21 @@ export async function withBenchQueue(
   }
 }
 
-async function withOwnName(url: string, use: (setting: BenchSetting) => Promise<void>): Promise<void> {
-  const queue = await createQueue(url);
-  const name = `jobferry-bench-${process.pid}-${Date.now().toString(36)}`;
-  try {
-    await use({ queue, name, backend: url.slice(0, url.indexOf(":")) });
-  } finally {
-    if (queue.capabilities.clear.support !== "unsupported") await queue.clear(name);
-    await queue.close();
-  }
+function inOwnQueue(
+  terminal: Terminal,
+  store: StoreOptions,
+  opening: Opening,
+  use: (setting: BenchSetting) => Promise<void>,
+): Promise<void> {
+  return withQueue(terminal, store, opening, async ({ queue, url }) => {
+    const clear = async (): Promise<void> => {
+      if (queue.capabilities.clear.support !== "unsupported") await queue.clear(BENCH_QUEUE);
+    };
+    try {
+      await clear(); // what a killed bench left
+      await use({ queue, name: BENCH_QUEUE, backend: url.slice(0, url.indexOf(":")) });
+    } finally {
+      await clear();
+    }
+  });
 }

@@ -1,24 +1,32 @@
 import type { Command } from "commander";
 import { benchmark, type BenchResult } from "../bench/benchmark.ts";
 import { withBenchQueue } from "../bench/private-queue.ts";
+import type { Durability } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
-import { integer } from "../option-values.ts";
+import { durability, DURABILITY_HELP, integer } from "../option-values.ts";
 import { table } from "../tables.ts";
 
-type BenchOptions = Readonly<{ jobs: number; payload: number; concurrency: number; samples: number }>;
+type BenchOptions = Readonly<{
+  jobs: number;
+  payload: number;
+  concurrency: number;
+  samples: number;
+  durability?: Durability;
+}>;
 
 const MAX_PAYLOAD = 1_000_000;
 
 export function addBench(program: Command, cli: Cli): void {
   program
     .command("bench")
-    .description("measure this machine with a database of its own: push and process rates, latency")
+    .description("measure push and process rates and latency, in a database or queue of its own")
     .option("--jobs <count>", "jobs pushed in bulk and processed", integer(1, 10_000_000), 10_000)
     .option("--payload <bytes>", "bytes a job", integer(0, MAX_PAYLOAD), 100)
     .option("-c, --concurrency <count>", "single pushes in flight, and jobs at once", integer(1, 10_000), 10)
     .option("--samples <count>", "single jobs to take the latency from", integer(1, 100_000), 200)
-    .action(async (options: BenchOptions, command: Command) => {
-      await withBenchQueue(cli.terminal, cli.globals(command).url, async (setting) => {
+    .option("--durability <level>", DURABILITY_HELP, durability)
+    .action(async ({ durability: wanted, ...options }: BenchOptions, command: Command) => {
+      await withBenchQueue(cli.terminal, cli.globals(command), { durability: wanted }, async (setting) => {
         cli.terminal.note(`Measuring ${options.jobs} jobs of ${options.payload} bytes on ${setting.backend} …`);
         const result = await benchmark(setting.queue, { ...options, name: setting.name });
         const { capabilities } = setting.queue;

@@ -37,12 +37,13 @@ export function addDoctor(program: Command, cli: Cli): void {
 }
 
 async function checkBackend(cli: Cli, command: Command, maxAge: number): Promise<readonly Check[]> {
-  const url = cli.globals(command).url;
+  const globals = cli.globals(command);
+  const { url } = globals;
   const opened: Check = { name: "open", status: "ok", message: cli.terminal.redact(url ?? DEFAULT_URL) };
   const checks: Check[] = [];
   try {
-    await withQueue(cli.terminal, url, {}, async ({ queue }) => {
-      checks.push(opened, checkDurability(queue));
+    await withQueue(cli.terminal, globals, {}, async ({ queue }) => {
+      checks.push(opened, checkDurability(queue.capabilities, url ?? DEFAULT_URL));
       await add(checks, "round trip", async () => [await checkRoundTrip(queue, (name) => pushOwn(queue, name))]);
       await add(checks, "queues", async () => checkQueues(await statsByQueue(queue), Date.now(), maxAge));
       const path = queue.capabilities.shared ? sqlitePath(url ?? DEFAULT_URL) : undefined;

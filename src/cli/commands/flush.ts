@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
-import { addFilterOptions, type FilterOptions, filterOf, isNarrowed } from "../record-filter.ts";
+import { addFilterOptions, type FilterOptions, filterOf, isWhole } from "../record-filter.ts";
 import { jobCount } from "../job-count.ts";
+import { singleJobs } from "../single-jobs.ts";
 
 export function addFlush(program: Command, cli: Cli): void {
   const command = program.command("flush").description("remove failed jobs for ever, all or those chosen");
@@ -10,10 +11,11 @@ export function addFlush(program: Command, cli: Cli): void {
   command.action(async (options: FilterOptions, self: Command) => {
     await cli.withQueue(self, {}, async ({ queue }) => {
       const filter = { ...filterOf(options, Date.now()), state: "failed" as const };
+      const chosen = isWhole(filter) ? undefined : singleJobs(queue);
       const of = options.queue === undefined ? "" : ` of queue "${options.queue}"`;
-      const which = isNarrowed(filter) ? "the chosen failed jobs" : "all failed jobs";
+      const which = chosen === undefined ? "all failed jobs" : "the chosen failed jobs";
       await confirm(cli.terminal, `Removing ${which}${of}`, options.queue ?? "all", cli.globals(self).yes === true);
-      const removed = await queue.records.remove(filter);
+      const removed = await (chosen === undefined ? queue.flushFailed(options.queue) : chosen.remove(filter));
       cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
     });
   });

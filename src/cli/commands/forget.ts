@@ -3,6 +3,7 @@ import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
 import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
 import { jobCount } from "../job-count.ts";
+import { singleJobs } from "../single-jobs.ts";
 
 export function addForget(program: Command, cli: Cli): void {
   const command = program.command("forget").argument("<ids...>", "jobs to remove; - reads ids from stdin");
@@ -14,7 +15,7 @@ export function addForget(program: Command, cli: Cli): void {
       if (ids.length > 1) {
         await confirm(cli.terminal, `Removing ${jobCount(ids.length)}`, "forget", cli.globals(self).yes === true);
       }
-      const removed = await queue.records.remove(ids);
+      const removed = await singleJobs(queue).remove(ids);
       cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
       await explainMissing(queue, ids, removed, "remove", "there or are reserved");
     });

@@ -5,7 +5,10 @@ import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-codes.ts";
 import { integer } from "../option-values.ts";
 import { addFilterOptions, type FilterOptions, filterOf } from "../record-filter.ts";
+import { singleJobs } from "../single-jobs.ts";
 import { recordJson, recordsTable, recordText } from "../record-view.ts";
+
+const RESTING = "Only jobs that rest beside the broker are listed: failed ones, and delays that are too long for it.";
 
 export type PageOptions = Readonly<{ limit: number; cursor?: string }>;
 
@@ -34,16 +37,17 @@ export async function listJobs(
   { limit, cursor }: PageOptions,
   asTable: (jobs: readonly JobRecord[], now: number) => string,
 ): Promise<void> {
-  const page = await queue.records.list(filter, { limit, cursor });
+  const page = await singleJobs(queue).list(filter, { limit, cursor });
   const now = Date.now();
   cli.terminal.show(page.jobs.map(recordJson), () => asTable(page.jobs, now), page.cursor);
+  if (queue.capabilities.records === "resting") cli.terminal.note(RESTING);
   if (!cli.terminal.json && page.jobs.length === 0) cli.terminal.note("No job matches.");
   if (!cli.terminal.json && page.cursor !== undefined) cli.terminal.note(`More with --cursor ${page.cursor}`);
 }
 
 /** @throws CliError NOT_FOUND */
 export async function showJob(cli: Cli, queue: Queue, id: string): Promise<void> {
-  const job = await queue.records.get(id);
+  const job = await singleJobs(queue).get(id);
   if (job === undefined) {
     throw new CliError("NOT_FOUND", EXIT.notFound, `There is no job "${id}". Completed jobs are kept only when asked.`);
   }

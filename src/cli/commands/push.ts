@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { createJob, JobferryError, type JobOptions } from "../../entry/index.ts";
+import { createJob, type Durability, JobferryError, type JobOptions } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { pushLines } from "../import/push-lines.ts";
 import { parseJson, whenOf } from "../import/job-line.ts";
-import { duration, integer, type Pair, pairs } from "../option-values.ts";
+import { durability, DURABILITY_HELP, duration, integer, type Pair, pairs } from "../option-values.ts";
 
 type PushOptions = Readonly<{
   queue?: string;
@@ -17,6 +17,7 @@ type PushOptions = Readonly<{
   resume?: boolean;
   restart?: boolean;
   source?: string;
+  durability?: Durability;
 }>;
 
 const HELP = `
@@ -38,6 +39,7 @@ export function addPush(program: Command, cli: Cli): void {
     .option("--timeout <duration>", "how long one attempt may run", duration(1))
     .option("--tag <key=value>", "a tag; may be given several times", pairs)
     .option("--id <id>", "pushing an id that is still kept changes nothing")
+    .option("--durability <level>", DURABILITY_HELP, durability)
     .option("--file <path>", "push a job for each line of this file; - is stdin")
     .option("--resume", "with --file: leave out what an earlier push of it stored")
     .option("--restart", "with --file: push all lines again although an earlier push of it did not end")
@@ -45,7 +47,12 @@ export function addPush(program: Command, cli: Cli): void {
   command.action(async (name: string | undefined, json: string | undefined, options: PushOptions, self: Command) => {
     const defaults = jobOptions(options);
     if (options.file === undefined)
-      await pushOne(cli, self, { name, json, options: { ...defaults, ...idOf(options) } });
+      await pushOne(cli, self, {
+        name,
+        json,
+        options: { ...defaults, ...idOf(options) },
+        durability: options.durability,
+      });
     else await pushFile(cli, self, { name, json, options, defaults });
   });
 }
@@ -65,9 +72,14 @@ function idOf({ id }: PushOptions): JobOptions {
   return id === undefined ? {} : { id };
 }
 
-type One = Readonly<{ name: string | undefined; json: string | undefined; options: JobOptions }>;
+type One = Readonly<{
+  name: string | undefined;
+  json: string | undefined;
+  options: JobOptions;
+  durability: Durability | undefined;
+}>;
 
-async function pushOne(cli: Cli, command: Command, { name, json, options }: One): Promise<void> {
+async function pushOne(cli: Cli, command: Command, { name, json, options, durability: wanted }: One): Promise<void> {
   for (const option of ["resume", "restart", "source"]) {
     if (command.getOptionValue(option) !== undefined) throw onlyWith(`--${option}`, "--file");
   }
@@ -78,7 +90,7 @@ async function pushOne(cli: Cli, command: Command, { name, json, options }: One)
     ...(isPayload ? {} : { name }),
     ...options,
   });
-  await cli.withQueue(command, { make: true }, async ({ queue }) => {
+  await cli.withQueue(command, { make: true, durability: wanted }, async ({ queue }) => {
     const pushed = await queue.push(job);
     if (!queue.capabilities.shared)
       cli.terminal.warn("This queue lives in this process only: the job is gone with it.");
@@ -109,7 +121,7 @@ async function pushFile(cli: Cli, command: Command, { name, json, options, defau
   if (options.id !== undefined)
     throw new JobferryError("INVALID_ARGUMENT", "--id is for one job; lines have an id of their own.");
   if (resume && restart) throw new JobferryError("INVALID_ARGUMENT", "Give --resume or --restart, not both.");
-  await cli.withQueue(command, { make: true }, (connection) =>
+  await cli.withQueue(command, { make: true, durability: options.durability }, (connection) =>
     pushLines(cli, connection, {
       file,
       source,

@@ -1,19 +1,35 @@
 import type { Command } from "commander";
+import { JobferryError } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
-import { addFilterOptions, type FilterOptions, filterOf, isNarrowed } from "../record-filter.ts";
+import { integer } from "../option-values.ts";
+import { addFilterOptions, type FilterOptions, filterOf, isNarrowed, isWhole } from "../record-filter.ts";
 import { jobCount } from "../job-count.ts";
+import { singleJobs } from "../single-jobs.ts";
+
+type RetryOptions = FilterOptions & Readonly<{ all?: boolean; max?: number }>;
 
 export function addRetry(program: Command, cli: Cli): void {
   const command = program.command("retry").argument("[ids...]", "failed jobs; - reads ids from stdin");
   command.description("put failed jobs back to pending, with a fresh count of attempts");
-  addFilterOptions(command, { state: false }).option("--all", "every failed job");
-  command.action(async (given: readonly string[], options: FilterOptions & { all?: boolean }, self: Command) => {
+  addFilterOptions(command, { state: false })
+    .option("--all", "every failed job")
+    .option("--max <count>", "with --all or --queue alone: only so many, the oldest", integer(1));
+  command.action(async (given: readonly string[], options: RetryOptions, self: Command) => {
     const ids = await readIds(given, cli.terminal.stdin);
     const filter = filterOf(options, Date.now());
     checkChoice(ids, options.all === true, isNarrowed(filter), "retry");
+    const whole = ids.length === 0 && isWhole(filter);
+    if (options.max !== undefined && !whole)
+      throw new JobferryError("INVALID_ARGUMENT", "--max goes with --all or --queue, and with nothing else.");
     await cli.withQueue(self, {}, async ({ queue }) => {
-      const retried = await queue.records.retry(ids.length > 0 ? ids : filter);
+      const { queue: name, max } = options;
+      const retried = whole
+        ? await queue.retryFailed({
+            ...(name === undefined ? {} : { queue: name }),
+            ...(max === undefined ? {} : { max }),
+          })
+        : await singleJobs(queue).retry(ids.length > 0 ? ids : filter);
       cli.terminal.show({ retried }, () => `Put ${jobCount(retried)} back to pending`);
       await explainMissing(queue, ids, retried, "retry", "failed");
     });

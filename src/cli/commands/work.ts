@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Command, Option } from "commander";
 import {
+  type Durability,
   JobferryError,
   type Keep,
   loadWork,
@@ -14,7 +15,7 @@ import {
 } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-codes.ts";
-import { duration, integer, keep, texts } from "../option-values.ts";
+import { durability, DURABILITY_HELP, duration, integer, keep, texts } from "../option-values.ts";
 import { queueChoice } from "../work/queue-choice.ts";
 import { StopSignals } from "../work/stop-signals.ts";
 import { WorkLog } from "../work/work-log.ts";
@@ -37,6 +38,7 @@ type WorkOptions = Readonly<{
   stopTimeout: number;
   keepCompleted?: Keep;
   keepFailed?: Keep;
+  durability?: Durability;
   verbose?: boolean;
 }>;
 
@@ -82,6 +84,7 @@ export function addWork(program: Command, cli: Cli): void {
     )
     .option("--keep-completed <count|age|all>", "keep completed jobs and their results (default: none)", keep)
     .option("--keep-failed <count|age|none>", "which failed jobs stay (default: all)", keep)
+    .option("--durability <level>", DURABILITY_HELP, durability)
     .option("-v, --verbose", "a line for each completed job too");
   command.action((options: WorkOptions, self: Command) => work(cli, self, options));
 }
@@ -91,9 +94,12 @@ async function work(cli: Cli, command: Command, options: WorkOptions): Promise<v
   const url = handlersUrl(options.handlers);
   // Isolated workers load it themselves: its top-level code must not run here as well.
   const handlers = options.isolation === "inline" ? await loadWork(url) : undefined;
-  const { keepCompleted = false, keepFailed = true } = options;
-  await cli.withQueue(command, { make: true, keepCompleted, keepFailed }, async ({ queue }) => {
-    const log = new WorkLog(cli.terminal, options.verbose === true);
+  const { keepCompleted = false, keepFailed = true, durability: wanted } = options;
+  await cli.withQueue(command, { make: true, durability: wanted, keepCompleted, keepFailed }, async ({ queue }) => {
+    const log = new WorkLog(cli.terminal, {
+      verbose: options.verbose === true,
+      records: queue.capabilities.records !== false,
+    });
     const worker =
       handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);
     log.listen((event, listener) => worker.on(event, listener));

@@ -21,7 +21,8 @@ function flags(command: Command): readonly string[] {
 }
 
 function flagsWithin(program: Command, command: Command): string {
-  return [...flags(command), ...flags(program), "--help"].join(" ");
+  const own = [command, ...command.commands].flatMap(flags);
+  return [...new Set([...own, ...flags(program), "--help"])].join(" ");
 }
 
 function bash(program: Command, commands: readonly Command[]): string {

@@ -9,18 +9,24 @@ export type Check = Readonly<{ name: string; status: "ok" | "warning" | "failed"
 const DOCTOR_QUEUE = "jobferry-doctor";
 const ROUND_TRIP_WAIT = "5s";
 
+const DURABLE_SETTINGS = [
+  [/^redis/i, "Set appendonly yes on the server (docs/backends/redis.md)."],
+  [/^postgres/i, "Set synchronous_commit on the server (docs/backends/postgres.md)."],
+] as const;
+
 export function checkNode(version: string, wanted: string): Check {
   const isOld = isOlderNode(version, wanted);
   const fix = { fix: `Run it with Node.js ${wanted} or newer.` };
   return { name: "node", status: isOld ? "failed" : "ok", message: `Node.js ${version}`, ...(isOld ? fix : {}) };
 }
 
-export function checkDurability(queue: Queue): Check {
-  const { durability } = queue.capabilities;
+export function checkDurability({ durability }: Queue["capabilities"], url: string): Check {
   if (durability !== "process" && durability !== "unknown") {
     return { name: "durability", status: "ok", message: `a stored job survives: ${durability}` };
   }
-  const fix = "Use a backend that stores jobs, such as sqlite:./jobs.db.";
+  const fix =
+    DURABLE_SETTINGS.find(([scheme]) => scheme.test(url))?.[1] ??
+    "Use a backend that stores jobs, such as sqlite:./jobs.db.";
   return { name: "durability", status: "warning", message: `a stored job survives: ${durability}`, fix };
 }
 
@@ -62,6 +68,9 @@ function checkOldest(queues: readonly NamedStats[], now: number, maxAgeMs: numbe
     const age = stats.oldestPendingAt === undefined ? -1 : Math.max(0, now - stats.oldestPendingAt);
     if (!stats.paused && age > (oldest?.age ?? -1)) oldest = { queue, age };
   }
+  const untold = queues.some(({ stats }) => stats.oldestPendingAt === undefined && stats.pendingJobs !== 0);
+  if (oldest === undefined && untold)
+    return { name: "oldest pending job", status: "ok", message: "jobs wait; this backend does not tell for how long" };
   if (oldest === undefined) return { name: "oldest pending job", status: "ok", message: "none waits" };
   const message = `waits for ${shortLength(oldest.age)} in "${oldest.queue}"`;
   if (oldest.age <= maxAgeMs) return { name: "oldest pending job", status: "ok", message };
@@ -70,6 +79,8 @@ function checkOldest(queues: readonly NamedStats[], now: number, maxAgeMs: numbe
 }
 
 function checkFailed(queues: readonly NamedStats[]): Check {
+  if (queues.some(({ stats }) => stats.failedJobs === undefined))
+    return { name: "failed jobs", status: "ok", message: "this backend does not count them" };
   const failed = queues.reduce((sum, { stats }) => sum + (stats.failedJobs ?? 0), 0);
   if (failed === 0) return { name: "failed jobs", status: "ok", message: "none" };
   const fix = "See them with jobferry failed, then retry or forget them.";

@@ -106,7 +106,10 @@ function openLedger(
     if (start !== "fresh") {
       const why =
         "--resume and --restart need a backend that stores jobs and progress in one transaction (sqlite:PATH).";
-      throw new JobferryError("UNSUPPORTED", `${why} Leave them out, or give each line an id.`);
+      const instead = queue.capabilities.pushById
+        ? "Leave them out and give each line an id: pushing it again then changes nothing."
+        : "Leave them out, and push only the lines that are not stored: the error of a push says which was the last.";
+      throw new JobferryError("UNSUPPORTED", `${why} ${instead}`);
     }
     if (!queue.capabilities.shared)
       cli.terminal.warn("This queue lives in this process only: the jobs are gone with it.");

@@ -14,10 +14,13 @@ const MAX_MESSAGE = 300;
 export class WorkLog {
   readonly #terminal: Terminal;
   readonly #verbose: boolean;
+  readonly #records: boolean;
   readonly counts: WorkCounts = { completed: 0, failedAttempts: 0, dead: 0, lost: 0 };
 
-  constructor(terminal: Terminal, verbose: boolean) {
+  /** `records`: whether a single job can be looked up later. */
+  constructor(terminal: Terminal, { verbose, records }: Readonly<{ verbose: boolean; records: boolean }>) {
     this.#terminal = terminal;
+    this.#records = records;
     this.#verbose = verbose;
   }
 
@@ -33,7 +36,8 @@ export class WorkLog {
     });
     on("dead", ({ job, error }) => {
       this.counts.dead += 1;
-      this.#line("dead", job, `${textOf(error)}; see "jobferry failed ${job.id}"`);
+      const look = this.#records ? `see "jobferry failed ${job.id}"` : '"jobferry retry --all" brings failed jobs back';
+      this.#line("dead", job, `${textOf(error)}; ${look}`);
     });
     on("lost", ({ job }) => {
       this.counts.lost += 1;

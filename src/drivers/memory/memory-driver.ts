@@ -225,9 +225,9 @@ class MemoryDriver implements Driver {
   async maintain({ max }: Readonly<{ max: number }>): Promise<MaintainResult> {
     const store = this.#open;
     const { promoted, recovered, died } = store.settle(store.now(), max);
-    store.prune(max);
+    const pruned = store.prune(max);
     if (promoted + recovered + died > 0) this.#serveSoon();
-    return { promoted, recovered, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
+    return { promoted, recovered, pruned, died: store.takeDied(), nextDueInMs: store.nextDueIn() };
   }
 
   async queues(): Promise<readonly string[]> {

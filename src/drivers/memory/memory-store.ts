@@ -191,20 +191,21 @@ export class MemoryStore {
     }
   }
 
-  /** Forgets what is older than the retention's age, at most `max` of each kind. */
-  prune(max: number): void {
-    this.#pruneOlder(this.failed, this.#retention.failed.ageMs, max);
-    this.#pruneOlder(this.completed, this.#retention.completed.ageMs, max);
+  /** Forgets what is older than the retention's age, at most `max` of each kind; how many. */
+  prune(max: number): number {
+    const failed = this.#pruneOlder(this.failed, this.#retention.failed.ageMs, max);
+    return failed + this.#pruneOlder(this.completed, this.#retention.completed.ageMs, max);
   }
 
-  #pruneOlder(listing: Listing, ageMs: number, max: number): void {
-    if (ageMs === Infinity) return;
+  #pruneOlder(listing: Listing, ageMs: number, max: number): number {
+    if (ageMs === Infinity) return 0;
     const before = this.clock.now() - ageMs;
     for (let n = 0; n < max; n += 1) {
       const oldest = listing.first();
-      if (oldest?.rest === undefined || oldest.rest.finishedAt >= before) return;
+      if (oldest?.rest === undefined || oldest.rest.finishedAt >= before) return n;
       this.remove(oldest);
     }
+    return max;
   }
 
   /** Forgets a job that is not reserved. */

@@ -54,7 +54,15 @@ async function rowsInside(
     throw wrong(transaction, "it must be a client of pg inside BEGIN, or a transaction of postgres.js or Kysely.");
   if ("totalCount" in transaction)
     throw wrong(transaction, "it must be one client out of the pool, on which you ran BEGIN, not the pool.");
+  if ("getTransactionStatus" in transaction && statusOf(transaction) === "I")
+    throw wrong(transaction, "no transaction is open on it: run BEGIN on it before.");
   return (await transaction.query(text, [...values])).rows;
+}
+
+/** `I`: idle, in no transaction. Newer versions of `pg` know it. */
+function statusOf(client: { readonly getTransactionStatus: unknown }): unknown {
+  const { getTransactionStatus } = client;
+  return typeof getTransactionStatus === "function" ? getTransactionStatus.call(client) : undefined;
 }
 
 /** A CompiledQuery as Kysely's own `CompiledQuery.raw` makes it. */

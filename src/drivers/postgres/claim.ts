@@ -44,8 +44,11 @@ function nextDueOf(row: Row): number | undefined {
   return typeof text === "string" ? Math.max(0, Number(text)) : undefined;
 }
 
+/** What one call of the function `maintain` did. */
+export type Maintained = Omit<MaintainResult, "pruned">;
+
 /** `names`: of the queues, by their number in the store. */
-export function maintained(rows: readonly Row[], names: ReadonlyMap<string, string>): MaintainResult {
+export function maintained(rows: readonly Row[], names: ReadonlyMap<string, string>): Maintained {
   const died: StoredJob[] = [];
   let [promoted, recovered] = [0, 0];
   let nextDueInMs: number | undefined;

@@ -22,9 +22,9 @@ const ignore = ((): void => undefined) as never;
 export class Connections {
   readonly #pool: PostgresPool;
   readonly #owned: boolean;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #connectMs: number;
-  readonly #callMs: number;
+  readonly callMs: number;
   readonly #watched = new WeakSet<PostgresClient>();
   /** Calls that wait for a connection. */
   readonly #waiting = new Set<(error: Error) => void>();
@@ -35,9 +35,9 @@ export class Connections {
   private constructor(pool: PostgresPool, clock: Clock, { client, connectMs, callMs }: Settings) {
     this.#pool = pool;
     this.#owned = client === undefined;
-    this.#clock = clock;
+    this.clock = clock;
     this.#connectMs = connectMs;
-    this.#callMs = callMs;
+    this.callMs = callMs;
     pool.on("error", ignore);
   }
 
@@ -55,6 +55,12 @@ export class Connections {
       connectionTimeoutMillis: connectMs,
     });
     return new Connections(pool, clock, settings);
+  }
+
+  /** Most connections at once, as far as the pool says so. */
+  get most(): number {
+    const { options } = this.#pool as { readonly options?: Readonly<{ max?: unknown }> };
+    return typeof options?.max === "number" ? options.max : Infinity;
   }
 
   /**
@@ -90,11 +96,9 @@ export class Connections {
   /** What the server answers within `callTimeout`. */
   answer(client: PostgresClient, query: PostgresQuery): Promise<readonly Row[]> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.timer(
-        this.#callMs,
-        () => reject(new AnswerLost(`no answer within ${this.#callMs} ms`)),
-        { keepAlive: false },
-      );
+      const timer = this.clock.timer(this.callMs, () => reject(new AnswerLost(`no answer within ${this.callMs} ms`)), {
+        keepAlive: false,
+      });
       client.query(query as never).then(
         ({ rows }) => {
           timer.cancel();
@@ -124,7 +128,7 @@ export class Connections {
       };
       const timer = this.#owned
         ? undefined
-        : this.#clock.timer(this.#connectMs, () => giveUp(new Error("timeout exceeded when trying to connect")));
+        : this.clock.timer(this.#connectMs, () => giveUp(new Error("timeout exceeded when trying to connect")));
       this.#waiting.add(giveUp);
       this.#pool.connect().then(
         (client) => {

@@ -1,4 +1,4 @@
-import { PLANS } from "./functions.ts";
+import { PLANS } from "./functions/plans.ts";
 
 /** What `keys_transact` returns in place of a revision. */
 export const REFUSED = -1;

@@ -6,7 +6,7 @@
  * - A crash of a process leaves whole transactions; its leases run out. A crash of the server loses nothing that was answered, unless
  *   synchronous_commit is off, and then claims are still written through, so that no token is given twice.
  * - Nothing is emulated. Consumers are woken by NOTIFY where that arrives, and look by themselves now and then.
- * - The layout is in schema.ts, functions.ts and docs/backends/postgres.md; why it is so, in docs/adr/0070 to 0076.
+ * - The layout is in schema.ts, functions/ and docs/backends/postgres.md; why it is so, in docs/adr/0070 to 0076.
  */
 import type {
   Capabilities,

@@ -38,11 +38,17 @@ const BY_STATE: Readonly<Record<string, ErrorClass>> = {
   "42501": denied(
     "lacks a privilege. The user needs USAGE on the schema and SELECT, INSERT, UPDATE, DELETE on its tables, USAGE on its sequences and EXECUTE on its functions; `jobferry migrate` also needs CREATE on the database.",
   ),
+  // During a fail-over for a moment; on opening it is refused for good (server-check.ts).
   "25006": {
     code: "STORE_READ_ONLY",
-    retryable: false,
+    retryable: true,
     message:
       "is read-only: a replica, or default_transaction_read_only is on. Connect to the primary (target_session_attrs, or the primary's address).",
+  },
+  "25P02": {
+    code: "INVALID_ARGUMENT",
+    retryable: false,
+    message: "does nothing more in a transaction that has failed. Roll it back and begin again.",
   },
   "40": unavailable("The transaction met another one. Try again."),
   "53100": {

@@ -1,5 +1,5 @@
 import type { MaintainResult, Retention } from "../../contract/index.ts";
-import { maintained } from "./claim.ts";
+import { type Maintained, maintained } from "./claim.ts";
 import type { OpenStore } from "./open-store.ts";
 import { COMPLETED, FAILED } from "./schema.ts";
 
@@ -15,23 +15,25 @@ export async function maintainStore(
   const died = rows.length > 1 ? await named(store, rows) : maintained(rows, new Map());
   if (died.promoted + died.recovered > 0) store.waiting.look();
   const { completed, failed } = store.context.retention;
-  if (!signal?.aborted) await prune(store, COMPLETED, completed, max);
-  if (!signal?.aborted) await prune(store, FAILED, failed, max);
+  let pruned = 0;
+  if (!signal?.aborted) pruned += await prune(store, COMPLETED, completed, max);
+  if (!signal?.aborted) pruned += await prune(store, FAILED, failed, max);
   if (!signal?.aborted) await sweep(store);
-  return { ...died, died: [...store.takeDied(), ...died.died] };
+  return { ...died, pruned, died: [...store.takeDied(), ...died.died] };
 }
 
-async function named(store: OpenStore, rows: Parameters<typeof maintained>[0]): Promise<MaintainResult> {
+async function named(store: OpenStore, rows: Parameters<typeof maintained>[0]): Promise<Maintained> {
   const queues = await store.queueNames();
   return maintained(rows, new Map(queues.map(({ id, name }) => [String(id), name])));
 }
 
-async function prune(store: OpenStore, state: number, { count, ageMs }: Retention, max: number): Promise<void> {
-  if (!Number.isFinite(count) && !Number.isFinite(ageMs)) return;
+async function prune(store: OpenStore, state: number, { count, ageMs }: Retention, max: number): Promise<number> {
+  if (!Number.isFinite(count) && !Number.isFinite(ageMs)) return 0;
   const kept = Number.isFinite(count) ? count : Number.MAX_SAFE_INTEGER;
   // Older than the epoch is nothing.
   const age = Number.isFinite(ageMs) ? ageMs : Number.MAX_SAFE_INTEGER;
-  await store.query("prune", [state, kept, age, max]);
+  const [row] = await store.query("prune", [state, kept, age, max]);
+  return Number(row?.[0] ?? 0);
 }
 
 /**

@@ -1,10 +1,11 @@
 import { JobferryError } from "../../errors/index.ts";
-import type { PostgresClient, PostgresQuery } from "./client.ts";
+import type { PostgresClient } from "./client.ts";
 import type { Connections } from "./connections.ts";
 import { coordination } from "./coordination-schema.ts";
-import { functions } from "./functions.ts";
+import { patiently } from "./long-calls.ts";
+import { functions } from "./functions/index.ts";
 import { LAYOUT_VERSION, tables } from "./schema.ts";
-import { quoted } from "./text.ts";
+import { literal, quoted } from "./text.ts";
 
 /** One text per layout version, each from the one before. */
 const MIGRATIONS: readonly ((s: string) => string)[] = [(s) => tables(s) + functions(s), coordination];
@@ -13,9 +14,9 @@ const MIGRATIONS: readonly ((s: string) => string)[] = [(s) => tables(s) + funct
 export type Layout = Readonly<{ schemaExists: boolean; version: number | undefined }>;
 
 const looking = (schema: string): string => {
-  const literal = quoted(schema).replaceAll("'", "''");
-  return `SELECT to_regnamespace('${literal}') IS NOT NULL, to_regclass('${literal}.meta') IS NOT NULL,
-    EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = to_regnamespace('${literal}'))`;
+  const name = literal(quoted(schema));
+  return `SELECT to_regnamespace(${name}) IS NOT NULL, to_regclass(${literal(`${quoted(schema)}.meta`)}) IS NOT NULL,
+    EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = to_regnamespace(${name}))`;
 };
 
 type Ask = (text: string) => Promise<readonly (readonly unknown[])[]>;
@@ -64,17 +65,12 @@ function pendingSql(schema: string, { schemaExists, version = 0 }: Layout): stri
   ].join("\n");
 }
 
-async function asked(client: PostgresClient, query: PostgresQuery): Promise<readonly (readonly unknown[])[]> {
-  const { rows } = await client.query(query as never);
-  return rows as readonly (readonly unknown[])[];
-}
-
 const askOn =
-  (client: PostgresClient): Ask =>
+  (connections: Connections, client: PostgresClient): Ask =>
   (text) =>
-    asked(client, { text, rowMode: "array" });
+    connections.answer(client, { text, rowMode: "array" });
 
-/** On a connection of its own. Not bounded by `callTimeout`: on a large table a step may take long. */
+/** On a connection of its own. */
 async function onConnection<T>(connections: Connections, work: (client: PostgresClient) => Promise<T>): Promise<T> {
   const client = await connections.connect();
   let failed = true;
@@ -89,7 +85,7 @@ async function onConnection<T>(connections: Connections, work: (client: Postgres
 
 /** @throws STORE_OUTDATED when there is something to do. */
 export async function checkLayout(connections: Connections, schema: string): Promise<void> {
-  const layout = await onConnection(connections, (client) => layoutOf(askOn(client), schema));
+  const layout = await onConnection(connections, (client) => layoutOf(askOn(connections, client), schema));
   if (layout.version === LAYOUT_VERSION) return;
   const what =
     layout.version === undefined ? "is not there" : `has layout version ${layout.version}, not ${LAYOUT_VERSION}`;
@@ -106,7 +102,7 @@ export async function checkLayout(connections: Connections, schema: string): Pro
  */
 export function migrate(connections: Connections, schema: string, dryRun = false): Promise<string> {
   return onConnection(connections, async (client) => {
-    const ask = askOn(client);
+    const ask = askOn(connections, client);
     const before = pendingSql(schema, await layoutOf(ask, schema));
     if (before === "") return "";
     const whole = (sql: string): string => `BEGIN;\n${sql}\nCOMMIT;\n`;
@@ -114,9 +110,10 @@ export function migrate(connections: Connections, schema: string, dryRun = false
     await ask("BEGIN");
     try {
       await ask(`SET LOCAL statement_timeout = 0`);
-      await ask(`SELECT pg_advisory_xact_lock(1246905945, hashtext('${quoted(schema).replaceAll("'", "''")}'))`);
+      const lock = `SELECT pg_advisory_xact_lock(1246905945, hashtext(${literal(quoted(schema))}))`;
+      await patiently(connections, client, lock);
       const sql = pendingSql(schema, await layoutOf(ask, schema));
-      if (sql !== "") await client.query({ text: sql } as never);
+      if (sql !== "") await patiently(connections, client, sql);
       await ask("COMMIT");
       return sql === "" ? "" : whole(sql);
     } catch (error) {

@@ -141,20 +141,20 @@ export class Listener {
     this.#connection = { client, lost };
     try {
       await this.#connections.answer(client, { text: `LISTEN ${quoted(this.#channel)}` });
+      // Before it listened something may have come.
+      this.#heard.anything();
+      if (!this.#probed) await this.#probe(client);
     } catch (error) {
       this.#drop();
       throw error;
     }
-    // Before it listened something may have come.
-    this.#heard.anything();
-    if (!this.#probed) await this.#probe();
     this.#timer?.cancel();
     if (this.#wanted && !this.#deaf)
       this.#timer = this.#clock.timer(CHECK_MS, () => this.#check(), { keepAlive: false });
   }
 
   /** A message to ourselves over another connection: behind a proxy that pools transactions it never arrives. */
-  async #probe(): Promise<void> {
+  async #probe(client: PostgresClient): Promise<void> {
     const messages = binaryArray({ type: "text", values: [this.#tag] });
     await this.#connections.query(this.#notify, [this.#channel, messages]);
     this.#timer?.cancel();
@@ -162,6 +162,8 @@ export class Listener {
     while (!this.#probed && this.#wanted && this.#clock.monotonic() < end) {
       await new Promise<void>((resolve) => void this.#clock.timer(20, resolve, { keepAlive: false }));
     }
+    // A process that was busy all the time has not read yet what came: it stands before the answer to this.
+    if (!this.#probed && this.#wanted) await this.#connections.answer(client, { text: "SELECT 1" });
     if (this.#probed || !this.#wanted) return;
     this.#deaf = true;
     this.#drop();

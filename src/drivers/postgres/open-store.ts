@@ -22,8 +22,14 @@ import type { Statements } from "./statements.ts";
 import { quoted, textOf } from "./text.ts";
 import { WaitingReserves } from "./waiting-reserves.ts";
 
-/** How often a consumer looks when a proxy keeps notifications from it. */
+/** How often a consumer looks when notifications are kept from it, by a proxy or by too small a pool. */
 const DEAF_POLL_MS = 200;
+/** One that listens, and one for calls. */
+const LEAST_TO_LISTEN = 2;
+/** The first version whose VACUUM starts helpers. */
+const PARALLEL_VACUUM = 130_000;
+/** And one that a vacuum may hold for minutes. */
+const LEAST_TO_VACUUM = 3;
 
 /** Everything that is there between `open` and `close`. */
 export class OpenStore {
@@ -33,6 +39,7 @@ export class OpenStore {
   readonly waiting: WaitingReserves;
   readonly channel: string;
   readonly #settings: Settings;
+  readonly #waking: Pick<Settings, "notify" | "pollMs">;
   readonly #server: Server;
   readonly #announcements: Announcements | undefined;
   readonly #listener: Listener | undefined;
@@ -45,15 +52,19 @@ export class OpenStore {
     const { schema, notify, pollMs } = settings;
     const { clock, logger } = context;
     this.#settings = settings;
+    const listens = notify && connections.most >= LEAST_TO_LISTEN;
+    this.#waking = { notify: listens, pollMs: notify && !listens ? Math.min(pollMs, DEAF_POLL_MS) : pollMs };
     this.#server = server;
     this.context = context;
     this.connections = connections;
     this.statements = statementsFor(schema);
     this.channel = channelOf(schema);
     const tag = crypto.randomUUID().slice(0, 8);
+    const { notify: statement } = this.statements;
     if (notify) {
-      const { notify: statement } = this.statements;
       this.#announcements = new Announcements(connections, statement, this.channel, clock, tag);
+    }
+    if (listens) {
       this.#listener = new Listener(
         connections,
         statement,
@@ -68,9 +79,15 @@ export class OpenStore {
         },
       );
     }
+    if (notify && !listens) {
+      logger.warn(
+        { max: connections.most },
+        "The pool has a single connection, so none can listen: consumers poll. Give it more (`max`), or set `notify: false` to say that this is meant.",
+      );
+    }
     this.waiting = new WaitingReserves(
       clock,
-      pollMs,
+      this.#waking.pollMs,
       { claim: (request) => this.claim(request), handBack: (result) => this.#handBack(result) },
       this.#listener,
     );
@@ -91,8 +108,7 @@ export class OpenStore {
   }
 
   get capabilities(): Capabilities {
-    const { notify, pollMs } = this.#settings;
-    return capabilitiesOf({ durability: this.#server.durability, notify, pollMs });
+    return capabilitiesOf({ durability: this.#server.durability, ...this.#waking });
   }
 
   query(name: keyof Statements, values: unknown[]): Promise<readonly Row[]> {
@@ -149,7 +165,7 @@ export class OpenStore {
 
   /** One at a time, beside everything else: nobody waits for it. */
   vacuum(): void {
-    if (this.#stopVacuum !== undefined) return;
+    if (this.#stopVacuum !== undefined || this.connections.most < LEAST_TO_VACUUM) return;
     this.#stopVacuum = () => undefined;
     void this.#sweep().finally(() => (this.#stopVacuum = undefined));
   }
@@ -157,7 +173,9 @@ export class OpenStore {
   async #sweep(): Promise<void> {
     const client = await this.connections.connect().catch(() => undefined);
     if (client === undefined) return;
-    const text = `VACUUM (SKIP_LOCKED) ${quoted(this.#settings.schema)}.jobs`;
+    // Helpers for the indexes would take the processors from the queue's own calls.
+    const options = this.#server.version >= PARALLEL_VACUUM ? "SKIP_LOCKED, PARALLEL 0" : "SKIP_LOCKED";
+    const text = `VACUUM (${options}) ${quoted(this.#settings.schema)}.jobs`;
     const failed = await new Promise<boolean>((resolve) => {
       this.#stopVacuum = () => resolve(true);
       client.query({ text } as never).then(

@@ -1,3 +1,5 @@
+import { literal } from "./text.ts";
+
 /** Of the layout below, its functions included. Rises with every migration. */
 export const LAYOUT_VERSION = 2;
 export const DEFAULT_SCHEMA = "jobferry";
@@ -21,7 +23,7 @@ const VACUUM_SETTINGS = `autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuu
 
 /** `s`: the quoted schema. */
 export function nextPlace(s: string): string {
-  return `nextval('${s.replaceAll("'", "''")}.places')`;
+  return `nextval(${literal(`${s}.places`)})`;
 }
 
 /**

@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { Statement } from "./connections.ts";
-import { quoted } from "./text.ts";
+import { literal, quoted } from "./text.ts";
 
 export type Statements = Readonly<
   Record<
@@ -43,7 +44,10 @@ export const PUSH_TYPES: readonly string[] = [
   "bytea",
 ];
 
-/** One round trip each. Their names must differ between schemas: a connection may serve several queues. */
+/**
+ * One round trip each. A connection may serve several schemas and, behind a proxy, several releases; a name that stood for two texts would
+ * run the other one. So it has the text's hash, and stays below the 63 bytes to which the server cuts it.
+ */
 export function statementsFor(schema: string): Statements {
   const s = quoted(schema);
   const texts: Readonly<Record<keyof Statements, string>> = {
@@ -63,9 +67,13 @@ export function statementsFor(schema: string): Statements {
     remove: `SELECT ${s}.remove($1::text[])`,
     revive: `SELECT ${s}.revive($1::text[], $2::integer)`,
     notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,
-    dead: `SELECT pg_stat_get_dead_tuples('${s.replaceAll("'", "''")}.jobs'::regclass)`,
+    dead: `SELECT pg_stat_get_dead_tuples(${literal(`${s}.jobs`)}::regclass)`,
   };
   return Object.fromEntries(
-    Object.entries(texts).map(([name, text]) => [name, { name: `jobferry_${name}_${schema}`.slice(0, 63), text }]),
+    Object.entries(texts).map(([name, text]) => [name, { name: `jobferry_${name}_${shortHash(text)}`, text }]),
   ) as Statements;
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 20);
 }

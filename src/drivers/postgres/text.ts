@@ -14,3 +14,9 @@ export function textOf(stored: string): string {
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
+
+/** An SQL string, whatever `standard_conforming_strings` says of backslashes. */
+export function literal(text: string): string {
+  const doubled = text.replaceAll("'", "''");
+  return doubled.includes("\\") ? `E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`;
+}

@@ -4,12 +4,14 @@ import type { Connection } from "./connection.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import type { Posting } from "./posting.ts";
+import { pull } from "./pulling.ts";
 import { read } from "./session.ts";
 import type { Session } from "./session.ts";
 import { countOf, purge } from "./statistics.ts";
 import type { Topology } from "./topology.ts";
 
 const BATCH = 200;
+const NEVER = new AbortController().signal;
 
 type Parts = Readonly<{
   clock: Clock;
@@ -43,25 +45,22 @@ async function queuesOf({ topology, control }: Parts, queue: string | undefined)
 /** By full pulls of what is there: copied, confirmed, then acknowledged. */
 async function retryOne({ clock, names, control, session }: Parts, queue: string, max: number): Promise<number> {
   const connection = await control();
+  // One session to the end: what it has taken can only be ended on its own channel.
+  const current = session();
   const now = clock.now();
   let done = 0;
   while (done < max) {
     const there = Math.min(BATCH, max - done, await countOf(connection, names.failed(queue)));
     if (there === 0) break;
-    const { drawing } = session();
-    const draw = await drawing.begin(names.failed(queue), there);
-    await draw.end();
+    const draw = await pull(current, clock, names.failed(queue), there, NEVER);
     if (draw.messages.length === 0) break;
-    const held = draw.messages.map((message) => ({ message, parcel: read(message, queue, now), draw }));
-    const published = await session().move(held, (parcel) => again(parcel, now));
-    const moved = published.filter((result) => result === "confirmed").length;
-    done += moved;
-    if (moved === held.length) continue;
-    for (const [i, { message }] of held.entries())
-      if (published[i] !== "confirmed") drawing.acknowledging.reject(message);
-    throw new JobferryError("UNAVAILABLE", `RabbitMQ took ${done} of the failed jobs back. Try again.`, {
-      retryable: true,
-    });
+    const taken = draw.messages.map((message) => ({ message, parcel: read(message, queue, now), draw }));
+    const moved = await current.moveOrReturn(taken, (parcel) => again(parcel, now));
+    done += moved.length;
+    if (moved.length < taken.length)
+      throw new JobferryError("UNAVAILABLE", `RabbitMQ took ${done} of the failed jobs back. Try again.`, {
+        retryable: true,
+      });
   }
   return done;
 }

@@ -35,7 +35,7 @@ import { resolveOptions } from "./options.ts";
 import type { RabbitmqDriverOptions, Settings } from "./options.ts";
 import { clearQueue, readStats } from "./statistics.ts";
 
-const NOTHING: MaintainResult = { promoted: 0, recovered: 0, died: [], nextDueInMs: undefined };
+const NOTHING: MaintainResult = { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
 
 class RabbitmqDriver implements Driver {
   readonly name = "rabbitmq";
@@ -49,7 +49,14 @@ class RabbitmqDriver implements Driver {
   constructor(options: RabbitmqDriverOptions, second: SecondQueue | undefined) {
     this.#settings = resolveOptions(options);
     const { prefix } = this.#settings;
-    this.#second = second && new SecondStore(second, `rabbitmq ${prefix}`, (jobs) => this.#open.putBack(jobs));
+    this.#second =
+      second &&
+      new SecondStore(
+        second,
+        `rabbitmq ${prefix}`,
+        (jobs) => this.#open.putBack(jobs),
+        (job) => this.#open.stayMs(job),
+      );
     this.records = this.#second;
     this.deadLetters = second === undefined ? deadLetters(() => this.#open) : undefined;
   }

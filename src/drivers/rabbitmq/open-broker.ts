@@ -1,4 +1,11 @@
-import type { Capabilities, Clock, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import type {
+  Capabilities,
+  Clock,
+  DriverContext,
+  ReserveRequest,
+  ReserveResult,
+  StoredJob,
+} from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
@@ -6,10 +13,11 @@ import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { MAX_DELAY_MS } from "./ladder.ts";
 import { Link } from "./link.ts";
 import { Names } from "./names.ts";
 import type { Settings } from "./options.ts";
-import { PostOffice } from "./posting.ts";
+import { AHEAD_MS, PostOffice } from "./posting.ts";
 import type { Posting } from "./posting.ts";
 import { Publishing } from "./publishing.ts";
 import { Pushing } from "./pushing.ts";
@@ -102,6 +110,12 @@ export class OpenBroker {
     return (await this.#office.post(postings)).map((result) => result === "confirmed");
   };
 
+  /** How long a job must stay in the second store until the ladder can hold the rest of its delay. */
+  stayMs({ availableAt }: StoredJob): number {
+    const delayMs = availableAt - this.#context.clock.now();
+    return delayMs > MAX_DELAY_MS ? delayMs - AHEAD_MS : 0;
+  }
+
   /** The connection for questions: never the one that publishes, which a server with an alarm does not read. */
   readonly control = (): Promise<Connection> => this.#consumer.get();
 
@@ -122,7 +136,7 @@ export class OpenBroker {
 
   #begin(connection: Connection): void {
     this.topology.forget();
-    this.#session = new Session(connection, this.#instance, this.#office, () => this.#context.clock.now());
+    this.#session = new Session(connection, this.#instance, this.#office, this.#context.clock);
   }
 
   get #living(): Session | undefined {

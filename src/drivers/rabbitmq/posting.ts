@@ -20,7 +20,7 @@ export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs:
 export const PRIORITY_OFFSET = 4;
 
 /** A delay that waits in the second store comes back this much before its time: the ladder is exact, however late it is brought. */
-const AHEAD_MS = 86_400_000;
+export const AHEAD_MS = 86_400_000;
 
 /** Puts jobs where they belong: makes sure that the place is there and settled, publishes, and waits for the confirm. */
 export class PostOffice {
@@ -45,45 +45,75 @@ export class PostOffice {
     this.#publishing = publishing;
   }
 
-  /** One answer per posting, in order. Throws only when nothing was sent. */
-  async post(postings: readonly Posting[]): Promise<readonly Published[]> {
+  /**
+   * One answer per posting, in order. Throws only when nothing was sent. `isWanted`: of copies, whether their originals are held still. Asked as late as can be,
+   * because a connection or a new place takes seconds; without its original a copy is a second job.
+   */
+  async post(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
     const second = this.#second;
     const isAway = ({ to, delayMs }: Posting): boolean =>
       second !== undefined && (to === "failed" || delayMs > MAX_DELAY_MS);
-    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings);
+    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings, isWanted);
     const [here, failed, later] = [
       postings.filter((posting) => !isAway(posting)),
       postings.filter(({ to }) => to === "failed"),
       postings.filter((posting) => isAway(posting) && posting.to === "jobs"),
     ];
-    const results = new Map<Posting, Published>();
-    const published = await this.#postHere(here);
-    for (const [i, posting] of here.entries()) results.set(posting, published[i] ?? "unknown");
-    for (const [i, safe] of (await second.fail(failed.map(keptOf("failed")))).entries())
-      results.set(failed[i] as Posting, safe ? "confirmed" : "unknown");
     const delayOf = new Map(later.map(({ parcel, delayMs }) => [parcel.fields.id, delayMs - AHEAD_MS]));
-    const kept = await second.later(later.map(keptOf("delayed")), ({ job }) => delayOf.get(job.id) ?? 0);
-    for (const [i, safe] of kept.entries()) results.set(later[i] as Posting, safe ? "confirmed" : "unknown");
+    const results = new Map<Posting, Published>();
+    // What one store refuses must not hide what the other took.
+    const tell = async (part: readonly Posting[], store: () => Promise<readonly Published[]>): Promise<void> => {
+      const published = await store().catch((error: unknown) => part.map(() => ({ error })));
+      for (const [i, posting] of part.entries()) results.set(posting, published[i] ?? "unknown");
+    };
+    await Promise.all([
+      tell(here, () => this.#postHere(here, isWanted)),
+      tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrUnknown)),
+      tell(later, async () => {
+        const kept = later.map(keptOf("delayed"));
+        return (await second.later(kept, ({ job }) => delayOf.get(job.id) ?? 0)).map(safeOrUnknown);
+      }),
+    ]);
     return postings.map((posting) => results.get(posting) ?? "unknown");
   }
 
-  async #postHere(postings: readonly Posting[]): Promise<readonly Published[]> {
+  async #postHere(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
     const connection = await this.#link.get();
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
-    const places = placesOf(postings);
+    const places = [...placesOf(postings)];
+    const [only] = places;
+    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings, isWanted);
+    // Each queue by itself: one that is refused or must settle first is nothing to the others.
+    const results = new Map<Posting, Published>();
+    const all = places.map(async ([queue, parts]) => {
+      const mine = postings.filter(({ parcel }) => parcel.fields.queue === queue);
+      const posted = this.#postTo(connection, queue, parts, mine, isWanted);
+      const published = await posted.catch((error: unknown) => mine.map(() => ({ error })));
+      for (const [i, posting] of mine.entries()) results.set(posting, published[i] ?? "unknown");
+    });
+    await Promise.all(all);
+    return postings.map((posting) => results.get(posting) ?? "unknown");
+  }
+
+  async #postTo(
+    connection: ConfirmConnection,
+    queue: string,
+    parts: ReadonlySet<Part>,
+    postings: readonly Posting[],
+    isWanted?: () => boolean,
+  ): Promise<readonly Published[]> {
     const waits: Promise<void>[] = [];
-    for (const [queue, parts] of places) {
-      for (const part of parts) {
-        await this.#topology.ensure(connection, queue, part);
-        const settling = this.#topology.settled(connection, queue, part);
-        if (settling !== undefined) waits.push(settling);
-      }
+    for (const part of parts) {
+      await this.#topology.ensure(connection, queue, part);
+      const settling = this.#topology.settled(connection, queue, part);
+      if (settling !== undefined) waits.push(settling);
     }
     // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
     if (waits.length > 0) await Promise.all(waits);
-    return this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities(connection))));
+    const outgoing = postings.map((posting) => this.#outgoing(posting, hasPriorities(connection)));
+    return this.#publishing.publish(outgoing, isWanted);
   }
 
   #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {
@@ -98,6 +128,8 @@ export class PostOffice {
 }
 
 const hasPriorities = ({ server }: ConfirmConnection): boolean => server.major >= 4;
+
+const safeOrUnknown = (isSafe: boolean): Published => (isSafe ? "confirmed" : "unknown");
 
 function keptOf(state: "failed" | "delayed"): (posting: Posting) => KeptJob {
   return ({ parcel }) => ({ job: storedOf(parcel, state, undefined), maxLosses: parcel.fields.maxLosses });

@@ -1,17 +1,16 @@
 import type { Clock, Reservation, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
 import { sleep } from "../../runtime/index.ts";
+import type { AmqpMessage } from "./client.ts";
 import type { Draw } from "./drawing.ts";
 import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import type { Posting } from "./posting.ts";
+import { pull } from "./pulling.ts";
 import { back, read } from "./session.ts";
-import type { Held, Session } from "./session.ts";
+import type { Session, Taken } from "./session.ts";
 import type { Topology } from "./topology.ts";
-
-/** How long a draw waits for messages that were counted just before: others may have taken them. */
-const STRAGGLERS_MS = 25;
 
 type Claim = {
   readonly request: ReserveRequest;
@@ -50,15 +49,26 @@ export class Reserving {
       claimedAt: clock.monotonic(),
     };
     if (!ended.aborted && request.max > 0) {
-      const until = clock.monotonic() + request.waitMs;
       await link.get();
       const session = this.#parts.session();
-      for (const queue of request.queues) await this.#look(session, queue, claim);
-      while (isEmpty(claim) && !ended.aborted && until > clock.monotonic())
-        await this.#wait(session, claim, until - clock.monotonic());
+      await session.dropUnended();
+      await this.#fill(session, claim, clock.monotonic() + request.waitMs);
     }
     const { reservations, died, claimedAt } = claim;
     return { reservations, died, nextDueInMs: undefined, claimedAt };
+  }
+
+  async #fill(session: Session, claim: Claim, until: number): Promise<void> {
+    const { clock } = this.#parts;
+    try {
+      for (const queue of claim.request.queues) await this.#look(session, queue, claim);
+      while (isEmpty(claim) && !claim.ended.aborted && until > clock.monotonic())
+        await this.#wait(session, claim, until - clock.monotonic());
+    } catch (error) {
+      // What came on a connection that is lost is lost with it. Else it must be told, or nobody would ever end it; the error comes again with the next call.
+      if (session.connection.isLost) claim.reservations.length = 0;
+      if (isEmpty(claim)) throw error;
+    }
   }
 
   /** Takes what is there now. */
@@ -73,35 +83,18 @@ export class Reserving {
     const there = Math.min(wanted, await ready(session, address));
     if (there === 0) return;
     claim.claimedAt = clock.monotonic();
-    const draw = await session.drawing.begin(address, there);
-    await this.#gather(session, draw, claim.ended);
+    const draw = await pull(session, clock, address, there, claim.ended);
     await this.#accept(session, queue, draw, draw.messages, claim);
-  }
-
-  /**
-   * Until all have come that were there; others may have taken some of them. A full draw ends behind our back: nothing more can come, and nothing is
-   * acknowledged before.
-   */
-  async #gather(session: Session, draw: Draw, ended: AbortSignal): Promise<void> {
-    if (!draw.isFull) {
-      const over = new AbortController();
-      const late = sleep(this.#parts.clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
-      await session.connection.orLost(Promise.race([draw.atLeast(draw.limit), late])).finally(() => over.abort());
-    }
-    const end = draw.end();
-    if (draw.isFull) end.catch(() => undefined);
-    else await end;
   }
 
   /** A consumer for one job on each queue, until the first comes, the time is over, or nobody wants any more; then what else is there. */
   async #wait(session: Session, claim: Claim, waitMs: number): Promise<void> {
     const { clock, topology, names } = this.#parts;
     const { queues } = claim.request;
+    // Before any consumer is there: a queue that is refused must not leave others behind that nobody looks at.
+    for (const queue of queues) await topology.ensure(session.connection, queue, "jobs");
     const draws: [queue: string, draw: Draw][] = [];
-    for (const queue of queues) {
-      await topology.ensure(session.connection, queue, "jobs");
-      draws.push([queue, await session.waiting(queue, names.live(queue))]);
-    }
+    for (const queue of queues) draws.push([queue, await session.waiting(queue, names.live(queue))]);
     const over = new AbortController();
     const late = sleep(clock, waitMs, AbortSignal.any([over.signal, claim.ended]));
     const firsts = draws.map(([, draw]) => draw.atLeast(1));
@@ -116,16 +109,16 @@ export class Reserving {
       const hasRoom = claim.reservations.length < claim.request.max;
       if (hasRoom) await this.#accept(session, queue, draw, draw.messages, claim);
       else
-        await this.#handBack(
-          session,
-          draw.messages.map((message) => this.#heldOf(message, queue, draw)),
+        await session.moveOrReturn(
+          draw.messages.map((message) => this.#takenOf(message, queue, draw)),
+          back,
         );
     }
     // Jobs come in bursts; the count of an empty queue costs little.
     if (came.length > 0) for (const queue of queues) await this.#look(session, queue, claim);
   }
 
-  #heldOf(message: Held["message"], queue: string, draw: Draw): Held {
+  #takenOf(message: AmqpMessage, queue: string, draw: Draw): Taken {
     return { message, parcel: read(message, queue, this.#parts.clock.now()), draw };
   }
 
@@ -133,55 +126,40 @@ export class Reserving {
     session: Session,
     queue: string,
     draw: Draw,
-    messages: readonly Held["message"][],
+    messages: readonly AmqpMessage[],
     claim: Claim,
   ): Promise<void> {
-    const dead: Held[] = [];
-    const suspects: Held[] = [];
+    const dead: Taken[] = [];
+    const suspects: Taken[] = [];
     for (const message of messages) {
-      const held = this.#heldOf(message, queue, draw);
-      const { losses, maxLosses } = held.parcel.fields;
-      if (losses >= maxLosses) dead.push(held);
-      else if (losses > 0) suspects.push(held);
-      else this.#give(session, held, claim);
+      const taken = this.#takenOf(message, queue, draw);
+      const { losses, maxLosses } = taken.parcel.fields;
+      if (losses >= maxLosses) dead.push(taken);
+      else if (losses > 0) suspects.push(taken);
+      else this.#give(session, taken, claim);
     }
     // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
-    for (const held of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, held, claim);
+    for (const taken of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, taken, claim);
     if (suspects.length > 0) this.#suspects.add(queue);
     else if (messages.length > 0) this.#suspects.delete(queue);
     if (dead.length > 0) await this.#bury(session, dead, claim);
-    await this.#handBack(session, suspects);
+    await session.moveOrReturn(suspects, back);
   }
 
-  #give(session: Session, { message, parcel, draw }: Held, claim: Claim): void {
+  #give(session: Session, { message, parcel, draw }: Taken, claim: Claim): void {
     const { fields } = parcel;
     if (fields.losses > 0) claim.free -= 1;
     const counted: Parcel = { ...parcel, fields: { ...fields, attempts: fields.attempts + 1 } };
-    const token = session.hold({ message, parcel: counted, draw });
+    const token = session.hold({ message, parcel: counted, draw, leaseMs: claim.request.leaseMs });
     claim.reservations.push({ job: storedOf(counted, "reserved", this.#parts.clock.now()), token });
   }
 
   /** Before any handler sees it, and long before a limit of the server's own would take it. */
-  async #bury(session: Session, dead: readonly Held[], claim: Claim): Promise<void> {
-    const gone = dead.map((held) => ({ ...held, parcel: expired(held.parcel, this.#parts.clock.now()) }));
+  async #bury(session: Session, dead: readonly Taken[], claim: Claim): Promise<void> {
+    const gone = dead.map((taken) => ({ ...taken, parcel: expired(taken.parcel, this.#parts.clock.now()) }));
     const toFailed = (parcel: Parcel): Posting => ({ parcel, to: "failed", delayMs: 0 });
-    const moved = await this.#moved(session, gone, toFailed);
+    const moved = await session.moveOrReturn(gone, toFailed);
     for (const { parcel } of moved) claim.died.push(storedOf(parcel, "failed", undefined));
-  }
-
-  async #handBack(session: Session, held: readonly Held[]): Promise<void> {
-    await this.#moved(session, held, back);
-  }
-
-  /** What cannot be copied now goes back as it is, which the server counts as one loss more; the claim goes on with what it has. */
-  async #moved(session: Session, held: readonly Held[], to: (parcel: Parcel) => Posting): Promise<readonly Held[]> {
-    if (held.length === 0) return [];
-    const published = await session.move(held, to).catch(() => []);
-    const moved = held.filter((_, i) => published[i] === "confirmed");
-    if (session.connection.isLost || moved.length === held.length) return moved;
-    for (const [i, { message }] of held.entries())
-      if (published[i] !== "confirmed") session.drawing.acknowledging.reject(message);
-    return moved;
   }
 }
 

@@ -1,11 +1,15 @@
 import type { Clock, ExtendItem, ExtendResult, FinishItem, FinishResult } from "../../contract/index.ts";
 import { UnsupportedError } from "../../errors/index.ts";
+import { settledWithin } from "../../runtime/index.ts";
 import type { Parcel } from "./message.ts";
 import type { PostOffice, Posting } from "./posting.ts";
-import type { Published } from "./publishing.ts";
 import type { Held, Session } from "./session.ts";
 
-type Ending = Readonly<{ item: FinishItem; token: string; held: Held }>;
+/** `i`: its place in the call. */
+type Ending = Readonly<{ i: number; item: FinishItem; token: string; held: Held }>;
+
+/** How long what is done waits for copies beside it: as one line it costs one command, and cannot be undone in part. */
+const SOON_MS = 50;
 
 /**
  * Ends reservations. Done is an acknowledgement; release and fail are a copy that is confirmed first. Acknowledgements are not confirmed by AMQP: one round
@@ -31,42 +35,45 @@ export class Settling {
     const session = this.#session();
     const results: FinishResult[] = items.map(() => "lost");
     if (session === undefined) return results;
-    const endings = new Map<number, Ending>();
+    const endings: Ending[] = [];
     for (const [i, item] of items.entries()) {
       const token = String(item.reservation.token);
       const held = session.take(token);
-      if (held !== undefined) endings.set(i, { item, token, held });
+      if (held !== undefined) endings.push({ i, item, token, held });
     }
-    for (const [i, result] of await this.#endAll(session, endings)) results[i] = result;
+    await this.#endAll(session, endings, results);
     return results;
   }
 
-  async #endAll(session: Session, endings: ReadonlyMap<number, Ending>): Promise<ReadonlyMap<number, FinishResult>> {
-    if (endings.size === 0) return new Map();
-    const copied = await this.#copy(endings);
-    const results = new Map<number, FinishResult>();
-    const acknowledged: number[] = [];
-    for (const [i, { item, token, held }] of endings) {
-      if (item.outcome === "done" || copied.get(i) === "confirmed") acknowledged.push(i);
+  /** All in one line of acknowledgements where the copies come soon; what is done does not wait for a slow one. */
+  async #endAll(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<void> {
+    const done = endings.filter(({ item }) => item.outcome === "done");
+    const others = endings.filter(({ item }) => item.outcome !== "done");
+    if (others.length === 0) return acknowledge(session, done, results);
+    const copying = this.#copy(session, others, results);
+    if (done.length === 0 || (await settledWithin(this.#clock, copying, SOON_MS)))
+      return acknowledge(session, [...done, ...(await copying)], results);
+    await Promise.all([
+      acknowledge(session, done, results),
+      copying.then((copied) => acknowledge(session, copied, results)),
+    ]);
+  }
+
+  /** Resolves to those whose copy was confirmed. */
+  async #copy(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<readonly Ending[]> {
+    const postings = endings.map(({ item, held }) => this.#posting(item, held.parcel));
+    // A store that is full or away is told as unknown, and core tries again while the lease lasts.
+    const published = await this.#office.post(postings, () => !session.connection.isLost).catch(() => []);
+    const copied: Ending[] = [];
+    for (const [k, ending] of endings.entries()) {
+      if (published[k] === "confirmed") copied.push(ending);
       else {
         // The original is held still: the same finish can be tried again.
-        session.putBack(token, held);
-        results.set(i, "unknown");
+        session.putBack(ending.token, ending.held);
+        results[ending.i] = "unknown";
       }
     }
-    const all = acknowledged.flatMap((i) => endings.get(i)?.held ?? []);
-    const answer = await confirmed(session, all);
-    for (const i of acknowledged) results.set(i, answer);
-    return results;
-  }
-
-  async #copy(endings: ReadonlyMap<number, Ending>): Promise<ReadonlyMap<number, Published>> {
-    const copies = [...endings].filter(([, { item }]) => item.outcome !== "done");
-    if (copies.length === 0) return new Map();
-    const postings = copies.map(([, { item, held }]) => this.#posting(item, held.parcel));
-    // A store that is full or away is told as unknown, and core tries again while the lease lasts.
-    const published = await this.#office.post(postings).catch(() => []);
-    return new Map(copies.map(([i], k) => [i, published[k] ?? "unknown"]));
+    return copied;
   }
 
   #posting(item: FinishItem, parcel: Parcel): Posting {
@@ -104,14 +111,16 @@ export class Settling {
   }
 }
 
-async function confirmed(session: Session, held: readonly Held[]): Promise<FinishResult> {
-  if (held.length === 0) return "ok";
-  if (session.connection.isLost) return "lost";
+async function acknowledge(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<void> {
+  if (endings.length === 0) return;
+  const { isLost } = session.connection;
+  let answer: FinishResult = "ok";
   try {
-    await session.acknowledge(held);
+    if (!isLost) await session.acknowledge(endings.map(({ held }) => held));
     await session.drawing.barrier();
-    return "ok";
   } catch {
-    return "unknown";
+    answer = "unknown";
   }
+  // Nothing was sent for what is done on a connection that was lost already; of the others there is a copy.
+  for (const { i, item } of endings) results[i] = isLost && item.outcome === "done" ? "lost" : answer;
 }

@@ -10,8 +10,8 @@ const NOT_FOUND = 404;
 /** Passes of a clear: a job between two steps of the ladder is caught by the next. */
 const PASSES = 5;
 
-const levelsOf = (parts: ReadonlySet<Part>): number =>
-  parts.has("long") ? LEVELS : parts.has("short") ? SHORT_LEVELS : 0;
+const levelsOf = (parts: ReadonlySet<Part> | undefined): number =>
+  parts?.has("long") === true ? LEVELS : parts?.has("short") === true ? SHORT_LEVELS : 0;
 
 /** Counts what is ready in the queues. AMQP tells no more: not what is held, and not what was done. */
 export async function readStats(
@@ -20,12 +20,13 @@ export async function readStats(
   topology: Topology,
   queue: string | undefined,
 ): Promise<StoredStats> {
-  const queues = queue === undefined ? await topology.queues(connection) : [queue];
+  const known = await topology.known(connection);
+  const queues = queue === undefined ? known.keys() : [queue];
   let [pending, delayed, failed] = [0, 0, 0];
   for (const name of queues) {
     pending += await countOf(connection, names.live(name));
     failed += await countOf(connection, names.failed(name));
-    const levels = levelsOf(await topology.partsOf(connection, name));
+    const levels = levelsOf(known.get(name));
     for (let level = 0; level < levels; level += 1) delayed += await countOf(connection, names.level(name, level));
   }
   const unknown = { reserved: undefined, completed: undefined, oldestPendingAt: undefined };
@@ -43,7 +44,7 @@ export async function clearQueue(
   topology: Topology,
   queue: string,
 ): Promise<number> {
-  const levels = levelsOf(await topology.partsOf(connection, queue));
+  const levels = levelsOf((await topology.known(connection)).get(queue));
   const addresses = Array.from({ length: levels }, (_, index) => names.level(queue, levels - 1 - index));
   let removed = 0;
   for (let pass = 0; pass < PASSES; pass += 1) {

@@ -1,5 +1,6 @@
 import { JobferryError } from "../../errors/index.ts";
 import type { RedisConnection } from "./clients/connection.ts";
+import type { Partition } from "./keys.ts";
 import type { RedisStore } from "./store.ts";
 
 /**
@@ -26,17 +27,21 @@ export class Durable {
   }
 
   /** @throws UNAVAILABLE (retryable) when it was not confirmed in time: the push may be stored or not. */
-  async push(run: () => Promise<unknown>): Promise<unknown> {
+  async push({ route }: Partition, run: () => Promise<unknown>): Promise<unknown> {
     const { connection } = this;
+    const node = await this.#store.nodeFor(route, connection);
+    if (node === undefined) throw this.#unconfirmed();
     const { losses } = connection;
     const reply = await run();
     const replicas = String(this.#replicas);
     // The server gives up before we do, so that a late answer leaves nothing behind.
     const timeout = String(Math.max(1, Math.floor(this.#waitMs * 0.8)));
     const command = this.#fsync ? ["WAITAOF", "1", replicas, timeout] : ["WAIT", replicas, timeout];
-    const confirmed = await this.#store.send(command, "", connection);
-    // A new connection has written nothing, so it waits for nothing.
-    if (connection.losses !== losses || !this.#isEnough(confirmed)) throw this.#unconfirmed();
+    const confirmed = await this.#store.sendTo(node, command, connection);
+    // A connection that has written nothing waits for nothing: it must be the one on which the push went.
+    const isSame =
+      connection.losses === losses && (await this.#store.nodeFor(route, connection))?.identity === node.identity;
+    if (!isSame || !this.#isEnough(confirmed)) throw this.#unconfirmed();
     return reply;
   }
 

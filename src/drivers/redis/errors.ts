@@ -38,15 +38,22 @@ const BY_REPLY: Readonly<Record<string, (text: string) => ErrorClass>> = {
   TRYAGAIN: unavailable("The cluster is moving the slot of these keys."),
   UNBLOCKED: unavailable("The server is changing its role."),
   UNKILLABLE: unavailable("The server is busy with a script that cannot be ended."),
+  ASK: unavailable("The cluster is moving the slot of these keys."),
+  MOVED: () => ({
+    code: "INVALID_ARGUMENT",
+    retryable: false,
+    message:
+      "The server is one node of a Redis Cluster and sends elsewhere. Use redis+cluster:// in the URL, or hand in a client for clusters.",
+  }),
   CROSSSLOT: () => ({ code: "UNEXPECTED", retryable: false }),
 };
 
 /** Codes of Node.js and messages of the clients which say that there is, or was, no connection. */
 const CONNECTION =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ECONNABORTED|Connection is closed|Stream isn't writeable|Socket closed|socket hang up|client is (closed|offline)|Connection timeout|Command timed out|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Socket timeout|connect timeout|ended the connection|must be connected|MaxRetries|Disconnect/i;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ECONNABORTED|Connection is closed|Stream isn't writeable|Socket closed|socket hang up|client is (closed|offline)|Connection timeout|Command timed out|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Socket timeout|connect timeout|ended the connection|must be connected|MaxRetries|Disconnect|Cluster is (ended|disconnect)|Node is disconnected|Connection is (aborted|discarded)|root nodes are unavailable|None of the sentinels|no valid master node|Cannot find node/i;
 /** Of those, the ones that are told before anything was sent. */
 const NOT_SENT =
-  /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Stream isn't writeable|client is (closed|offline)|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable/i;
+  /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Stream isn't writeable|client is (closed|offline)|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|root nodes are unavailable|None of the sentinels|no valid master node|Cannot find node/i;
 const TLS =
   /ERR_SSL|ERR_TLS|EPROTO|CERT_|certificate|self[- ]signed|wrong version number|UNABLE_TO_|DEPTH_ZERO|SSL routines/i;
 
@@ -79,6 +86,9 @@ function replyCode(error: unknown): string | undefined {
   // An error inside a script carries the code where older servers put "ERR Error running script ...: @user_script: 12: OOM ...".
   return /^-?([A-Z]+)\b/.exec(message)?.[1] ?? undefined;
 }
+
+/** A cluster's client follows its servers only so often. Each of them refused the command, so nothing was done. */
+const REDIRECTED = /Too many Cluster redirections/i;
 
 /** The server does not know the script (any more): after SCRIPT FLUSH, a restart or a fail-over. */
 export function isNoScript(error: unknown): boolean {
@@ -114,6 +124,7 @@ export function classify(error: unknown, shown: string): ErrorClass {
   }
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
     return denied("The server refused the user name or password. Correct them.")();
+  if (REDIRECTED.test(text)) return unavailable("The cluster is changing: no node takes the command at the moment.")();
   if (CONNECTION.test(text)) {
     const reason = /\b(E[A-Z_]{4,})\b/.exec(text)?.[1];
     return {

@@ -139,15 +139,26 @@ function bytesOf(item: object): number {
 async function sendDone(store: RedisStore, { partition, items }: Part<Done>, keep: boolean): Promise<Buffer> {
   const queues: string[] = [];
   const packing = new Packing(items.length * 64);
+  let lastQueue: string | undefined;
+  let lastBucket: number | undefined;
   for (const { reservation, result } of items) {
+    const { id, queue } = reservation.job;
+    // Both are missing where someone took a reservation apart and put it together again.
+    const bucket = "place" in reservation ? bucketOf(String(reservation.place)) : -1;
+    const plain = "plain" in reservation && reservation.plain === true;
+    const kept = keep && result !== undefined ? result : NO_BYTES;
+    const isOther = queue !== lastQueue || bucket !== lastBucket || !plain || kept.length > 0;
     packing
-      .short(indexIn(queues, reservation.job.queue))
-      .text(idField(reservation.job.id))
-      .text(`${reservation.token}:`)
-      // Both are missing where someone took a reservation apart and put it together again.
-      .double("place" in reservation ? bucketOf(String(reservation.place)) : -1)
-      .byte("plain" in reservation && reservation.plain === true ? 1 : 0)
-      .blob(keep && result !== undefined ? result : NO_BYTES);
+      .byte(isOther ? 1 : 0)
+      .text(idField(id))
+      .text(`${reservation.token}:`);
+    if (!isOther) continue;
+    packing
+      .short(indexIn(queues, queue))
+      .double(bucket)
+      .byte(plain ? 1 : 0)
+      .blob(kept);
+    [lastQueue, lastBucket] = [queue, bucket];
   }
   return (await store.call(scripts.done, partition, [keep ? "1" : "0", packing.done(), ...queues])) as Buffer;
 }

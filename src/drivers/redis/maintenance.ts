@@ -22,9 +22,9 @@ export async function maintainStore(store: RedisStore, limits: Limits): Promise<
       await bringUpToDate(store, partition, queues, limits, sum);
     }
   }
-  await prune(store, limits);
+  const pruned = await prune(store, limits);
   const { promoted, recovered, died, nextDueInMs } = sum;
-  return { promoted, recovered, died, nextDueInMs };
+  return { promoted, recovered, pruned, died, nextDueInMs };
 }
 
 async function bringUpToDate(
@@ -51,17 +51,20 @@ async function bringUpToDate(
   }
 }
 
-async function prune(store: RedisStore, limits: Limits): Promise<void> {
+async function prune(store: RedisStore, limits: Limits): Promise<number> {
   const { completed, failed } = store.context.retention;
+  let pruned = 0;
   for (const [line, retention] of [
     ["completed", completed],
     ["failed", failed],
   ] as const) {
     if (!isBounded(retention)) continue;
     const [only] = store.partitions;
-    if (store.partitions.length === 1 && only !== undefined) await pruneLine(store, only, line, retention, limits);
-    else await pruneTogether(store, line, retention, limits);
+    if (store.partitions.length === 1 && only !== undefined)
+      pruned += await pruneLine(store, only, line, retention, limits);
+    else pruned += await pruneTogether(store, line, retention, limits);
   }
+  return pruned;
 }
 
 async function pruneLine(
@@ -70,14 +73,16 @@ async function pruneLine(
   line: "completed" | "failed",
   { count, ageMs }: Retention,
   { max, signal }: Limits,
-): Promise<void> {
+): Promise<number> {
   const keep = [count, ageMs].map((limit) => (Number.isFinite(limit) ? String(limit) : "-1"));
-  for (let left = max; left > 0 && !signal?.aborted;) {
+  let left = max;
+  while (left > 0 && !signal?.aborted) {
     const most = Math.min(left, DUE_PORTION);
     const removed = (await store.call(scripts.prune, partition, [line, ...keep, String(most)])) as number;
     left -= removed;
-    if (removed < most) return;
+    if (removed < most) break;
   }
+  return max - left;
 }
 
 /** The oldest of all partitions go first, so they are listed together. */
@@ -86,16 +91,17 @@ async function pruneTogether(
   line: "completed" | "failed",
   { count, ageMs }: Retention,
   { max }: Limits,
-): Promise<void> {
+): Promise<number> {
   const records = jobRecords(() => store);
   const lengths = await Promise.all(
     store.partitions.map(({ tag, route }) => store.send(["ZCARD", `${tag}${line}`], route)),
   );
   const surplus = Math.min(max, lengths.reduce((sum: number, length) => sum + Number(length), 0) - count);
-  if (surplus > 0) await records.remove(idsOf(await records.list({ state: line }, { limit: surplus })));
-  if (!Number.isFinite(ageMs)) return;
+  let pruned = 0;
+  if (surplus > 0) pruned += await records.remove(idsOf(await records.list({ state: line }, { limit: surplus })));
+  if (!Number.isFinite(ageMs) || pruned >= max) return pruned;
   const before = store.context.clock.now() - ageMs;
-  await records.remove(idsOf(await records.list({ state: line, before }, { limit: max })));
+  return pruned + (await records.remove(idsOf(await records.list({ state: line, before }, { limit: max - pruned }))));
 }
 
 const idsOf = ({ jobs }: RecordPage): readonly string[] => jobs.map(({ id }) => id);

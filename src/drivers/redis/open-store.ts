@@ -69,8 +69,7 @@ export class OpenStore {
     } catch (error) {
       connection.close();
       if (isJobferryError(error)) throw error;
-      const { code, retryable, message } = classify(error, shown);
-      throw new JobferryError(code, message ?? `Opening ${shown} failed.`, { retryable, cause: error });
+      throw opening(error, settings, `Opening ${shown} failed.`);
     }
   }
 
@@ -126,16 +125,23 @@ async function openOn(connection: RedisConnection, settings: Settings, context: 
   return OpenStore.make(store, redisCapabilities(durability.level, count), durable);
 }
 
-export function notOpened(connection: RedisConnection, settings: Settings): Error {
-  const { lastError } = connection;
-  const shown = shownAddress(settings);
-  const silent = `${shown} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
-  const told = lastError === undefined ? undefined : classify(lastError, shown);
-  const { code = "UNAVAILABLE", retryable = true, message = silent } = told ?? {};
-  // A server that speaks no TLS waits for the end of what it takes for a command.
-  const usesTls = "address" in settings.target && settings.target.address.tls && code === "UNAVAILABLE";
-  const hint = usesTls ? " Use redis: in place of rediss: where the server speaks no TLS." : "";
-  return new JobferryError(code, message + hint, { retryable, cause: lastError });
+export function notOpened({ lastError }: RedisConnection, settings: Settings): Error {
+  const silent = `${shownAddress(settings)} gave no answer within ${settings.connectMs} ms (connectTimeout).`;
+  if (lastError !== undefined) return opening(lastError, settings, silent);
+  return new JobferryError("UNAVAILABLE", silent + tlsHint(settings), { retryable: true });
+}
+
+function opening(error: unknown, settings: Settings, otherwise: string): JobferryError {
+  const { code, retryable, message = otherwise } = classify(error, shownAddress(settings));
+  // Its own reason says more where it was the handshake.
+  const hint = code === "UNAVAILABLE" && retryable ? tlsHint(settings) : "";
+  return new JobferryError(code, message + hint, { retryable, cause: error });
+}
+
+/** A server without TLS waits for the end of what it takes for a command, and clients of groups do not tell why no server would do. */
+function tlsHint({ target }: Settings): string {
+  if (!("address" in target && target.address.tls)) return "";
+  return " With TLS it may also be that the server speaks none (then use redis: in place of rediss:) or that its certificate is not trusted (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).";
 }
 
 function checkLayout([layout, partitions]: readonly [number, number], settings: Settings): void {
@@ -161,20 +167,14 @@ function checkLayout([layout, partitions]: readonly [number, number], settings: 
 /** @throws UNSUPPORTED when more is asked for than the server gives. */
 function durabilityOf(
   server: Server,
-  { durability, replicas }: Settings,
+  { durability }: Settings,
   kind: RedisConnection["kind"],
 ): Readonly<{ level: Durability; fsync: boolean }> {
-  if (replicas > 0 && kind === "cluster") {
-    throw new UnsupportedError(
-      "replicas",
-      "On a cluster a push cannot wait for replicas. Set min-replicas-to-write on the servers.",
-    );
-  }
   if (durability !== "power" || server.durability === "power") return { level: server.durability, fsync: false };
   if (server.waitsForDisk && kind !== "cluster") return { level: "power", fsync: true };
   const how =
     kind === "cluster"
       ? "Set appendfsync to always on its nodes."
-      : "Set appendonly to yes, and appendfsync to always where the server is older than Redis 7.2.";
+      : "Set appendonly to yes and appendfsync to everysec or always; only always where the server is older than Redis 7.2.";
   throw new UnsupportedError("durability", `durability "power" was asked for, which this server cannot give. ${how}`);
 }

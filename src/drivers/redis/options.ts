@@ -94,6 +94,11 @@ function targetOf({ url, client, library, clientOptions }: RedisDriverOptions): 
   const isClient = (typeof client === "object" || typeof client === "function") && client !== null;
   if (!isClient || !(isIoredis(client) || isNodeRedis(client)))
     throw invalidArgument("client", client, "a client of ioredis (5 or newer) or redis (5 or newer)");
+  if (typeof client.duplicate !== "function")
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      "The client has no duplicate(), and waiting needs a connection of its own. Use a newer release of its library, or give a URL.",
+    );
   if (library !== undefined || clientOptions !== undefined)
     throw new JobferryError("INVALID_ARGUMENT", "library and clientOptions belong to a URL; client is made already.");
   return { client };

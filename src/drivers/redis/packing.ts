@@ -61,7 +61,8 @@ export class Packing {
     return this;
   }
 
-  bytes(value: Uint8Array): this {
+  /** Without a length. */
+  raw(value: string | Uint8Array): this {
     this.#raw(value);
     return this;
   }

@@ -16,7 +16,6 @@ const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 const UNKNOWN: PushResult = { status: "unknown" };
 const NO_BYTES = new Uint8Array(0);
-const EXISTS_CODE = 0x65;
 
 /** Indexes of jobs that go in one call. */
 type Part = Readonly<{ partition: Partition; indexes: readonly number[] }>;
@@ -26,8 +25,14 @@ export async function pushJobs(
   durable: Durable | undefined,
   jobs: readonly PushItem[],
 ): Promise<readonly PushResult[]> {
-  const results: PushResult[] = [];
   const now = store.context.clock.now();
+  const [only] = jobs;
+  if (jobs.length === 1 && only !== undefined) {
+    const error = fault(only, now);
+    if (error !== undefined) return [{ status: "refused", error }];
+    return pushPart(store, durable, partitionOf(store, only.id), jobs);
+  }
+  const results: PushResult[] = [];
   const good: number[] = [];
   for (const [i, job] of jobs.entries()) {
     const error = fault(job, now);
@@ -49,13 +54,17 @@ export async function pushJobs(
   return results;
 }
 
+function partitionOf({ partitions }: RedisStore, id: string): Partition {
+  return partitions[partitionOfId(id, partitions.length)] as Partition;
+}
+
 function partsOf(store: RedisStore, jobs: readonly PushItem[], good: readonly number[]): readonly Part[] {
   const parts: { partition: Partition; indexes: number[]; bytes: number }[] = [];
   const open = new Map<number, (typeof parts)[number]>();
   for (const i of good) {
     const job = jobs[i] as PushItem;
     const number = partitionOfId(job.id, store.partitions.length);
-    const bytes = job.payload.length + job.envelope.length;
+    const bytes = (job.payloadText?.length ?? job.payload.length) + job.envelope.length;
     let part = open.get(number);
     if (part === undefined || part.indexes.length >= MAX_ITEMS || part.bytes + bytes > MAX_BATCH_BYTES) {
       part = { partition: store.partitions[number] as Partition, indexes: [], bytes: 0 };
@@ -78,14 +87,14 @@ async function pushPart(
     const [only] = jobs;
     const isPlain = jobs.length === 1 && only !== undefined && !isSpecial(only);
     const script = isPlain ? scripts.pushOne : scripts.push;
-    const mode = durable === undefined ? "0" : "1";
-    const args = isPlain ? [mode, ...packedOne(only)] : [mode, ...packed(jobs)];
+    const args = isPlain ? packedOne(only) : packed(jobs);
     const reply =
       durable === undefined
         ? await store.call(script, partition, args)
-        : await durable.push(() => store.call(script, partition, args, { connection: durable.connection }));
-    const answers = reply as Buffer;
-    return jobs.map((_, k) => (answers[k] === EXISTS_CODE ? EXISTS : STORED));
+        : await durable.push(partition, () => store.call(script, partition, args, { connection: durable.connection }));
+    const results = jobs.map(() => STORED);
+    for (const number of reply as readonly number[]) results[number - 1] = EXISTS;
+    return results;
   } catch (error) {
     if (isUnanswered(error)) return jobs.map(() => UNKNOWN);
     return jobs.map((): PushResult => ({ status: "failed", error }));
@@ -131,7 +140,9 @@ function packed(jobs: readonly PushItem[]): readonly Argument[] {
 }
 
 function fault(job: PushItem, now: number): JobferryError | undefined {
-  if (job.payload.length > MAX_PAYLOAD_BYTES) {
+  const { payloadText } = job;
+  const isShort = payloadText !== undefined && payloadText.length * 3 <= MAX_PAYLOAD_BYTES;
+  if (!isShort && job.payload.length > MAX_PAYLOAD_BYTES) {
     return new JobferryError(
       "PAYLOAD_TOO_LARGE",
       `The payload of job ${JSON.stringify(job.id)} has ${job.payload.length} bytes; Redis queues take at most ${MAX_PAYLOAD_BYTES}. Store it elsewhere and push where it lies.`,

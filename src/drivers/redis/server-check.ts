@@ -43,7 +43,8 @@ export async function checkServer(connection: RedisConnection, key: string): Pro
   return {
     version,
     durability: !hasLog ? "process" : fsync === "always" ? "power" : "serverCrash",
-    waitsForDisk: hasLog && (major > 7 || (major === 7 && minor >= 2)),
+    // A server that leaves syncing to the system never knows what is on the disk.
+    waitsForDisk: hasLog && fsync !== "no" && (major > 7 || (major === 7 && minor >= 2)),
   };
 }
 

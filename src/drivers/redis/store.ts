@@ -1,6 +1,6 @@
 import type { DriverContext } from "../../contract/index.ts";
 import { systemClock } from "../../runtime/index.ts";
-import type { Argument, RedisConnection } from "./clients/connection.ts";
+import type { Argument, RedisConnection, RedisNode } from "./clients/connection.ts";
 import { isConnectionError, isNoScript, noAnswer } from "./errors.ts";
 import type { Partition } from "./keys.ts";
 import type { Settings } from "./options.ts";
@@ -71,13 +71,15 @@ export class RedisStore {
   call(script: Script, partition: Partition, args: readonly Argument[], options: CallOptions = {}): Promise<unknown> {
     const { connection = this.connection, late } = options;
     const now = this.#time === "clock" ? String(this.context.clock.now()) : "";
-    const rest = ["1", partition.route, partition.tag, now, ...args];
-    return this.#bounded(this.#run(connection, script, partition, rest), late);
+    const { route, absent, tag } = partition;
+    // Scripts touch keys that are not named here. In a slot that is being moved they would stop in their middle, at the first key that is not there.
+    const keys = connection.kind === "cluster" ? ["2", route, absent] : ["1", route];
+    return this.#bounded(connection, this.#run(connection, script, partition, [...keys, tag, now, ...args]), late);
   }
 
   /** A plain command. */
   send(args: readonly Argument[], key: string, connection: RedisConnection = this.connection): Promise<unknown> {
-    return this.#bounded(connection.send(args, key));
+    return this.#bounded(connection, connection.send(args, key));
   }
 
   async #run(
@@ -92,13 +94,29 @@ export class RedisStore {
       if (isNoScript(error)) return connection.send(["EVAL", script.text, ...rest], route);
       // That nothing can be sent says less than why there is no connection.
       const { lastError } = connection;
-      if (isConnectionError(error) && /writeable|offline/.test(String(error)) && lastError !== undefined)
+      if (isConnectionError(error) && /writeable|offline|isn't ready/.test(String(error)) && lastError !== undefined)
         throw lastError;
       throw error;
     }
   }
 
-  #bounded<T>(promise: Promise<T>, late?: (value: T) => void): Promise<T> {
-    return within(promise, this.#commandMs, () => noAnswer(this.shown, this.#commandMs), late);
+  /** Who serves this key now, over that connection. */
+  nodeFor(key: string, connection: RedisConnection): Promise<RedisNode | undefined> {
+    return this.#bounded(connection, connection.node(key));
+  }
+
+  /** What waits for a write of the same connection to that node. */
+  sendTo(node: RedisNode, args: readonly Argument[], connection: RedisConnection): Promise<unknown> {
+    return this.#bounded(connection, node.send(args));
+  }
+
+  #bounded<T>(connection: RedisConnection, promise: Promise<T>, late?: (value: T) => void): Promise<T> {
+    const { answers } = connection;
+    const tooLate = (): Error => {
+      // Nothing came at all: the other end may be gone without a word. In a cluster another node's answers say nothing about this one.
+      if (connection.answers === answers || connection.kind === "cluster") connection.renew();
+      return noAnswer(this.shown, this.#commandMs);
+    };
+    return within(promise, this.#commandMs, tooLate, late);
   }
 }

@@ -29,10 +29,18 @@ export function itemOf({ job, maxLosses }: KeptJob, place: string, delayMs: numb
 export function keptOf(stored: StoredJob): KeptJob | undefined {
   const written = readWritten(stored.envelope);
   if (written === undefined) return undefined;
-  const { maxLosses, queue, attempts, losses, exceptions, availableAt, failure } = written.fields;
-  const kept = { queue, attempts, losses, exceptions, availableAt, reservedAt: undefined };
-  const why = stored.failure ?? (failure === undefined ? undefined : { ...failure, stack: failure.stack });
-  return { job: { ...stored, ...kept, item: undefined, envelope: written.envelope, failure: why }, maxLosses };
+  const { fields, envelope } = written;
+  const { maxLosses, queue, attempts, losses, exceptions, availableAt } = fields;
+  // Field by field: a store's job may be an object whose fields are getters, which a spread leaves behind.
+  const { id, name, priority, tags, createdAt, payload, state, finishedAt, result } = stored;
+  const failure = stored.failure ?? (fields.failure && { ...fields.failure, stack: fields.failure.stack });
+  return {
+    job: {
+      ...{ item: undefined, id, queue, name, priority, tags, createdAt, availableAt, envelope, payload, state },
+      ...{ attempts, losses, exceptions, reservedAt: undefined, failure, finishedAt, result },
+    },
+    maxLosses,
+  };
 }
 
 function readWritten(bytes: Uint8Array): Readonly<{ fields: Written; envelope: Uint8Array }> | undefined {

@@ -1,7 +1,9 @@
 import type {
   Capabilities,
   Driver,
+  FinishItem,
   JobFailure,
+  PushItem,
   RecordFilter,
   RecordPage,
   RecordStore,
@@ -20,20 +22,28 @@ export type PutBack = (jobs: readonly KeptJob[]) => Promise<readonly boolean[]>;
 
 const LEASE_MS = 30_000;
 const BATCH = 500;
+/** Looks for jobs that somebody else took for a moment. */
+const PASSES = 3;
 
 /**
  * Where a broker's failed jobs rest and delays wait that are longer than its own: another queue. A job is in one store at a time. It moves by being
  * written to the second under its id and then acknowledged in the first, so a crash in between leaves it twice and never not at all. Both
  * kinds lie in queues of their own there, `<prefix> failed/<queue>` and `<prefix> later/<queue>`, so the second store may hold jobs of its own, too.
+ *
+ * The way back is under a lease of the second store: a job that is in the broker again can fail before it is away here, and whoever writes it then must see
+ * that the one that lies here is leaving, not take it for its own.
  */
 export class SecondStore implements RecordStore {
   readonly #second: SecondQueue;
   readonly #failed: string;
   readonly #later: string;
   readonly #putBack: PutBack;
+  readonly #stayMs: (job: StoredJob) => number;
   #capabilities: Capabilities | undefined;
 
-  constructor(second: SecondQueue, prefix: string, putBack: PutBack) {
+  /** `stayMs`: how much longer a job must stay here before the broker can take it. */
+  constructor(second: SecondQueue, prefix: string, putBack: PutBack, stayMs: (job: StoredJob) => number) {
+    this.#stayMs = stayMs;
     this.#second = second;
     this.#failed = `${prefix} failed/`;
     this.#later = `${prefix} later/`;
@@ -57,6 +67,7 @@ export class SecondStore implements RecordStore {
 
   /** Resolves to which of them are safe in the second store. The newest failure of each is its reason. */
   async fail(jobs: readonly KeptJob[]): Promise<readonly boolean[]> {
+    if (jobs.length === 0) return [];
     const safe = await this.#push(jobs, this.#failed, () => 0);
     // What a crash leaves here pending is failed by whoever comes next.
     await this.#failPending([...new Set(jobs.map(({ job }) => this.#failed + job.queue))]);
@@ -72,9 +83,30 @@ export class SecondStore implements RecordStore {
     place: string,
     delayMs: (kept: KeptJob) => number,
   ): Promise<readonly boolean[]> {
+    if (jobs.length === 0) return [];
     const items = jobs.map((kept) => itemOf(kept, place + kept.job.queue, delayMs(kept)));
     const results = await this.#second.driver.push(items);
-    return results.map(({ status }) => status === "stored" || status === "exists");
+    const safe: boolean[] = [];
+    for (const [i, item] of items.entries()) {
+      const status = results[i]?.status;
+      safe.push(status === "stored" || (status === "exists" && (await this.#replaces(item))));
+    }
+    return safe;
+  }
+
+  /**
+   * The id is there already. Where it is to lie it is what an unanswered try or a crash left, and one is enough. What is over, or rests elsewhere, makes
+   * way. What is on its way into the broker is not ours to count on, nor what the second store holds for others: then the job stays where it is.
+   */
+  async #replaces(item: PushItem): Promise<boolean> {
+    const there = await this.#records.get(item.id);
+    if (there !== undefined) {
+      if (there.state === "reserved" || !this.#isOurs(there)) return false;
+      if (there.queue === item.queue && there.state !== "completed") return true;
+      await this.#records.remove([item.id]);
+    }
+    const [again] = await this.#second.driver.push([item]);
+    return again?.status === "stored";
   }
 
   async #failPending(places: readonly string[]): Promise<void> {
@@ -82,9 +114,7 @@ export class SecondStore implements RecordStore {
     for (;;) {
       const { reservations } = await driver.reserve({ queues: places, max: BATCH, leaseMs: LEASE_MS, waitMs: 0 });
       if (reservations.length === 0) return;
-      await driver.finish(
-        reservations.map((reservation) => ({ reservation, outcome: "fail", failure: failureOf(reservation.job) })),
-      );
+      await driver.finish(reservations.map((reservation) => this.#staying(reservation)));
     }
   }
 
@@ -95,24 +125,47 @@ export class SecondStore implements RecordStore {
     if (queues.length === 0) return 0;
     await driver.maintain({ max });
     const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
-    await this.#bringBack(reservations);
-    return reservations.length;
+    return (await this.#leave(reservations, (kept) => kept)).size;
   }
 
-  async #bringBack(reservations: readonly Reservation[]): Promise<void> {
-    if (reservations.length === 0) return;
-    const { driver } = this.#second;
-    const kept = reservations.map(({ job }) => keptOf(job));
-    const known = kept.flatMap((one) => one ?? []);
-    const safe = await this.#putBack(known);
-    const done = new Set(known.filter((_, i) => safe[i] === true));
-    await driver.finish(
-      reservations.map((reservation, i) => {
-        const one = kept[i];
-        const isBack = one !== undefined && done.has(one);
-        return isBack ? { reservation, outcome: "done" } : { reservation, outcome: "release", delayMs: 1_000 };
-      }),
-    );
+  /** Into the broker, then away here; resolves to whose that was. What the broker did not take stays as it was. */
+  async #leave(
+    reservations: readonly Reservation[],
+    changed: (kept: KeptJob) => KeptJob,
+  ): Promise<ReadonlySet<string>> {
+    const leaving = reservations.flatMap(({ job }) => {
+      const kept = keptOf(job);
+      return kept === undefined ? [] : [changed(kept)];
+    });
+    const due = leaving.filter(({ job }) => this.#stayMs(job) === 0);
+    let away: Readonly<{ error: unknown }> | undefined;
+    const none = (error: unknown): readonly boolean[] => {
+      away = { error };
+      return [];
+    };
+    const safe = due.length === 0 ? [] : await this.#putBack(due).catch(none);
+    const gone = new Set(due.filter((_, i) => safe[i] === true).map(({ job }) => job.id));
+    if (reservations.length > 0) {
+      const { driver } = this.#second;
+      await driver.finish(
+        reservations.map((reservation) =>
+          gone.has(reservation.job.id) ? { reservation, outcome: "done" } : this.#staying(reservation),
+        ),
+      );
+    }
+    if (away !== undefined) throw away.error;
+    return gone;
+  }
+
+  #staying(reservation: Reservation): FinishItem {
+    const { job } = reservation;
+    if (job.queue.startsWith(this.#failed)) return { reservation, outcome: "fail", failure: failureOf(job) };
+    const kept = keptOf(job);
+    return {
+      reservation,
+      outcome: "release",
+      delayMs: Math.max(1_000, kept === undefined ? 0 : this.#stayMs(kept.job)),
+    };
   }
 
   async counts(queue: string | undefined): Promise<Readonly<{ failed: number; delayed: number }>> {
@@ -165,34 +218,59 @@ export class SecondStore implements RecordStore {
   }
 
   async remove(ids: readonly string[]): Promise<number> {
-    return this.#records.remove((await this.#resting(ids, ["failed", "delayed"])).map(({ job }) => job.id));
+    const resting = [...(await this.#resting(ids, "failed")), ...(await this.#resting(ids, "delayed"))];
+    return this.#records.remove(resting.map(({ id }) => id));
   }
 
   async retry(ids: readonly string[]): Promise<number> {
     const counts = { attempts: 0, losses: 0, exceptions: 0, failure: undefined, finishedAt: undefined };
-    return this.#move(await this.#resting(ids, ["failed"]), counts);
+    return this.#move(await this.#resting(ids, "failed"), (asked) => this.#records.retry(asked), counts);
   }
 
   async promote(ids: readonly string[]): Promise<number> {
-    return this.#move(await this.#resting(ids, ["delayed"]), {});
+    return this.#move(await this.#resting(ids, "delayed"), (asked) => this.#records.promote(asked), {});
   }
 
-  /** Into the broker first, then away here. */
-  async #move(kept: readonly KeptJob[], changes: Partial<StoredJob>): Promise<number> {
-    if (kept.length === 0) return 0;
+  /** Into the broker under a lease. Who else takes what was woken for a moment leaves it as it was: it is woken again. */
+  async #move(
+    resting: readonly StoredJob[],
+    wake: (ids: readonly string[]) => Promise<number>,
+    changes: Partial<StoredJob>,
+  ): Promise<number> {
+    const left = new Set(resting.map(({ id }) => id));
+    const queues = [...new Set(resting.map(({ queue }) => queue))];
     // Whatever its time was, it is now.
-    const due = kept.map(({ job, maxLosses }) => ({ job: { ...job, ...changes, availableAt: 0 }, maxLosses }));
-    const safe = await this.#putBack(due);
-    return this.#records.remove(kept.flatMap(({ job }, i) => (safe[i] === true ? [job.id] : [])));
+    const now = ({ job, maxLosses }: KeptJob): KeptJob => ({ job: { ...job, ...changes, availableAt: 0 }, maxLosses });
+    for (let pass = 0; pass < PASSES && left.size > 0; pass += 1) {
+      await wake([...left]);
+      for (;;) {
+        const request = { queues, max: BATCH, leaseMs: LEASE_MS, waitMs: 0 };
+        const { reservations } = await this.#second.driver.reserve(request);
+        if (reservations.length === 0) break;
+        const [asked, others] = [true, false].map((is) => reservations.filter(({ job }) => left.has(job.id) === is));
+        for (const id of await this.#leave(asked ?? [], now)) left.delete(id);
+        await this.#notAsked(others ?? []);
+      }
+    }
+    return resting.length - left.size;
   }
 
-  async #resting(ids: readonly string[], states: readonly StoredJob["state"][]): Promise<readonly KeptJob[]> {
-    const found: KeptJob[] = [];
+  /** What a crash left pending among the failed, and delays that are over. */
+  async #notAsked(others: readonly Reservation[]): Promise<void> {
+    const isFailed = ({ job }: Reservation): boolean => job.queue.startsWith(this.#failed);
+    const failed = others.filter(isFailed);
+    if (failed.length > 0) await this.#second.driver.finish(failed.map((reservation) => this.#staying(reservation)));
+    await this.#leave(
+      others.filter((one) => !isFailed(one)),
+      (kept) => kept,
+    );
+  }
+
+  async #resting(ids: readonly string[], state: StoredJob["state"]): Promise<readonly StoredJob[]> {
+    const found: StoredJob[] = [];
     for (const id of ids) {
       const stored = await this.#records.get(id);
-      if (stored === undefined || !states.includes(stored.state) || !this.#isOurs(stored)) continue;
-      const kept = keptOf(stored);
-      if (kept !== undefined) found.push(kept);
+      if (stored?.state === state && this.#isOurs(stored) && keptOf(stored) !== undefined) found.push(stored);
     }
     return found;
   }

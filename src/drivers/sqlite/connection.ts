@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { isCannotOpen, readOnly } from "./errors.ts";
+import { classify, isCannotOpen, readOnly } from "./errors.ts";
 import type { LeaseClock } from "./lease-clock.ts";
 import { whileBusy } from "./while-busy.ts";
 import { layoutVersion, migrate } from "./migrations.ts";
@@ -37,7 +37,7 @@ async function loadSqlite(): Promise<SqliteModule> {
 /**
  * An open database with our layout and settings. What another process does at the same moment (it makes the file, or migrates it) is
  * waited for without blocking the event loop.
- * @throws CLIENT_MISSING, INVALID_ARGUMENT, STORE_FOREIGN, STORE_NEWER, STORE_READ_ONLY, or SQLite's error.
+ * @throws CLIENT_MISSING, INVALID_ARGUMENT, STORE_FOREIGN, STORE_NEWER, STORE_READ_ONLY and others of `classify`, with the path of the file.
  */
 export async function connect(settings: Settings, clock: Clock, leaseClock: LeaseClock): Promise<SqliteDatabase> {
   const { target } = settings;
@@ -70,8 +70,16 @@ function openHandle({ DatabaseSync }: SqliteModule, target: OwnTarget): SqliteDa
   }
 }
 
+/** With the name of the file, which a process with several of them needs to know. */
 function explained(error: unknown, target: OwnTarget): unknown {
-  return target.kind === "file" && isCannotOpen(error) && isOnReadOnlyDisk(target.path) ? readOnly(error) : error;
+  if (target.kind !== "file") return error;
+  const cause = isCannotOpen(error) && isOnReadOnlyDisk(target.path) ? readOnly(error) : error;
+  const { code, retryable, message } = classify(cause);
+  if (message === undefined) return error;
+  return new JobferryError(code, `Opening ${JSON.stringify(target.path)} failed. ${message}`, {
+    cause: error,
+    retryable,
+  });
 }
 
 /** A file system that is mounted read-only, where SQLite only says that it cannot open the file. */

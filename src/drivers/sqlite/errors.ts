@@ -15,7 +15,7 @@ const READ_ONLY: ErrorClass = {
     "The database cannot be written. Make the file and its directory writable for this user (SQLite keeps -wal and -shm files beside it).",
 };
 
-// No message repeats SQLite's own: that can hold SQL, and the path of the file is the user's to tell.
+// No message repeats SQLite's own: that can hold SQL. Which file it is is told where it is opened.
 const BY_RESULT: Readonly<Record<number, ErrorClass>> = {
   [BUSY]: unavailable(
     "The database file stayed locked by another writer. Try again; when it goes on, look for a process that keeps a transaction open on it.",

@@ -42,8 +42,8 @@ export async function maintainStore(
     nextDueInMs = await store.read(() => nextDueOf(store));
     if (part.promoted + part.recovered + part.died.length === 0) break;
   }
-  await prune(store, max, signal);
-  return { promoted, recovered, died: [...reported, ...died], nextDueInMs };
+  const pruned = await prune(store, max, signal);
+  return { promoted, recovered, pruned, died: [...reported, ...died], nextDueInMs };
 }
 
 function queueIds(tx: Transaction): readonly number[] {
@@ -75,66 +75,57 @@ function bringUpToDate(
   return part;
 }
 
-async function prune(store: Store, max: number, signal: AbortSignal | undefined): Promise<void> {
+async function prune(store: Store, max: number, signal: AbortSignal | undefined): Promise<number> {
   const { database, context, writes } = store;
   const { completed, failed } = context.retention;
-  for (const pruning of [new Pruning(database, COMPLETED, completed), new Pruning(database, FAILED, failed)]) {
+  let pruned = 0;
+  for (const [state, retention] of [[COMPLETED, completed] as const, [FAILED, failed] as const]) {
+    const pruning = await store.read(() => new Pruning(database, state, retention, context.clock.now()));
     let left = max;
-    const portion = (): number => Math.min(left, DUE_PORTION);
-    while (
-      left > 0 &&
-      !signal?.aborted &&
-      (await store.read(() => pruning.surplus(context.clock.now(), 1))).length > 0
-    ) {
-      const removed = await writes.submit({
-        rows: DUE_PORTION,
-        bytes: 0,
-        run: (tx) => removeRows(tx, pruning.surplus(tx.now, portion())),
-      });
+    while (left > 0 && !signal?.aborted && (await store.read(() => pruning.surplus(1))).length > 0) {
+      const most = Math.min(left, DUE_PORTION);
+      const run = (tx: Transaction): number => removeRows(tx, pruning.surplus(most));
+      const removed = await writes.submit({ rows: DUE_PORTION, bytes: 0, run });
       if (removed === 0) break;
       left -= removed;
     }
+    pruned += max - left;
   }
+  return pruned;
 }
 
-/** Finds and removes finished jobs beyond the retention, oldest first: their order is that of their places. */
+type Finished = Row & Readonly<{ finished_at: number }>;
+
+/** Finds finished jobs beyond the retention, oldest first: their order is that of their places. Reads only. */
 class Pruning {
   readonly #database: SqliteDatabase;
   readonly #state: number;
-  readonly #retention: Retention;
+  readonly #before: number;
+  readonly #upTo: number;
 
-  constructor(database: SqliteDatabase, state: typeof FAILED | typeof COMPLETED, retention: Retention) {
+  /**
+   * Looks once for the newest job that is too many, because that walks over all that stay. What comes to rest later gets a higher place, so
+   * whatever others do meanwhile, no job up to it comes back into the retention.
+   */
+  constructor(database: SqliteDatabase, state: number, { count, ageMs }: Retention, now: number) {
     this.#database = database;
     this.#state = state;
-    this.#retention = retention;
+    this.#before = now - ageMs;
+    const newest = Number.isFinite(count) ? this.#finished("ORDER BY seq DESC LIMIT 1 OFFSET ?", count) : [];
+    this.#upTo = newest[0]?.seq ?? -1;
   }
 
-  /** Reads only. */
-  surplus(now: number, max: number): readonly Row[] {
-    const { count, ageMs } = this.#retention;
-    const kept = Number.isFinite(count) ? this.#beyond(count, max) : [];
-    return kept.length > 0 || !Number.isFinite(ageMs) ? kept : this.#olderThan(now - ageMs, max);
+  surplus(max: number): readonly Row[] {
+    if (this.#upTo < 0 && this.#before === -Infinity) return [];
+    const oldest = this.#finished("ORDER BY seq LIMIT ?", max);
+    const stays = oldest.findIndex((row) => row.seq > this.#upTo && row.finished_at >= this.#before);
+    return stays < 0 ? oldest : oldest.slice(0, stays);
   }
 
-  #beyond(count: number, max: number): readonly Row[] {
-    const { n } = this.#database
-      .prepare(`SELECT count(*) AS n FROM jobferry_jobs WHERE state = ${this.#state}`)
-      .get() as Readonly<{ n: number }>;
-    return n <= count ? [] : this.#oldest(Math.min(max, n - count));
-  }
-
-  #oldest(limit: number): readonly Row[] {
+  #finished(which: string, value: number): readonly Finished[] {
     return this.#database
-      .prepare(`SELECT seq, body FROM jobferry_jobs WHERE state = ${this.#state} ORDER BY seq LIMIT ?`)
-      .all(limit) as readonly Row[];
-  }
-
-  #olderThan(time: number, max: number): readonly Row[] {
-    return this.#database
-      .prepare(
-        `SELECT seq, body FROM jobferry_jobs WHERE state = ${this.#state} AND finished_at < ? ORDER BY seq LIMIT ?`,
-      )
-      .all(time, max) as readonly Row[];
+      .prepare(`SELECT seq, body, finished_at FROM jobferry_jobs WHERE state = ${this.#state} ${which}`)
+      .all(value) as readonly Finished[];
   }
 }
 

@@ -56,9 +56,14 @@ export function resolveOptions(options: SqliteDriverOptions): Settings {
 }
 
 function resolveTarget({ path, database }: SqliteDriverOptions): Target {
-  if ((path === undefined) === (database === undefined)) {
-    throw new JobferryError("INVALID_ARGUMENT", "sqliteDriver wants either path or database, and not both.");
+  if (path === undefined && database === undefined) {
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      'The database is missing (undefined). Give the path of a file, ":memory:", or your own open DatabaseSync of node:sqlite.',
+    );
   }
+  if (path !== undefined && database !== undefined)
+    throw new JobferryError("INVALID_ARGUMENT", "Both path and database are given. Give one of them.");
   if (database !== undefined) return targetOf(database);
   if (typeof path !== "string" || path === "" || path.includes("\0"))
     throw invalidArgument("path", path, 'the path of a file, or ":memory:"');
@@ -73,7 +78,7 @@ function targetOf(database: SqliteDatabase): Target {
   if (typeof database !== "object" || database === null || typeof database.location !== "function") {
     throw new JobferryError(
       "INVALID_ARGUMENT",
-      `database is ${describeValue(database)}; it must be an open DatabaseSync of node:sqlite (Node >= 22.16).`,
+      `database is ${describeValue(database)}; it must be the path of a file, or an open DatabaseSync of node:sqlite (Node >= 22.16).`,
     );
   }
   const path = database.location();
@@ -86,6 +91,6 @@ export function checkExists(settings: Settings): void {
   if (create || target.kind !== "file" || existsSync(target.path)) return;
   throw new JobferryError(
     "INVALID_ARGUMENT",
-    "There is no database file at `path`. Correct the path, or leave out `create: false` to make one.",
+    `There is no database file at ${JSON.stringify(target.path)}. Correct the path, or leave out \`create: false\` to make one.`,
   );
 }

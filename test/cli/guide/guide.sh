@@ -40,6 +40,12 @@ jobferry resume --all
 jobferry clear other --yes
 # #endregion
 
+# #region cluster
+jobferry cluster nodes
+jobferry cluster locks --json
+jobferry cluster broadcast prices '{"changed":7}'
+# #endregion
+
 # #region tools
 jobferry doctor
 jobferry bench --jobs 1000

@@ -53,6 +53,10 @@ const spoiled: SpoiledFields = {
     caughtBy: "fields: payload comes back: bytes that are no UTF-8",
     spoil: (job) => ({ payload: text(job.payload) }),
   },
+  payloadText: {
+    caughtBy: "fields: payloadText comes back: one byte a character in memory, two on the wire",
+    spoil: ({ payloadText }) => (payloadText === undefined ? {} : { payload: Buffer.from(payloadText, "latin1") }),
+  },
 };
 
 export const brokenFields: readonly Broken[] = [

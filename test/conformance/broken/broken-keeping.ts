@@ -13,6 +13,17 @@ const counting =
       },
     });
 
+/** Keeps to the retention, but whoever maintains does not hear that there may be more. */
+const prunesSilently: Wrapper = (inner) =>
+  changed(inner, {
+    open: (context) => inner.open({ ...context, retention: { completed: FOREVER, failed: FOREVER } }),
+    maintain: async (options) => {
+      const listed = await inner.records?.list({ state: "completed" }, { limit: options.max });
+      await inner.records?.remove(listed?.jobs.map(({ id }) => id) ?? []);
+      return inner.maintain(options);
+    },
+  });
+
 /** Takes held jobs away, too. */
 const clearsHeld: Wrapper = (inner) => {
   const held: Reservation[] = [];
@@ -292,6 +303,18 @@ export const brokenKeeping: readonly Broken[] = [
     breaks: "retention by number",
     caughtBy: "records: only so many finished jobs stay: the newest",
     wrap: opening((context) => ({ ...context, retention: { completed: FOREVER, failed: FOREVER } })),
+  },
+  {
+    breaks: "retention by number, by maintain",
+    caughtBy:
+      "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
+    wrap: opening((context) => ({ ...context, retention: { completed: FOREVER, failed: FOREVER } })),
+  },
+  {
+    breaks: "maintain tells what it pruned",
+    caughtBy:
+      "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
+    wrap: prunesSilently,
   },
   {
     breaks: "retention by age",

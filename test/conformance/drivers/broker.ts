@@ -254,7 +254,7 @@ export class BrokerDriver implements Driver {
 
   /** The broker itself does what there is to do. */
   async maintain(): Promise<MaintainResult> {
-    return { promoted: 0, recovered: 0, died: [], nextDueInMs: undefined };
+    return { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
   }
 
   async queues(): Promise<readonly string[]> {

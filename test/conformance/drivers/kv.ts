@@ -302,7 +302,7 @@ export class KvDriver implements Driver {
       if (job.losses >= job.maxLosses) died.push(stored(this.#expired(job), "failed"));
       else recovered += 1;
     }
-    return { promoted, recovered, died, nextDueInMs: await this.#nextDueInMs() };
+    return { promoted, recovered, pruned: 0, died, nextDueInMs: await this.#nextDueInMs() };
   }
 
   /** Where a job goes that was lost just now. */

@@ -261,7 +261,7 @@ export class LogDriver implements Driver {
   }
 
   async maintain(): Promise<MaintainResult> {
-    return { promoted: 0, recovered: 0, died: [], nextDueInMs: undefined };
+    return { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
   }
 
   async queues(): Promise<readonly string[]> {

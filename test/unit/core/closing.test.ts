@@ -175,3 +175,14 @@ test("an error of close is told, every time", async () => {
   for (let i = 0; i < 2; i += 1) expect((await errorOf(queue.close())).message).toBe("close on fake failed: half open");
   expect(driver.closed).toBe(1);
 });
+
+test("a driver that does not close does not hold up who closes, who is told by the log", async () => {
+  const { driver, queue, clock, lines } = stageOn(new FakeDriver());
+  await queue.push(createJob(1));
+  driver.script.close = async () => new Promise(() => undefined);
+  const closing = queue.close();
+  await clock.advance("10s");
+  await closing;
+  expect(lines).toMatchObject([{ level: "warn", message: expect.stringContaining("fake did not close within 10 s") }]);
+  expect(await codeOf(queue.push(createJob(2)))).toBe("CLOSED");
+});

@@ -2,8 +2,10 @@ import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import type { Driver } from "../../../src/contract/index.ts";
 import { createJob, defineJob, type Job, type JobContext, type JobDefinition, typed } from "../../../src/core/index.ts";
 import { isPermanent } from "../../../src/errors/index.ts";
+import { memoryDriver } from "../../../src/drivers/memory/memory-driver.ts";
 import { FakeDriver } from "./fake-driver.ts";
 import { codeOf, errorOf, popOne, stageOn } from "./stage.ts";
 
@@ -98,6 +100,49 @@ test("read tells a job of another name", async () => {
   expect(await codeOf(defineJob({ name: "default", payload: typed<number>() }).read(createJob(1) as never))).toBe(
     "INVALID_ARGUMENT",
   );
+});
+
+describe("an asynchronous schema", () => {
+  const slow = z.object({ to: z.string().refine(async (text) => text.includes("@")) });
+  const mail = defineJob({ name: "mail", payload: slow });
+
+  const drivers = { bytes: () => new FakeDriver(), copies: () => memoryDriver() as Driver<string> };
+  test.each(Object.entries(drivers))(
+    "what the caller changes while it is asked counts in nothing: %s",
+    async (_, make) => {
+      const { queue } = stageOn(make());
+      await queue.open();
+      for (let round = 0; round < 2; round += 1) {
+        const payload = { to: "a@b" };
+        const pushing = queue.push(mail.create(payload));
+        payload.to = "nobody";
+        await pushing;
+        expect((await popOne(queue)).payload).toEqual({ to: "a@b" });
+        const late = { to: "nobody" };
+        const refused = codeOf(queue.push(mail.create(late)));
+        late.to = "a@b";
+        expect(await refused).toBe("PAYLOAD_INVALID");
+      }
+    },
+  );
+
+  test("of a batch no payload changes between its check and its storage", async () => {
+    const { queue } = stageOn(new FakeDriver());
+    const plain = defineJob({ name: "plain", payload: z.object({ to: z.string() }) });
+    const first = { to: "a" as unknown as string };
+    const pushing = queue.pushBatch([plain.create(first), mail.create({ to: "a@b" }), mail.create({ to: "c@d" })]);
+    await queue.open();
+    first.to = 7 as unknown as string;
+    await pushing;
+    expect((await popOne(queue)).payload).toEqual({ to: "a" });
+  });
+
+  test("copy false hands the value itself over, whatever it is by then", async () => {
+    const { queue } = stageOn(memoryDriver({ copy: false }) as Driver<string>);
+    const payload = { to: "a@b" };
+    await queue.push(mail.create(payload));
+    expect((await popOne(queue)).payload).toBe(payload);
+  });
 });
 
 test("a schema that breaks is no statement about the payload: told at the push, tried again at the handler", async () => {

@@ -16,6 +16,7 @@ const FULL: Required<Envelope> = {
   kind: 3,
   maxAttempts: 7,
   maxExceptions: 2,
+  maxLosses: 5,
   backoff: { base: 1_000, max: 5_000, jitter: 0.5 },
   timeout: 1_500.5,
   retryUntil: 1_900_000_000_000,

@@ -1,12 +1,10 @@
 import { expect, test } from "vitest";
-import { Lane } from "../../../src/core/lane.ts";
+import { Lane, type LaneLimits } from "../../../src/core/lane.ts";
 import { Deferred } from "../../../src/runtime/index.ts";
 
 type Flight = Readonly<{ items: readonly number[]; land: Deferred<readonly string[]> }>;
 
-function laneWith(
-  limits: Readonly<{ items: number; bytes: number }>,
-): Readonly<{ lane: Lane<number, string>; flights: Flight[] }> {
+function laneWith(limits: LaneLimits): Readonly<{ lane: Lane<number, string>; flights: Flight[] }> {
   const flights: Flight[] = [];
   const lane = new Lane<number, string>((items) => {
     const land = new Deferred<readonly string[]>();
@@ -87,4 +85,33 @@ test("drained waits for all that was added, also meanwhile", async () => {
   await landAll(flights, 1);
   await Promise.all(both);
   expect(drained).toBe(2);
+});
+
+test("with a size that is enough, half of what waits goes, at least that size, and answered callers join the next flight", async () => {
+  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, enough: 4 });
+  const sizes = (): readonly number[] => flights.map(({ items }) => items.length);
+  for (let i = 0; i < 21; i += 1) lane.add([i], 1);
+  expect(sizes()).toEqual([1]);
+  // Whoever is answered pushes again at once: 20 wait, and one more.
+  lane.add([21], 1);
+  await landAll(flights.slice(0, 1));
+  expect(sizes()).toEqual([1, 11]);
+  await landAll(flights, 1);
+  expect(sizes()).toEqual([1, 11, 5, 4, 1]);
+  expect(flights.flatMap(({ items }) => items)).toEqual(Array.from({ length: 22 }, (_, i) => i));
+  expect(lane.idle).toBe(true);
+});
+
+test("fewer than enough wait for the callers that are answered in the same moment", async () => {
+  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, enough: 50 });
+  let pushed = 0;
+  const again = (times: number): void => {
+    if (times === 0) return;
+    pushed += 1;
+    void lane.add([pushed], 1).answer.then(() => again(times - 1));
+  };
+  for (let i = 0; i < 10; i += 1) again(3);
+  await landAll(flights);
+  expect(flights.map(({ items }) => items.length)).toEqual([1, 10, 10, 9]);
+  await lane.drained();
 });

@@ -112,6 +112,29 @@ describe("an unknown answer", () => {
     expect(error.message).toMatch(/push on fake failed: connection reset.+may be stored or not/);
   });
 
+  test("a later refusal does not make sure what an earlier try left open", async () => {
+    for (const status of ["refused", "failed"] as const) {
+      const { driver, queue, clock } = stageOn(new FakeDriver());
+      driver.script.classify = (error) => ({
+        code: "STORE_FULL",
+        retryable: false,
+        message: `${(error as Error).message}: nothing was stored.`,
+      });
+      driver.script.push = async (items, real) => {
+        if (driver.pushed.length > 1) return items.map(() => ({ status, error: new Error("full") }));
+        await real(items);
+        return items.map(() => UNKNOWN);
+      };
+      const failed = errorOf(queue.push(createJob("x")));
+      await clock.advance("1s");
+      expect(await failed).toMatchObject({
+        code: "STORE_FULL",
+        message: expect.stringContaining("may be stored or not"),
+      });
+      expect((await queue.getStats()).pendingJobs).toBe(1);
+    }
+  });
+
   test("one refused job fails neither its neighbours nor is it repeated", async () => {
     const { driver, queue } = stageOn(new FakeDriver());
     driver.script.push = async (items, real) => {
@@ -290,6 +313,45 @@ describe("a batch", () => {
     };
     expect(await queue.laterBatch(two(), "1m")).toHaveLength(2);
     expect((await queue.getStats()).delayedJobs).toBe(2);
+  });
+
+  test("does not take the time of a push for each of its chunks while the store is away", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver({ batch: { maxItems: 10 } }));
+    driver.script.push = async (items, real) =>
+      driver.pushed.length === 1 ? real(items) : Promise.reject(new Error("connection reset"));
+    const batch = jobs(100);
+    const failed = errorOf(queue.pushBatch(batch));
+    await clock.advance("11s");
+    const error = (await failed) as BatchError;
+    expect(error).toMatchObject({ code: "BATCH_INCOMPLETE", retryable: true });
+    expect(error.stored).toHaveLength(10);
+    expect(error.unconfirmed).toEqual(batch.slice(10));
+    expect(error.cause).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("may be stored or not"),
+    });
+    expect(new Set(driver.pushed.flat().map(({ id }) => id)).size).toBe(20);
+    delete driver.script.push;
+    expect(await queue.pushBatch(error.unconfirmed)).toHaveLength(90);
+    expect((await queue.getStats()).pendingJobs).toBe(100);
+  });
+
+  test("the chunks after one that was aborted are not sent", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver({ batch: { maxItems: 2 } }));
+    await queue.open();
+    const stop = new AbortController();
+    const reason = new Error("changed my mind");
+    driver.script.push = async (items, real) => {
+      const answers = await real(items);
+      stop.abort(reason);
+      return answers;
+    };
+    const failed = errorOf(queue.pushBatch(jobs(6), { signal: stop.signal }));
+    await settle(clock);
+    const error = (await failed) as BatchError;
+    expect(driver.pushed).toHaveLength(1);
+    expect(error.unconfirmed).toHaveLength(6);
+    expect((await queue.getStats()).pendingJobs).toBe(2);
   });
 
   test("keeps the order of each queue, and says what is left after a failure", async () => {

@@ -14,6 +14,7 @@ import {
   Queue,
 } from "../../../src/entry/index.ts";
 import { sqliteCluster } from "../../../src/entry/sqlite.ts";
+import { Metrics } from "../../../src/distributed/metrics.ts";
 import { insideOf } from "../../../src/cluster/index.ts";
 import { memoryDriver } from "../../../src/drivers/memory/memory-driver.ts";
 import { memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
@@ -112,7 +113,7 @@ test("three nodes share the work, one leads, and the statistics say so", async (
   );
 });
 
-test("callbacks are heard, from options and from the setters", async () => {
+test("callbacks are heard, and a setter takes the place of what was set before", async () => {
   const fleet = newFleet();
   const heard: string[] = [];
   const node = await fleet.started("a", {
@@ -122,14 +123,20 @@ test("callbacks are heard, from options and from the setters", async () => {
     onCompleted: ({ job }) => heard.push(`option: ${String(job.payload)}`),
     onFailed: ({ error, willRetry }) => heard.push(`option: ${error.message} ${willRetry}`),
   });
-  node
-    .setOnCompleted(({ job }) => heard.push(`setter: ${String(job.payload)}`))
-    .setOnFailed(() => heard.push("setter: failed"));
-  await node.push(createJob("good"));
-  await node.push(createJob("bad", { maxAttempts: 1 }));
-  await fleet.clock.advance(1_000);
-  expect(heard.toSorted()).toEqual(["option: good", "option: no false", "setter: failed", "setter: good"]);
-  expect(node.getWorkerPool().getStats()).toMatchObject({ totalProcessed: 2, totalFailed: 1 });
+  const push = async (): Promise<void> => {
+    await node.push(createJob("good"));
+    await node.push(createJob("bad", { maxAttempts: 1 }));
+    await fleet.clock.advance(1_000);
+  };
+  await push();
+  expect(heard.splice(0).toSorted()).toEqual(["option: good", "option: no false"]);
+  const onFailed = (): unknown => heard.push("setter: failed");
+  node.setOnCompleted(() => heard.push("first setter")).setOnFailed(onFailed);
+  node.setOnCompleted(({ job }) => heard.push(`setter: ${String(job.payload)}`)).setOnFailed(onFailed);
+  await push();
+  expect(heard.toSorted()).toEqual(["setter: failed", "setter: good"]);
+  expect(node.getWorkerPool().getStats()).toMatchObject({ totalProcessed: 4, totalFailed: 2 });
+  expect(() => node.setOnFailed("no" as never)).toThrow(/a function/);
 });
 
 test("without a queue the jobs lie in the cluster's own store, shared by its nodes", async () => {
@@ -168,6 +175,36 @@ describe("the plan", () => {
     const planned = await Promise.all(nodes.map(async (node) => (await node.getDistributedStats()).plannedSlots));
     const sum = (queue: string): number => planned.reduce((all, slots) => all + (slots?.[queue] ?? 0), 0);
     expect([sum("mail"), sum("pdf")]).toEqual([6, 2]);
+  });
+
+  test("goes by the weights that the nodes were given, also when the leader serves none of those queues", async () => {
+    const fleet = newFleet();
+    await fleet.started("a", { queues: "other", strategy: "weighted" });
+    const b = await fleet.started("b", { queues: { mail: 3, pdf: 1 }, workerCount: 4, strategy: "weighted" });
+    await fleet.clock.advance(2_000);
+    expect(await b.getDistributedStats()).toMatchObject({ isLeader: false, plannedSlots: { mail: 3, pdf: 1 } });
+  });
+
+  test("that cannot be made is told once, and made again when it can be", async () => {
+    const fleet = newFleet();
+    const warnings: string[] = [];
+    const warn = (_fields: object, message: string): void => void warnings.push(message);
+    const logger = { ...silentLogger, warn };
+    const driver = memoryDriver();
+    const stats = driver.stats.bind(driver);
+    let isBroken = true;
+    driver.stats = (queue) => (isBroken ? Promise.reject(new Error("no numbers")) : stats(queue));
+    const queue = new Queue(driver, { clock: fleet.clock, logger });
+    const node = fleet.make(fleet.cluster("a", { logger }), { queue, metricsInterval: "10m" });
+    await fleet.settled(node.start());
+    await fleet.clock.advance(20_000);
+    expect(warnings.filter((message) => message.includes("plan of slots")).length).toBe(1);
+    expect((await node.getDistributedStats()).plannedSlots).toBeUndefined();
+    isBroken = false;
+    await fleet.clock.advance(2_000);
+    expect((await node.getDistributedStats()).plannedSlots).toEqual({ default: 2 });
+    await fleet.stop();
+    await queue.close();
   });
 
   test("idle slots take from any queue, whatever the plan says", async () => {
@@ -308,7 +345,150 @@ describe("upkeep of the store", () => {
   });
 });
 
+test("two leaders at once, on purpose: both keep the same jobs in order, plan and take samples, and every job runs once", async () => {
+  const fleet = newFleet();
+  const ran: unknown[] = [];
+  const options = { handler: (job: { payload: unknown }) => void ran.push(job.payload), queues: { x: 2, y: 1 } };
+  await fleet.queue.push(createJob("lost", { queue: "x" }));
+  await fleet.queue.pop({ queue: "x", lease: 5_000 }); // nobody finishes it: its lease runs out
+  // Two clusters that do not know of each other, on the same jobs: a split brain that lasts.
+  const nodes: DistributedQueue[] = [];
+  for (const name of ["one", "two"]) {
+    const node = fleet.make(fleet.cluster("a", { name }), options);
+    await fleet.settled(node.start());
+    nodes.push(node);
+  }
+  for (let n = 0; n < 100; n += 1)
+    await fleet.queue.push(createJob(n, { queue: n % 2 === 0 ? "x" : "y", delay: n * 1_000 }));
+  await fleet.clock.advance("3m");
+  for (const node of nodes) {
+    const stats = await node.getDistributedStats();
+    expect(stats).toMatchObject({ isLeader: true, onlineNodes: 1, plannedSlots: { x: 1, y: 1 } });
+    expect((await node.getMetrics()).length).toBe(7);
+  }
+  expect(ran.map(String).toSorted()).toEqual([...Array(100).keys(), "lost"].map(String).toSorted());
+  expect(await fleet.queue.getStats()).toMatchObject({ completedJobs: 101, reservedJobs: 0, delayedJobs: 0 });
+});
+
+test("upkeep is done by others too when the leader's way to the jobs is broken", async () => {
+  const fleet = newFleet();
+  let done = 0;
+  const make = (maintain: () => Promise<never> | undefined): Queue => {
+    const driver = memoryDriver();
+    const original = driver.maintain.bind(driver);
+    driver.maintain = (options) => maintain() ?? original(options);
+    return new Queue(driver, { clock: fleet.clock, logger: silentLogger });
+  };
+  const broken = make(() => Promise.reject(new Error("no way")));
+  const sound = make(() => void (done += 1));
+  const leader = await fleet.started("a", { queue: broken });
+  await fleet.started("b", { queue: sound });
+  await fleet.clock.advance("8m");
+  expect((await leader.getDistributedStats()).isLeader).toBe(true);
+  expect(done).toBe(1);
+  await fleet.stop();
+  await broken.close();
+  await sound.close();
+});
+
+describe("the metrics", () => {
+  const times = (samples: readonly { at: number }[]): readonly number[] =>
+    samples.map(({ at }) => Math.floor(at / 30_000));
+
+  test("have one sample an interval, for all nodes, and go on over a fail-over", async () => {
+    const fleet = newFleet();
+    const options = { queues: ["x", "y"], handler: () => undefined };
+    const a = await fleet.started("a", options);
+    const b = await fleet.started("b", options);
+    await fleet.queue.push(createJob(1, { queue: "y", delay: "1h" }));
+    await fleet.clock.advance("2m");
+    const before = await b.getMetrics();
+    expect(before.length).toBe(5);
+    expect(before.at(-1)).toMatchObject({
+      leaderId: "a",
+      onlineNodes: 2,
+      queues: { x: { delayedJobs: 0 }, y: { delayedJobs: 1 } },
+    });
+    expect(await a.getMetrics()).toEqual(before);
+    await fleet.settled(a.stop());
+    await fleet.clock.advance("1m");
+    const after = await b.getMetrics();
+    expect(after.slice(0, 5)).toEqual(before);
+    expect(after.at(-1)).toMatchObject({ leaderId: "b", onlineNodes: 1 });
+    expect(new Set(times(after)).size, "each interval once").toBe(after.length);
+    expect(times(after).at(-1)! - times(after)[0]! + 1, "and none left out").toBe(after.length);
+  });
+
+  test("of two leaders at once have each interval once, and what the deposed one writes is refused", async () => {
+    const fleet = newFleet();
+    const [a, b] = [fleet.cluster("a"), fleet.cluster("b")];
+    await a.start();
+    await b.start();
+    const old = await (await a.elect()).elected();
+    const next = await b.elect();
+    await a.resign();
+    const current = await fleet.settled(next.elected());
+    const everyMs = 1_000;
+    const of = (cluster: Cluster): Metrics =>
+      new Metrics({ cluster, board: insideOf(cluster).board, queue: fleet.queue, clock: fleet.clock, everyMs });
+    for (let n = 0; n < 5; n += 1) {
+      await Promise.all([of(a).snapshot(old), of(b).snapshot(current), of(b).snapshot(current)]);
+      await fleet.clock.advance(everyMs);
+    }
+    const samples = await of(a).read();
+    expect(samples.map(({ leaderId }) => leaderId)).toEqual(["b", "b", "b", "b", "b"]);
+    await a.stop();
+    await b.stop();
+  });
+
+  test("stay within their room, the newest of them", async () => {
+    const fleet = newFleet();
+    const queues = Array.from({ length: 60 }, (_, n) => `queue-${n}-${"x".repeat(60)}`);
+    const node = await fleet.started("a", { queues, metricsInterval: "1s" });
+    await fleet.clock.advance("150s");
+    const samples = await node.getMetrics();
+    expect(samples.length).toBeGreaterThan(5);
+    expect(samples.length).toBeLessThan(40);
+    expect(samples.at(-1)!.at).toBeGreaterThan(fleet.clock.now() - 2_000);
+    expect(samples.at(-1)!.at - samples[0]!.at).toBe((samples.length - 1) * 1_000);
+  });
+
+  test("are refused before the start", async () => {
+    const fleet = newFleet();
+    expect((await failure(fleet.make(fleet.cluster("a")).getMetrics())).code).toBe("NOT_OPEN");
+  });
+});
+
 describe("a cluster that was started by the program", () => {
+  test("stays a candidate when the program made it one, without the duties", async () => {
+    const fleet = newFleet();
+    const cluster = fleet.cluster("a", { electionTimeout: TTL });
+    await cluster.start();
+    const election = await cluster.elect();
+    const { queue } = fleet;
+    const node = new DistributedQueue({ cluster, queue, handler: () => undefined });
+    await fleet.settled(node.start());
+    await fleet.clock.advance(2_000);
+    const { plannedSlots } = await node.getDistributedStats();
+    expect(Object.keys(plannedSlots ?? {})).toEqual(["default"]);
+    await fleet.settled(node.stop());
+    expect([election.isLeader, cluster.isLeader]).toEqual([true, true]);
+    await cluster.stop();
+  });
+
+  test("is no candidate any more when a start fails or it stops", async () => {
+    const fleet = newFleet();
+    const cluster = fleet.cluster("a", { electionTimeout: TTL });
+    await cluster.start();
+    const module = new URL("file:///nowhere/at-all.ts");
+    const node = new DistributedQueue({ cluster, queue: fleet.queue, handler: module, isolation: "threads" });
+    expect((await fleet.settled(failure(node.start()))).code).toBe("MODULE_INVALID");
+    expect(insideOf(cluster).isCandidate).toBe(false);
+    await fleet.clock.advance(1_000);
+    expect(cluster.leader).toBeUndefined();
+    await cluster.stop();
+  });
+
   test("is left running by stop", async () => {
     const fleet = newFleet();
     const cluster = fleet.cluster("a", { electionTimeout: TTL });
@@ -355,6 +535,7 @@ describe("bad options are refused at construction", () => {
     [{ workerCount: 0 }, /workerCount is 0/],
     [{ workerCount: 4, maxConcurrency: 3 }, /maxConcurrency is 3, below workerCount 4/],
     [{ enableLeaderElection: "yes" }, /enableLeaderElection/],
+    [{ metricsInterval: 10 }, /metricsInterval/],
     [{ strategy: "fair" }, /balanced, weighted, auto/],
     [{ nodeId: "b" }, /nodeId/],
     [{ electionTimeout: 3_000, heartbeatInterval: 1_000 }, /below a third/],

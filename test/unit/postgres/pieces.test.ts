@@ -44,7 +44,8 @@ describe("what an error means", () => {
   test.each([
     ["28P01", "ACCESS_DENIED", false],
     ["42501", "ACCESS_DENIED", false],
-    ["25006", "STORE_READ_ONLY", false],
+    ["25006", "STORE_READ_ONLY", true],
+    ["25P02", "INVALID_ARGUMENT", false],
     ["53100", "STORE_FULL", true],
     ["53300", "UNAVAILABLE", true],
     ["40P01", "UNAVAILABLE", true],

@@ -21,6 +21,7 @@ async function refusal(path: string, before: Buffer = readFileSync(path)): Promi
   await driver.close();
   expect(error).toBeDefined();
   expect(readFileSync(path).equals(before)).toBe(true);
+  expect((error as Error).message).toContain(JSON.stringify(path));
   return driver.classify(error);
 }
 
@@ -59,6 +60,7 @@ describe("files that are not ours", () => {
     fill(path, sql);
     const found = await refusal(path);
     expect(found).toMatchObject({ code: "STORE_FOREIGN", retryable: false });
+    expect(found.message).toContain(JSON.stringify(path));
     expect(found.message).toMatch(/file of its own/);
   });
 
@@ -93,16 +95,23 @@ describe("files that are not ours", () => {
 
 describe("files that cannot be written", () => {
   test("a folder that is not there", async () => {
-    const driver = sqliteDriver({ path: join(newFolder(), "missing", "jobs.db") });
+    const path = join(newFolder(), "missing", "jobs.db");
+    const driver = sqliteDriver({ path });
     const error: unknown = await driver.open(contextOf(virtualClock())).catch((thrown: unknown) => thrown);
-    expect(driver.classify(error)).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+    const message: unknown = expect.stringContaining(
+      `Opening ${JSON.stringify(path)} failed. The database file cannot be opened.`,
+    );
+    expect(driver.classify(error)).toMatchObject({ code: "UNAVAILABLE", retryable: false, message });
     await driver.close();
   });
 
   test("create: false wants the file", async () => {
     const path = newPath();
     const driver = sqliteDriver({ path, create: false });
-    await expect(driver.open(contextOf(virtualClock()))).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(driver.open(contextOf(virtualClock()))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining(JSON.stringify(path)) as unknown,
+    });
     expect(existsSync(path)).toBe(false);
     await (await openDriver({ path })).close();
     await openDriver({ path, create: false });
@@ -197,8 +206,10 @@ describe("options", () => {
   };
 
   test.each([
-    [{}, /either path or database/],
-    [{ path: "x.db", database: new DatabaseSync(":memory:") }, /either path or database/],
+    [{}, /database is missing.*path of a file, ":memory:"/],
+    [{ path: undefined }, /database is missing/],
+    [{ path: "x.db", database: new DatabaseSync(":memory:") }, /Both path and database/],
+    [{ database: 42 }, /database is 42; it must be the path of a file, or an open DatabaseSync/],
     [{ path: "x.db", durabilty: "power" }, /Did you mean "durability"/],
     [{ path: "x.db", durability: "quorum" }, /"serverCrash" or "power"/],
     [{ path: ":memory:", durability: "power" }, /in memory/],

@@ -164,6 +164,29 @@ test("a payload that does not fit its schema goes to failed at once, unseen by t
   await end(one);
 });
 
+test("a store that cannot delay is not asked in a tight loop for a job that no route takes", async () => {
+  const { driver, clock, worker, heard, push, end } = stage({
+    delay: { support: "unsupported", precisionMs: 0, maxMs: 0 },
+  });
+  // Each answer takes longer than a wait that ends for nothing.
+  driver.script.reserve = async (_request, real) => {
+    await new Promise<void>((resolve) => void clock.timer(10, resolve));
+    return real();
+  };
+  await push("stray", { name: "stray" });
+  const one = worker([{ name: "known", handler: async () => 1 }], { unknownJobTimeout: "20s" });
+  await one.start();
+  await clock.advance("10s");
+  expect(driver.reserved.length).toBeGreaterThan(10);
+  expect(driver.reserved.length).toBeLessThan(100);
+  await push("mine", { name: "known" });
+  await clock.advance("1s");
+  expect(heard).toContain("completed mine 1");
+  await clock.advance("15s");
+  expect(heard).toContain("dead stray HANDLER_MISSING");
+  await end(one);
+});
+
 test("a name without a route is handed back, told when the store took it, and failed after unknownJobTimeout", async () => {
   const { queue, driver, clock, worker, heard, push, end } = stage();
   await push("stray", { name: "stray" });

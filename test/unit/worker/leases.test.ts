@@ -221,3 +221,44 @@ test("a lease below what the store gives is refused at the start, which may be t
   expect(one.status).toBe("idle");
   await during(clock, queue.close());
 });
+
+test("a handler's own extension and a renewal are never under way at once, whoever is first", async () => {
+  for (const first of ["renewal", "extension"]) {
+    const { driver, clock, worker, heard, push, end } = stage();
+    const flying: number[] = [];
+    let most = 0;
+    const leases: number[] = [];
+    // The store takes a second for each, and takes them in any order.
+    driver.script.extend = async (items, real) => {
+      flying.push(...items.map(({ leaseMs }) => leaseMs));
+      most = Math.max(most, flying.length);
+      await new Promise<void>((resolve) => void clock.timer(1_000, resolve));
+      leases.push(...flying.splice(0, items.length));
+      return real();
+    };
+    const held = new Held();
+    let extend: () => Promise<void> = async () => undefined;
+    const one = worker(
+      (job, context) => {
+        extend = () => context.extend("1h");
+        return held.handler(job, context);
+      },
+      { lease: "30s" },
+    );
+    await push("a");
+    await one.start();
+    // The first renewal is due at 10 s, when a third of the lease is used up.
+    await clock.advance(first === "renewal" ? 10_500 : 9_500);
+    const extended = extend();
+    await clock.advance("3s");
+    await extended;
+    expect(most, first).toBe(1);
+    expect(leases.at(-1), first).toBe(3_600_000);
+    expect(leases.length, first).toBe(first === "renewal" ? 2 : 1);
+    await clock.advance("50m");
+    held.end("a");
+    await clock.advance("1s");
+    expect(heard, first).toEqual(["completed a done"]);
+    await end(one);
+  }
+});

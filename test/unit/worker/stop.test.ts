@@ -126,9 +126,29 @@ test("a store that answers nothing any more does not hang a stop", async () => {
   held.end("a");
   await clock.advance(0);
   const stopping = one.stop({ timeout: "1s" });
-  await clock.advance("31s");
+  await clock.advance("10s");
   await stopping;
   expect(one.status).toBe("stopped");
+});
+
+test("a stop while the store is away ends by stopTimeout, abortGrace and ten seconds; what it could not tell the store is told when that is back", async () => {
+  const { queue, driver, clock, worker, heard, push } = stage();
+  const held = new Held();
+  const one = worker(held.handler, { concurrency: 2, stopTimeout: "20s", abortGrace: "5s", lease: "2m" });
+  for (const id of ["deaf", "ends"]) await push(id);
+  await one.start();
+  await clock.advance(0);
+  const away = async (): Promise<never> => Promise.reject(new Error("away"));
+  Object.assign(driver.script, { reserve: away, finish: away, extend: away });
+  driver.onMaintain = away;
+  held.end("ends");
+  const stopping = one.stop();
+  await clock.advance("35s");
+  await stopping;
+  expect(heard.filter((line) => !line.startsWith("error"))).toEqual(["stuck deaf", "stopped stopped 1"]);
+  for (const call of ["reserve", "finish", "extend"] as const) delete driver.script[call];
+  await clock.advance("2m");
+  expect(await queue.getStats()).toMatchObject({ pendingJobs: 1, reservedJobs: 0, completedJobs: 1 });
 });
 
 test("a stop during a start that hangs ends both; what opens later starts nothing", async () => {

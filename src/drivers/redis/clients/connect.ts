@@ -1,11 +1,18 @@
-import { JobferryError } from "../../../errors/index.ts";
+import { JobferryError, UnsupportedError } from "../../../errors/index.ts";
 import type { Address, Node } from "../address.ts";
 import type { Settings } from "../options.ts";
 import { isIoredis } from "./client-types.ts";
 import type { IoredisClient, NodeRedisClient } from "./client-types.ts";
 import type { RedisConnection } from "./connection.ts";
 import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
-import { NODE_REDIS_SETTINGS, NodeRedisConnection, reconnectAfter } from "./node-redis.ts";
+import {
+  NODE_REDIS_SENTINEL_SETTINGS,
+  NODE_REDIS_SETTINGS,
+  NodeRedisConnection,
+  reconnectAfter,
+  SENTINEL_SETTINGS,
+  SENTINEL_SILENCE_MS,
+} from "./node-redis.ts";
 
 /** The first releases of ioredis 5 have no export named Redis. */
 type Ioredis = Readonly<{
@@ -28,8 +35,14 @@ export async function connectionFor(settings: Settings): Promise<RedisConnection
   if (ioredis !== undefined)
     return new IoredisConnection(ioredisClient(ioredis, address, clientOptions, connectMs), true);
   const redis = library === "ioredis" ? undefined : await load<NodeRedis>(() => import("redis"));
-  if (redis !== undefined)
-    return new NodeRedisConnection(nodeRedisClient(redis, address, clientOptions, connectMs), true);
+  if (redis !== undefined) {
+    const client = nodeRedisClient(redis, address, clientOptions, connectMs);
+    if (typeof client.duplicate === "function") return new NodeRedisConnection(client, true);
+    throw new UnsupportedError(
+      "Sentinel",
+      "This release of redis cannot duplicate a client of Sentinel, and waiting needs a connection of its own. Run: npm install redis@latest, or use ioredis.",
+    );
+  }
   throw new JobferryError(
     "CLIENT_MISSING",
     `A Redis queue by URL needs a client library. Run: npm install ${library ?? "ioredis"}`,
@@ -64,10 +77,12 @@ function ioredisClient(
     return new Cluster(nodes, { ...IOREDIS_CLUSTER_SETTINGS, redisOptions: { ...redisOptions, ...own } });
   }
   if (kind === "single") return new Redis({ ...common, ...nodes[0], db: database, ...own });
+  // What trusts the servers trusts the sentinels too.
+  const { tls: ownTls = {} } = own as Readonly<{ tls?: object }>;
   const sentinel = {
     sentinels: nodes,
     name: primary,
-    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+    ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: ownTls } : {}),
   };
   return new Redis({
     ...common,
@@ -82,14 +97,15 @@ function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connec
   const { kind, nodes, primary, username, password, database, tls } = address;
   const { socket: ownSocket, ...ownOptions } = own as Readonly<{ socket?: object }>;
   const tlsSocket = tls ? { tls: true } : {};
-  const socket = { ...tlsSocket, connectTimeout: connectMs, reconnectStrategy: reconnectAfter, ...ownSocket };
+  const connecting = { ...tlsSocket, connectTimeout: connectMs, ...ownSocket };
+  const socket = { reconnectStrategy: reconnectAfter, ...connecting };
   const common = { ...NODE_REDIS_SETTINGS, ...defined({ username, password }) };
   switch (kind) {
     case "single":
       return redis.createClient({ ...common, database, socket: { ...nodes[0], ...socket }, ...ownOptions });
     case "cluster":
       return redis.createCluster({
-        rootNodes: nodes.map((node) => ({ socket: { ...node, ...tlsSocket } })),
+        rootNodes: nodes.map((node) => ({ socket: { ...connecting, ...node } })),
         defaults: { ...common, socket },
         ...ownOptions,
       });
@@ -98,7 +114,8 @@ function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connec
         name: primary,
         sentinelRootNodes: nodes,
         nodeClientOptions: { ...common, database, socket },
-        sentinelClientOptions: { socket: { ...tlsSocket, connectTimeout: connectMs } },
+        sentinelClientOptions: { ...SENTINEL_SETTINGS, socket: { socketTimeout: SENTINEL_SILENCE_MS, ...connecting } },
+        ...NODE_REDIS_SENTINEL_SETTINGS,
         ...ownOptions,
       });
   }

@@ -1,6 +1,9 @@
+import type { Timer } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
+import { systemClock } from "../../../runtime/index.ts";
 import type { IoredisClient } from "./client-types.ts";
-import type { Argument, RedisConnection } from "./connection.ts";
+import { GREETING_MS } from "./connection.ts";
+import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
 
 /** Settings of ioredis that this driver relies on where it makes the client itself. */
 export const IOREDIS_SETTINGS = {
@@ -8,10 +11,13 @@ export const IOREDIS_SETTINGS = {
   // A command that cannot be sent fails at once, so that core can repeat it; one that was sent is never sent twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: null,
+  // Commands under way fail with their connection. With null, and nothing sent again, ioredis forgets them: they never settle.
+  maxRetriesPerRequest: 0,
   retryStrategy: (times: number): number => Math.min(50 * times, 1_000),
-  // After a fail-over the old primary answers READONLY: ask who is primary again.
-  reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
+  // A sentinel that takes connections and says nothing would be asked for ever.
+  sentinelCommandTimeout: 2_000,
+  // After a fail-over the old primary answers READONLY, or NOREPLICAS before it knows: ask who is primary again.
+  reconnectOnError: (error: Error): boolean => /^(READONLY|NOREPLICAS)\b/.test(error.message),
 } as const;
 
 export const IOREDIS_CLUSTER_SETTINGS = {
@@ -25,6 +31,10 @@ export const IOREDIS_CLUSTER_SETTINGS = {
   clusterRetryStrategy: (times: number): number => Math.min(50 * times, 1_000),
 } as const;
 
+type Node = Readonly<{
+  options: Readonly<{ host?: string; port?: number }>;
+  callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
+}>;
 /** The client with the arguments that are used. */
 type Client = Readonly<{
   status: string;
@@ -33,20 +43,38 @@ type Client = Readonly<{
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
   duplicate(first?: unknown, second?: unknown): IoredisClient;
   connect(): Promise<unknown>;
-  disconnect(): void;
+  disconnect(reconnect?: boolean): void;
   subscribe(channel: string): Promise<unknown>;
   on(event: string, listener: (first: unknown, second?: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
+  /** Of a cluster: `host:port` of the primary and its replicas by slot. */
+  slots?: readonly (readonly string[] | undefined)[];
+  nodes?(role: "master"): readonly Node[];
 }>;
 
 export class IoredisConnection implements RedisConnection {
   readonly kind: RedisConnection["kind"];
   losses = 0;
+  answers = 0;
   lastError: unknown;
   readonly #client: Client;
   readonly #own: boolean;
+  readonly #opening = new Set<RedisConnection>();
+  readonly #slots = new Map<string, number>();
+  #greeting: Timer | undefined;
+  #closed = false;
   readonly #onError = (error: unknown): void => void (this.lastError = withoutCommand(error));
-  readonly #onLoss = (): void => void (this.losses += 1);
+  readonly #onLoss = (): void => {
+    this.losses += 1;
+    this.#greeting?.cancel();
+  };
+  readonly #onReady = (): void => this.#greeting?.cancel();
+  readonly #onConnect = (): void => {
+    this.#greeting?.cancel();
+    this.#greeting = systemClock.timer(GREETING_MS, () => {
+      if (this.#client.status === "connect") this.#client.disconnect(true);
+    });
+  };
 
   constructor(ioredis: IoredisClient, own: boolean) {
     const client = ioredis as unknown as Client;
@@ -64,28 +92,59 @@ export class IoredisConnection implements RedisConnection {
     client.on("error", this.#onError);
     client.on("close", this.#onLoss);
     client.on("node error", this.#onLoss);
+    if (!own || this.kind === "cluster") return;
+    client.on("connect", this.#onConnect);
+    client.on("ready", this.#onReady);
   }
 
-  send(args: readonly Argument[]): Promise<unknown> {
+  async send(args: readonly Argument[]): Promise<unknown> {
+    // A cluster client without a connection keeps commands for later, however many come.
+    if (this.kind === "cluster" && this.#own && this.#client.status !== "ready") throw new Error("Cluster isn't ready");
+    return this.#call(this.#client, args);
+  }
+
+  async #call(client: Pick<Client, "callBuffer">, args: readonly Argument[]): Promise<unknown> {
     const [command, ...rest] = args;
-    return this.#client.callBuffer(String(command), rest).catch((error: unknown) => {
+    try {
+      const reply = await client.callBuffer(String(command), rest);
+      this.answers += 1;
+      return reply;
+    } catch (error) {
+      if (isReply(error)) this.answers += 1;
       throw withoutCommand(error);
-    });
+    }
+  }
+
+  async node(key: string): Promise<RedisNode | undefined> {
+    const client = this.#client;
+    if (this.kind !== "cluster") return { identity: client, send: (args) => this.#call(client, args) };
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = Number(await this.send(["CLUSTER", "KEYSLOT", key]));
+      this.#slots.set(key, slot);
+    }
+    const address = client.slots?.[slot]?.[0];
+    const node = client.nodes?.("master").find(({ options: { host, port } }) => `${host}:${port}` === address);
+    return node && { identity: node, send: (args) => this.#call(node, args) };
   }
 
   async duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection> {
     const client = this.#client;
+    if (this.#closed) throw new JobferryError("CLOSED", "The connection is closed.");
     const settings = { ...IOREDIS_SETTINGS, enableOfflineQueue: purpose === "blocking" };
     const copy =
       this.kind === "cluster"
         ? client.duplicate([], { ...IOREDIS_CLUSTER_SETTINGS })
         : client.duplicate({ ...settings });
     const connection = new IoredisConnection(copy, true);
+    this.#opening.add(connection);
     try {
       await connection.ready();
     } catch (error) {
       connection.close();
       throw error;
+    } finally {
+      this.#opening.delete(connection);
     }
     return connection;
   }
@@ -126,12 +185,30 @@ export class IoredisConnection implements RedisConnection {
     });
   }
 
-  close(): void {
-    this.#client.off("close", this.#onLoss);
-    this.#client.off("node error", this.#onLoss);
-    if (this.#own) this.#client.disconnect();
-    else this.#client.off("error", this.#onError);
+  renew(): void {
+    // While it connects there is nothing to give up, and a client of Sentinel that is disturbed then ends for good.
+    if (this.#own && !this.#closed && this.#client.status === "ready") this.#client.disconnect(true);
   }
+
+  close(): void {
+    this.#closed = true;
+    this.#greeting?.cancel();
+    for (const one of this.#opening) one.close();
+    const client = this.#client;
+    client.off("close", this.#onLoss);
+    client.off("node error", this.#onLoss);
+    client.off("connect", this.#onConnect);
+    client.off("ready", this.#onReady);
+    if (!this.#own) return void client.off("error", this.#onError);
+    // A cluster client that is ended while it asks for the slots goes on asking for ever. So it asks no more.
+    if (this.kind === "cluster") Object.assign(client, { refreshSlotsCache: () => undefined });
+    client.disconnect();
+  }
+}
+
+/** The server's own word, so the connection is there. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
 }
 
 /** An error of ioredis carries the command with its arguments: payloads, and for AUTH the password. Whoever prints the error must not print these. */

@@ -1,7 +1,9 @@
+import type { Timer } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
-import { Deferred } from "../../../runtime/index.ts";
+import { Deferred, settledWithin, sleep, systemClock } from "../../../runtime/index.ts";
 import type { NodeRedisClient } from "./client-types.ts";
-import type { Argument, RedisConnection } from "./connection.ts";
+import { GREETING_MS } from "./connection.ts";
+import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
 
 /** RESP's type bytes of blob and verbatim strings, as node-redis numbers them: these come as bytes. */
 const BYTES = { typeMapping: { 36: Buffer, 61: Buffer } } as const;
@@ -12,20 +14,32 @@ export const NODE_REDIS_SETTINGS = {
   disableOfflineQueue: true,
 } as const;
 
+/** Otherwise it hides that the connection to the primary was lost, and sends again what was under way. */
+export const NODE_REDIS_SENTINEL_SETTINGS = { passthroughClientErrorEvents: true } as const;
+/** Of connections to sentinels: one that takes connections and says nothing is left. */
+export const SENTINEL_SETTINGS = { pingInterval: 2_000 } as const;
+export const SENTINEL_SILENCE_MS = 5_000;
+
+const RENEW_PAUSE_MS = 500;
+
 /** What trying again does not mend: then opening need not wait for its time to pass. */
 const REFUSED = /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|certificate|self[- ]signed|wrong version number/i;
 
 export const reconnectAfter = (retries: number): number => Math.min(50 * (retries + 1), 1_000);
 
-type Options = readonly (string | Buffer)[];
-type Single = Readonly<{ sendCommand(args: Options, options: typeof BYTES): Promise<unknown> }>;
-type Sentinel = Readonly<{ sendCommand(readonly: boolean, args: Options, options: typeof BYTES): Promise<unknown> }>;
+type Words = readonly (string | Buffer)[];
+type Single = Readonly<{ sendCommand(args: Words, options: typeof BYTES): Promise<unknown> }>;
+type Sentinel = Readonly<{ sendCommand(readonly: boolean, args: Words, options: typeof BYTES): Promise<unknown> }>;
 type Cluster = Readonly<{
-  sendCommand(key: string, readonly: boolean, args: Options, options: typeof BYTES): Promise<unknown>;
+  slots: readonly (Readonly<{ master: object }> | undefined)[];
+  nodeClient(node: object): Single | Promise<Single>;
+  sendCommand(key: string, readonly: boolean, args: Words, options: typeof BYTES): Promise<unknown>;
 }>;
 /** The client with the arguments that are used. */
 type Client = Readonly<{
   options?: Readonly<{ keyPrefix?: unknown }>;
+  /** Of a cluster. */
+  _keyPrefix?: unknown;
   isOpen: boolean;
   isReady?: boolean;
   duplicate(overrides?: object): NodeRedisClient;
@@ -36,6 +50,9 @@ type Client = Readonly<{
   off(event: string, listener: (error: unknown) => void): unknown;
 }>;
 
+/** Told by a sentinel client or a cluster client in place of `error`, when the connection to one of the servers is lost or goes to another. */
+const LOSSES = ["topology-change", "node-error", "node-disconnect"] as const;
+
 function kindOf(client: NodeRedisClient): RedisConnection["kind"] {
   if ("masters" in client || "slots" in client) return "cluster";
   return "getMasterNode" in client || "acquire" in client ? "sentinel" : "single";
@@ -44,53 +61,105 @@ function kindOf(client: NodeRedisClient): RedisConnection["kind"] {
 export class NodeRedisConnection implements RedisConnection {
   readonly kind: RedisConnection["kind"];
   losses = 0;
+  answers = 0;
   lastError: unknown;
-  readonly #client: Client;
+  #client: Client;
   readonly #own: boolean;
-  readonly #onError = (error: unknown): void => {
+  readonly #opening = new Set<RedisConnection>();
+  readonly #slots = new Map<string, number>();
+  readonly #stop = new AbortController();
+  #renewing = false;
+  #greeting: Timer | undefined;
+  #refused: Deferred<never> | undefined;
+  readonly #onError = (told: unknown): void => {
+    // A sentinel client tells some of its errors as text.
+    const error = typeof told === "string" ? new Error(told) : told;
     this.lastError = error;
     this.losses += 1;
+    this.#greeting?.cancel();
     if (error instanceof Error && REFUSED.test(error.message)) this.#refused?.reject(error);
   };
-  #refused: Deferred<never> | undefined;
+  readonly #onLoss = (): void => void (this.losses += 1);
+  readonly #onReady = (): void => this.#greeting?.cancel();
+  readonly #onConnect = (): void => {
+    this.#greeting?.cancel();
+    this.#greeting = systemClock.timer(GREETING_MS, () => this.renew());
+  };
 
   constructor(redis: NodeRedisClient, own: boolean) {
     const client = redis as unknown as Client;
     this.#client = client;
     this.#own = own;
     this.kind = kindOf(redis);
-    if (client.options?.keyPrefix) {
+    if (client.options?.keyPrefix ?? client._keyPrefix) {
       throw new JobferryError(
         "INVALID_ARGUMENT",
         "The redis client has a keyPrefix, which scripts do not see. Hand in one without it, and use the option prefix.",
       );
     }
-    // Without a listener an error of the connection ends the process.
-    client.on("error", this.#onError);
+    this.#listen(client);
   }
 
-  send(args: readonly Argument[], key: string): Promise<unknown> {
-    const list = args.map((arg) =>
-      typeof arg === "string" ? arg : Buffer.from(arg.buffer, arg.byteOffset, arg.length),
-    );
-    switch (this.kind) {
-      case "cluster":
-        return (this.#client as unknown as Cluster).sendCommand(key, false, list, BYTES);
-      case "sentinel":
-        return (this.#client as unknown as Sentinel).sendCommand(false, list, BYTES);
-      case "single":
-        return (this.#client as unknown as Single).sendCommand(list, BYTES);
+  #listen(client: Client): void {
+    // Without a listener an error of the connection ends the process.
+    client.on("error", this.#onError);
+    if (this.kind !== "single") for (const event of LOSSES) client.on(event, this.#onLoss);
+    else if (this.#own) {
+      client.on("connect", this.#onConnect);
+      client.on("ready", this.#onReady);
     }
   }
 
+  async send(args: readonly Argument[], key: string): Promise<unknown> {
+    const words = wordsOf(args);
+    const client: unknown = this.#client;
+    switch (this.kind) {
+      case "cluster":
+        return this.#answered((client as Cluster).sendCommand(key, false, words, BYTES));
+      case "sentinel":
+        return this.#answered((client as Sentinel).sendCommand(false, words, BYTES));
+      case "single":
+        return this.#answered((client as Single).sendCommand(words, BYTES));
+    }
+  }
+
+  async #answered(sent: Promise<unknown>): Promise<unknown> {
+    try {
+      const reply = await sent;
+      this.answers += 1;
+      return reply;
+    } catch (error) {
+      if (isReply(error)) this.answers += 1;
+      throw error;
+    }
+  }
+
+  async node(key: string): Promise<RedisNode | undefined> {
+    const client: unknown = this.#client;
+    if (this.kind !== "cluster") return { identity: this.#client, send: (args) => this.send(args, key) };
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = Number(await this.send(["CLUSTER", "KEYSLOT", key], key));
+      this.#slots.set(key, slot);
+    }
+    const shard = (client as Cluster).slots[slot];
+    if (shard === undefined) return undefined;
+    const node = await (client as Cluster).nodeClient(shard.master);
+    return { identity: node, send: (args) => this.#answered(node.sendCommand(wordsOf(args), BYTES)) };
+  }
+
   async duplicate(): Promise<RedisConnection> {
-    const copy = this.#client.duplicate();
-    const connection = new NodeRedisConnection(copy, true);
+    if (this.#stop.signal.aborted) throw new JobferryError("CLOSED", "The connection is closed.");
+    const settings = this.kind === "sentinel" ? NODE_REDIS_SENTINEL_SETTINGS : {};
+    const connection = new NodeRedisConnection(this.#client.duplicate(settings), true);
+    this.#opening.add(connection);
     try {
       await connection.ready();
     } catch (error) {
       connection.close();
       throw error;
+    } finally {
+      this.#opening.delete(connection);
     }
     return connection;
   }
@@ -101,7 +170,7 @@ export class NodeRedisConnection implements RedisConnection {
 
   async ready(): Promise<void> {
     if (!this.#client.isOpen) await this.#connect();
-    if (this.#client.isReady === false) await this.#becomesReady();
+    if (this.kind === "single" && this.#client.isReady === false) await this.#becomesReady();
   }
 
   async #connect(): Promise<void> {
@@ -125,11 +194,56 @@ export class NodeRedisConnection implements RedisConnection {
     });
   }
 
-  close(): void {
-    if (!this.#own) return void this.#client.off("error", this.#onError);
-    // The listener stays: what an ending connection still tells must not end the process.
-    if (!this.#client.isOpen) return;
-    const ended = this.#client.destroy();
-    if (ended instanceof Promise) ended.catch(() => undefined);
+  renew(): void {
+    if (!this.#own || this.#renewing || this.#stop.signal.aborted) return;
+    this.#renewing = true;
+    this.losses += 1;
+    this.#reopen().then(
+      () => void (this.#renewing = false),
+      () => void (this.#renewing = false),
+    );
   }
+
+  /** A client of this library cannot be told to connect again: another one takes its place. */
+  async #reopen(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const old = this.#client;
+      this.#client = old.duplicate() as unknown as Client;
+      this.#listen(this.#client);
+      end(old);
+      const connecting = this.#client.connect();
+      connecting.catch(this.#onError);
+      // One that takes connections and does not greet is left, too.
+      const isOver = await settledWithin(systemClock, connecting, GREETING_MS);
+      if (isOver && this.#client.isOpen) return;
+      await sleep(systemClock, RENEW_PAUSE_MS, signal);
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#greeting?.cancel();
+    for (const one of this.#opening) one.close();
+    const client = this.#client;
+    // Where it is ours the listener stays: what an ending connection still tells must not end the process.
+    if (this.#own) return end(client);
+    client.off("error", this.#onError);
+    for (const event of LOSSES) client.off(event, this.#onLoss);
+  }
+}
+
+function end(client: Client): void {
+  if (!client.isOpen) return;
+  const ended = client.destroy();
+  if (ended instanceof Promise) ended.catch(() => undefined);
+}
+
+function wordsOf(args: readonly Argument[]): Words {
+  return args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg.buffer, arg.byteOffset, arg.length)));
+}
+
+/** The server's own word, so the connection is there. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && /^-?[A-Z]{2,}\b/.test(error.message);
 }

@@ -7,7 +7,8 @@ export const CLAIM = `
 local leaseMs, max, free, bytesLeft = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local step, part = tonumber(ARGV[7]), tonumber(ARGV[8])
 local PORTION = 200
-local byte, leaseEnd = string.byte, math.ceil(now + leaseMs)
+-- Numbers become text once: a call turns each number that it is given into text of 17 digits.
+local byte, leaseEnd = string.byte, format(WHOLE, math.ceil(now + leaseMs))
 local jobs, died, held, leases, taken, gone = {}, {}, {}, {}, 0, 0
 local stopped = false
 
@@ -21,12 +22,14 @@ local function accept(queue, entries, idAt, placeAt)
     lease = {}
     leases[queue] = lease
   end
+  local last = #lease
   for i = 1, #ids do
     local id, rec = ids[i], records[i]
     if not rec or sub(rec, 1, 13) ~= sub(entries[i], placeAt, placeAt + 12) then
       gone = gone + 1 -- it was removed while it waited
     else
-      if sub(rec, 34, 37) ~= '\\0\\0\\0\\0' then
+      local a, b, c, d = byte(rec, 34, 37) -- losses
+      if a + b + c + d > 0 then
         if free <= 0 then return i end
         free = free - 1
       end
@@ -41,8 +44,8 @@ local function accept(queue, entries, idAt, placeAt)
       end
       taken = taken + 1
       held[2 * taken - 1] = id
-      lease[#lease + 1] = leaseEnd
-      lease[#lease + 1] = id
+      lease[last + 1], lease[last + 2] = leaseEnd, id
+      last = last + 2
     end
   end
   return nil
@@ -114,8 +117,8 @@ if taken > 0 then
   -- Not below the clock: after a fail-over to a replica that missed the newest claims no token comes twice.
   first = math.ceil(math.max(last + 1, floor(now * 1000)) / step) * step + part
   call('SET', tag .. 'token', first + (taken - 1) * step)
-  local since = format(':%.0f', nowMs)
-  for i = 1, taken do held[2 * i] = format('%.0f', first + (i - 1) * step) .. since end
+  local value = WHOLE .. ':' .. format(WHOLE, nowMs)
+  for i = 1, taken do held[2 * i] = format(value, first + (i - 1) * step) end
   call('HSET', HELD, unpack(held))
   for queue, args in pairs(leases) do
     if #args > 0 then call('ZADD', tag .. 'leases:' .. queue, unpack(args)) end

@@ -39,6 +39,7 @@ const samples: EnvelopeSamples = {
   kind: { payload: "text", value: 2 },
   maxAttempts: { options: { maxAttempts: 17 }, value: 17 },
   maxExceptions: { options: { maxExceptions: 4 }, value: 4 },
+  maxLosses: { options: { maxLosses: 6 }, value: 6 },
   backoff: {
     options: { backoff: { base: "1s", max: "1m", jitter: 0.5 } },
     value: { base: 1_000, max: 60_000, jitter: 0.5 },

@@ -151,6 +151,18 @@ const samples: Samples = {
       "1 MiB, or the largest",
     ),
   ],
+  payloadText: [
+    ...[
+      ["ASCII", "plain"],
+      ["one byte a character in memory, two on the wire", "é".repeat(300)],
+      ["every length that UTF-8 has", "aé名😀\u0000\u2028"],
+    ].map(([of = "", payloadText = ""]) => ({
+      of,
+      change: (): Partial<PushItem> => ({ payload: bytesOf(payloadText), payloadText }),
+      arrives: (job: StoredJob) =>
+        assert.ok(Buffer.compare(job.payload, bytesOf(payloadText)) === 0, "the payload is the text as UTF-8"),
+    })),
+  ],
 };
 
 async function roundTrip(stage: Stage, { change, arrives }: Sample): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { FinishItem, StoredJob } from "../../../contract/index.ts";
 import type { CaseGroup } from "../case.ts";
+import { comesAt } from "../due.ts";
 import * as needs from "../requirements.ts";
 import { FAILURE } from "../stage.ts";
 import type { Stage } from "../stage.ts";
@@ -100,10 +101,7 @@ export const finish: CaseGroup = {
         const held = await stage.takeOne();
         const start = stage.clock.monotonic();
         await stage.release(held, { delayMs: stage.delayMs });
-        await stage.passUntil(start + stage.delayMs - (stage.isVirtual ? 1 : 400));
-        await stage.nothing();
-        await stage.passUntil(start + stage.delayMs + stage.capabilities.delay.precisionMs + 1);
-        const again = await stage.takeOne();
+        const again = await comesAt(stage, start, stage.delayMs);
         assert.equal(again.job.id, held.job.id);
         await stage.refused(held);
         await stage.done(again);

@@ -53,8 +53,9 @@ const capabilityChecks: Checks = {
     atLeast("lease.minMs", minMs, 0);
     oneOf("lease.extend", extend, SUPPORT);
   },
-  batch: ({ atomic, maxItems, maxBytes }) => {
+  batch: ({ atomic, maxItems, maxBytes, enough = 1 }) => {
     atLeast("batch.atomic", atomic, 1);
+    atLeast("batch.enough", enough, 1);
     atLeast("batch.maxItems", maxItems, 1);
     atLeast("batch.maxBytes", maxBytes, 1);
   },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { PushItem, PushResult } from "../../../contract/index.ts";
 import type { CaseGroup } from "../case.ts";
+import { lookBefore } from "../due.ts";
 import * as needs from "../requirements.ts";
 import { noise } from "../samples.ts";
 import { idsOf, QUEUE } from "../stage.ts";
@@ -80,9 +81,10 @@ export const push: CaseGroup = {
         if (stage.capabilities.failedJobs) await existsStill(stage, pending, "failed");
         if (stage.capabilities.delay.support === "unsupported") return;
         const delayed = stage.item({ delayMs: stage.delayMs });
+        const start = stage.clock.monotonic();
         await stage.push(delayed);
         await existsStill(stage, delayed, "delayed");
-        await stage.nothing();
+        await lookBefore(stage, start + stage.delayMs);
       },
     },
     {

@@ -312,6 +312,25 @@ export const records: CaseGroup = {
       },
     },
     {
+      name: "maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
+      requires: needs.records,
+      retention: { completed: { count: 2, ageMs: Infinity } },
+      run: async (stage) => {
+        await stage.push(stage.items(12));
+        for (const held of await stage.take(12)) await stage.done(held);
+        // Some prune as soon as a job comes to rest.
+        for (let left = (await listAll(stage, { state: "completed" })).length; left > 2;) {
+          const { pruned } = await stage.maintain(stage.driver, 3);
+          assert.ok(pruned <= 3, `maintain with max 3 pruned ${pruned}`);
+          const after = (await listAll(stage, { state: "completed" })).length;
+          assert.equal(after, left - pruned, `maintain told that ${pruned} of ${left} jobs went`);
+          assert.ok(pruned === 3 || after === 2, `with max 3 only ${pruned} of ${left} jobs went, and 2 may stay`);
+          left = after;
+        }
+        assert.equal((await stage.maintain()).pruned, 0, "jobs that are pruned when none is too many");
+      },
+    },
+    {
       name: "finished jobs stay only so long",
       requires: needs.all(needs.records, needs.virtualTime),
       retention: { completed: { count: Infinity, ageMs: 60_000 }, failed: { count: Infinity, ageMs: 120_000 } },

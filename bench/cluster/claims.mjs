@@ -1,0 +1,45 @@
+import { createJob, createQueue } from "../../dist/entry/index.js";
+import { end, startMember } from "./members.mjs";
+import { openStore, quantile, until } from "./stores.mjs";
+
+const REPEATS = 3;
+
+/** Jobs a second of 1, 2, 4 and 8 processes, each a node with ten slots and a handler that does nothing. */
+export async function claims(kind, { jobs = 20_000, processes = [1, 2, 4, 8] } = {}) {
+  const results = {};
+  for (const count of processes) {
+    const rates = [];
+    for (let repeat = 0; repeat < REPEATS; repeat += 1) rates.push(await once(kind, count, jobs));
+    results[count] = { median: quantile(rates, 0.5), min: Math.min(...rates), max: Math.max(...rates) };
+  }
+  return results;
+}
+
+async function once(kind, count, jobs) {
+  const store = await openStore(kind);
+  const done = new Map();
+  let last = 0;
+  const heard = (message) => {
+    if (message.kind !== "done" || message.done === done.get(message.nodeId)) return;
+    done.set(message.nodeId, message.done);
+    last = message.at;
+  };
+  const members = [];
+  try {
+    const queue = await createQueue(store.url);
+    const pad = "x".repeat(100);
+    for (let i = 0; i < jobs; i += 1_000)
+      await queue.pushBatch(Array.from({ length: 1_000 }, (_, n) => createJob({ i: i + n, pad })));
+    for (let n = 0; n < count; n += 1) members.push(await startMember("claims", store.url, `node-${n}`, [], heard));
+    const start = performance.timeOrigin + performance.now();
+    for (const member of members) member.send("go");
+    await until(() => [...done.values()].reduce((sum, n) => sum + n, 0) >= jobs, "all jobs are done");
+    const { completedJobs } = await queue.getStats();
+    if (completedJobs !== jobs) throw new Error(`${completedJobs} of ${jobs} jobs are completed`);
+    await queue.close();
+    return jobs / ((last - start) / 1_000);
+  } finally {
+    await Promise.all(members.map((member) => end(member)));
+    await store.close();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * npm run bench:cluster -- [sqlite redis postgres] [--case claims|failover|locks|idle]
+ * What a cluster costs and how long it takes; prints JSON lines, and writes all of them to bench/results.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { claims } from "./claims.mjs";
+import { failOver } from "./fail-over.mjs";
+import { idle } from "./idle.mjs";
+import { locks } from "./locks.mjs";
+import { STORES } from "./stores.mjs";
+
+const CASES = { locks, failover: failOver, idle, claims };
+const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { case: { type: "string" } } });
+const stores = positionals.length === 0 ? STORES : positionals;
+const unknown =
+  stores.find((store) => !STORES.includes(store)) ??
+  (flags.case === undefined || flags.case in CASES ? undefined : flags.case);
+if (unknown !== undefined) {
+  process.stderr.write(
+    `No benchmark for "${unknown}". Stores: ${STORES.join(", ")}. Cases: ${Object.keys(CASES).join(", ")}.\n`,
+  );
+  process.exit(2);
+}
+
+const report = {
+  at: new Date().toISOString(),
+  node: process.version,
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  results: {},
+};
+for (const store of stores) {
+  for (const [name, run] of Object.entries(CASES)) {
+    if (flags.case !== undefined && flags.case !== name) continue;
+    const load = loadavg()[0];
+    const result = await run(store);
+    report.results[`${store}.${name}`] = { loadBefore: load, ...result };
+    process.stdout.write(`${store}.${name} ${JSON.stringify(result, rounded)}\n`);
+  }
+}
+const folder = fileURLToPath(new URL("../results/", import.meta.url));
+mkdirSync(folder, { recursive: true });
+const file = `cluster-${report.at.replaceAll(":", "-")}.json`;
+writeFileSync(`${folder}${file}`, `${JSON.stringify(report, null, 2)}\n`);
+process.stdout.write(`written to bench/results/${file}\n`);
+process.exit(0);
+
+function rounded(_key, value) {
+  return typeof value === "number" ? Math.round(value * 100) / 100 : value;
+}

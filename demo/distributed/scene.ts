@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ClusterType } from "./environment.ts";
+
+/** Where the nodes meet: what their environment says, and what removes it again. */
+export type Scene = Readonly<{ env: Readonly<Record<string, string>>; note: string; leave(): Promise<void> }>;
+
+/** Uses the server that the environment names, in a place of its own, or starts one. */
+export async function setScene(type: ClusterType): Promise<Scene> {
+  const CLUSTER_NAME = `jobferry-demo-${randomBytes(4).toString("hex")}`;
+  switch (type) {
+    case "memory":
+      return { env: { CLUSTER_NAME }, note: "Nodes inside this process.", leave: () => Promise.resolve() };
+    case "sqlite": {
+      const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+      return {
+        env: { CLUSTER_NAME, SQLITE_PATH: join(folder, "cluster.db") },
+        note: "Nodes share a SQLite file.",
+        leave: () => rm(folder, { recursive: true, force: true }),
+      };
+    }
+    case "redis":
+      return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
+    case "postgres":
+      return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
+  }
+}
+
+async function startedRedis(CLUSTER_NAME: string): Promise<Scene> {
+  const { server, leave } = await started("redis");
+  const REDIS_ADDR = `${server.host}:${server.port}`;
+  return { env: { CLUSTER_NAME, REDIS_ADDR }, note: `Started Redis ${server.version} at ${REDIS_ADDR}.`, leave };
+}
+
+async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
+  const { server, leave } = await started("postgres");
+  const where = `${server.host}:${server.port}`;
+  const env = { CLUSTER_NAME, POSTGRES_URL: server.url };
+  return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
+}
+
+async function started(name: "redis" | "postgres") {
+  const [{ startServer }, { closeGuardian }] = await Promise.all([
+    import("../../scripts/servers/start-server.ts"),
+    import("../../scripts/servers/guarded.ts"),
+  ]);
+  const server = await startServer(name, { durable: true });
+  return { server, leave: closeGuardian };
+}
+
+async function givenRedis(CLUSTER_NAME: string): Promise<Scene> {
+  const { REDIS_ADDR = "", REDIS_PASSWORD, REDIS_DB } = process.env;
+  const { Redis } = await import("ioredis");
+  const leave = async (): Promise<void> => {
+    const [host = "", port] = REDIS_ADDR.split(":");
+    const client = new Redis({
+      ...{ host, port: Number(port ?? 6379), db: Number(REDIS_DB ?? 0) },
+      ...(REDIS_PASSWORD === undefined ? {} : { password: REDIS_PASSWORD }),
+    });
+    for await (const keys of client.scanStream({ match: `*${CLUSTER_NAME}*` })) {
+      if ((keys as readonly string[]).length > 0) await client.unlink(...(keys as string[]));
+    }
+    await client.quit();
+  };
+  return { env: { CLUSTER_NAME, REDIS_ADDR }, note: `Using the Redis at ${REDIS_ADDR}.`, leave };
+}
+
+async function givenPostgres(CLUSTER_NAME: string): Promise<Scene> {
+  const { POSTGRES_URL = "" } = process.env;
+  const { default: pg } = await import("pg");
+  const leave = async (): Promise<void> => {
+    const client = new pg.Client({ connectionString: POSTGRES_URL });
+    await client.connect();
+    await client.query(`DROP SCHEMA IF EXISTS ${client.escapeIdentifier(CLUSTER_NAME.replaceAll("-", "_"))} CASCADE`);
+    await client.end();
+  };
+  return { env: { CLUSTER_NAME, POSTGRES_URL }, note: "Using the PostgreSQL of POSTGRES_URL.", leave };
+}

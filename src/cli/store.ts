@@ -1,0 +1,59 @@
+import { createQueue, JobferryError, type Queue, type QueueOptions } from "../entry/index.ts";
+
+/** The global options that say which store is meant, and how. */
+export type StoreOptions = Readonly<{
+  url?: string;
+  /** The URL of the store that keeps what a broker cannot: failed jobs one by one, and long delays. */
+  records?: string;
+  prefix?: string;
+  partitions?: number;
+}>;
+
+type Place = Readonly<{
+  url: string;
+  records: Queue | undefined;
+  prefix: string | undefined;
+  partitions: number | undefined;
+}>;
+
+/** An open queue for a URL and what a URL cannot say. */
+export async function openStore(place: Place, options: QueueOptions): Promise<Queue> {
+  const queue = await makeQueue(place, options);
+  try {
+    return await queue.open();
+  } catch (error) {
+    await queue.close().catch(() => undefined); // who never gets the queue cannot close it
+    throw error;
+  }
+}
+
+/** An option that the backend has no use for is refused, not ignored. */
+async function makeQueue({ url, records, prefix, partitions }: Place, options: QueueOptions): Promise<Queue> {
+  const named = prefix === undefined ? {} : { prefix };
+  if (isBroker(url)) {
+    if (partitions !== undefined) throw useless("--partitions", "It belongs to Redis.");
+    const { rabbitmqQueue } = await import("../entry/rabbitmq.ts");
+    return rabbitmqQueue(url, { ...options, ...named, ...(records === undefined ? {} : { records }) });
+  }
+  if (records !== undefined) throw useless("--records", "It keeps every job one by one itself.");
+  if (/^rediss?(\+[a-z]+)?:/i.test(url)) {
+    const { redisQueue } = await import("../entry/redis.ts");
+    return redisQueue(url, { ...options, ...named, ...(partitions === undefined ? {} : { partitions }) });
+  }
+  if (partitions !== undefined) throw useless("--partitions", "It belongs to Redis.");
+  if (prefix !== undefined)
+    throw useless(
+      "--prefix",
+      "It belongs to Redis and RabbitMQ; a schema of PostgreSQL stands in the URL (?schema=NAME).",
+    );
+  return createQueue(url, options);
+}
+
+/** Moves jobs and gives no access to single ones. */
+function isBroker(url: string): boolean {
+  return /^amqps?:/i.test(url);
+}
+
+function useless(option: string, reason: string): JobferryError {
+  return new JobferryError("INVALID_ARGUMENT", `${option} means nothing to this backend. ${reason} Leave it out.`);
+}

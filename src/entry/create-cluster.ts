@@ -1,0 +1,60 @@
+import { type Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
+import { JobferryError } from "../errors/index.ts";
+import { checkOptions, nearest } from "../runtime/index.ts";
+import { memoryCluster } from "./memory.ts";
+
+const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
+
+export type ClusterUrlOptions = ClusterOptions &
+  Readonly<{
+    /** Redis: the prefix of the store's keys. */
+    prefix?: string;
+  }>;
+
+/**
+ * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
+ * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
+ */
+export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
+  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix"]);
+  const { prefix, ...rest } = options;
+  const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
+  const known = scheme.toLowerCase();
+  if (prefix !== undefined && !REDIS.includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis clusters only.");
+  switch (known) {
+    case "memory":
+      if (place !== "")
+        throw new JobferryError("INVALID_ARGUMENT", "A memory cluster has no name or place. Use memory:");
+      return memoryCluster(rest);
+    case "sqlite": {
+      const { sqliteCluster } = await import("./sqlite.ts");
+      return sqliteCluster(place, rest);
+    }
+    case "postgres":
+    case "postgresql": {
+      const { postgresCluster } = await import("./postgres.ts");
+      return postgresCluster({ url, ...rest });
+    }
+    default: {
+      if (!REDIS.includes(known)) throw unknownScheme(scheme);
+      const { redisCluster } = await import("./redis.ts");
+      return redisCluster({ url, ...rest, ...(prefix === undefined ? {} : { prefix }) });
+    }
+  }
+}
+
+/** Names the scheme only, and only where it is one: what stands around it may hold a password. */
+function unknownScheme(scheme: string): JobferryError {
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://.";
+  if (/^amqps?$/i.test(scheme)) {
+    const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
+    return new JobferryError("INVALID_ARGUMENT", text);
+  }
+  const meant = nearest(scheme, SCHEMES);
+  const hint = meant === undefined ? "" : ` Did you mean "${meant}:"?`;
+  const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
+  return new JobferryError("INVALID_ARGUMENT", `${what}.${hint} ${known}`);
+}

@@ -1,0 +1,91 @@
+/** Redis servers behind Sentinel or on a Cluster: the primary is killed, another one takes its place. */
+import { redisCommand } from "../../scripts/servers/redis-command.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
+import { HOST } from "../../scripts/servers/server.ts";
+import { waitUntil } from "../../scripts/servers/wait-until.ts";
+
+export type Group = Readonly<{
+  /** Kills the primary and starts it again when another one has taken its place. */
+  failOver: (server: RunningServer) => Promise<void>;
+  /** Resolves when there is a primary that has a replica, without which it takes no writes here. */
+  isWhole: (server: RunningServer) => Promise<void>;
+}>;
+
+/** Any key of the driver's default prefix: it tells which node of a cluster has the slot. */
+const KEY = "{jobferry}:meta";
+
+export const sentinelGroup: Group = {
+  async failOver(server) {
+    const before = await currentPrimary(server);
+    const primary = nodeOn(server, before);
+    await primary.kill();
+    await waitUntil("another primary is chosen", async () => (await currentPrimary(server)) !== before);
+    const after = await currentPrimary(server);
+    await waitUntil("it serves as primary", () => says(after, "role:master"));
+    await primary.restart();
+    // Sentinel does this itself, ten seconds later, because these servers keep no configuration file.
+    await redisCommand({ port: before }, "REPLICAOF", HOST, String(after));
+    await sentinelGroup.isWhole(server);
+  },
+
+  /** The sentinels agree on a primary, and the other server replicates it. */
+  async isWhole(server) {
+    await waitUntil("the other server replicates the primary", async () => {
+      const primary = await currentPrimary(server);
+      const other = server.nodes.find(({ name, port }) => !name.includes("sentinel") && port !== primary);
+      return (await says(primary, "role:master")) && (await says(other?.port ?? 0, "master_link_status:up"));
+    });
+  },
+};
+
+export const clusterGroup: Group = {
+  async failOver(server) {
+    const primary = await servingNode(server);
+    await primary.kill();
+    await waitUntil("a replica has taken the slot", async () => (await servingNode(server)).port !== primary.port);
+    await primary.restart();
+    await clusterGroup.isWhole(server);
+  },
+
+  /** Every server is primary or replicates one, and half of them do. */
+  async isWhole({ nodes }) {
+    await waitUntil("all replicas are linked", async () => {
+      const linked = await Promise.all(nodes.map(({ port }) => says(port, "master_link_status:up")));
+      const serve = await Promise.all(nodes.map(({ port }) => redisCommand({ port }, "CLUSTER", "INFO")));
+      return linked.filter(Boolean).length === nodes.length / 2 && serve.every((info) => info.includes("state:ok"));
+    });
+  },
+};
+
+async function currentPrimary({ nodes }: RunningServer): Promise<number> {
+  const sentinels = nodes.filter(({ name }) => name.includes("sentinel"));
+  const told = await Promise.all(
+    sentinels.map(async ({ port }) => {
+      const info = await redisCommand({ port }, "INFO", "sentinel").catch(() => "");
+      return /^master0:.*address=[^:]+:(\d+),/m.exec(info)?.[1];
+    }),
+  );
+  const [first] = told.filter((port, i) => port !== undefined && told.indexOf(port) !== i);
+  if (first === undefined) throw new Error("The sentinels do not agree.");
+  return Number(first);
+}
+
+/** A cluster's replica sends elsewhere, so only the primary of the slot answers. */
+async function servingNode({ nodes }: RunningServer): Promise<ServerNode> {
+  return Promise.any(
+    nodes.map(async (node) => {
+      await redisCommand({ port: node.port }, "EXISTS", KEY);
+      return node;
+    }),
+  );
+}
+
+function nodeOn({ nodes }: RunningServer, port: number): ServerNode {
+  const node = nodes.find((one) => one.port === port);
+  if (node === undefined) throw new Error(`No node listens on port ${port}.`);
+  return node;
+}
+
+async function says(port: number, words: string): Promise<boolean> {
+  return (await redisCommand({ port }, "INFO", "replication")).includes(words);
+}

@@ -1,0 +1,59 @@
+// The stores on real servers that the tests of the command line run on, each test file with a part of the server of its own.
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sqliteQueue } from "jobferry/sqlite";
+import { makeDatabase } from "../postgres/database.ts";
+import { sharedServer } from "../servers/shared-server.ts";
+
+export type ServerStore = Readonly<{
+  title: string;
+  /** What the command line is given. */
+  env: Readonly<Record<string, string>>;
+  /** Which single jobs can be looked up. */
+  records: "all" | "resting" | "none";
+  pause: boolean;
+  pushById: boolean;
+  end: () => Promise<void>;
+}>;
+
+/** Those that this run has. */
+export async function serverStores(): Promise<readonly ServerStore[]> {
+  const found = await Promise.all([postgres(), redis(), rabbitmq("none"), rabbitmq("resting")]);
+  return found.filter((store) => store !== undefined);
+}
+
+async function postgres(): Promise<ServerStore | undefined> {
+  const server = await sharedServer("postgres");
+  if (server === undefined) return undefined;
+  const database = await makeDatabase(server, "cli");
+  const env = { JOBFERRY_URL: database.url };
+  return { title: "postgres", env, records: "all", pause: true, pushById: true, end: () => database.drop() };
+}
+
+async function redis(): Promise<ServerStore | undefined> {
+  const server = await sharedServer("redis");
+  if (server === undefined) return undefined;
+  const env = { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName() };
+  return { title: "redis", env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
+}
+
+async function rabbitmq(records: "resting" | "none"): Promise<ServerStore | undefined> {
+  const server = await sharedServer("rabbitmq");
+  if (server === undefined) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), "jobferry-cli-records-"));
+  const file = join(folder, "failed.db");
+  if (records === "resting") await (await sqliteQueue(file).open()).close();
+  const second = records === "none" ? {} : { JOBFERRY_RECORDS: `sqlite:${file}` };
+  return {
+    title: records === "none" ? "rabbitmq" : "rabbitmq with records",
+    env: { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName(), ...second },
+    ...{ records, pause: false, pushById: false },
+    end: async () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function freshName(): string {
+  return `cli-${randomBytes(6).toString("hex")}`;
+}

@@ -1,0 +1,56 @@
+// In real time on a machine that is busy: each call takes long, and the store is right all the same. What comes early is told even there.
+import { AssertionError } from "node:assert";
+import { expect, test } from "vitest";
+import type { Driver } from "../../src/contract/index.ts";
+import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
+import { systemClock, sleep } from "../../src/runtime/index.ts";
+import { conformanceSuite } from "../../src/testing/conformance/index.ts";
+import { changed } from "./broken/breaking.ts";
+
+/** An answer takes so long; `early`: delays are cut short by so much. */
+function busy(answerMs: number, early = 0): Driver {
+  const inner = memoryDriver();
+  const late = async <T>(answer: Promise<T>): Promise<T> => {
+    const result = await answer;
+    await sleep(systemClock, answerMs);
+    return result;
+  };
+  const sooner = (delayMs: number): number => Math.max(0, delayMs - early);
+  return changed(inner, {
+    push: (jobs) =>
+      inner.push(jobs.map((job) => ({ ...job, delayMs: sooner(job.delayMs), runAt: job.runAt && sooner(job.runAt) }))),
+    reserve: (request) => late(inner.reserve(request)),
+    maintain: (options) => late(inner.maintain(options)),
+    finish: (items) =>
+      inner.finish(
+        items.map((item) => (item.outcome === "release" ? { ...item, delayMs: sooner(item.delayMs) } : item)),
+      ),
+  });
+}
+
+const names = [
+  "delays: a delayed job comes at its time: never earlier, and late at most by the precision",
+  "delays: runAt takes the place of the delay",
+  "finish: a released job is delayed by the store",
+];
+
+async function run(name: string, open: () => Driver): Promise<unknown> {
+  const found = conformanceSuite({ open }).find((one) => `${one.group}: ${one.name}` === name);
+  if (found === undefined) throw new Error(`the suite has no case "${name}"`);
+  return found.run().then(
+    () => "passed",
+    (error: unknown) => error,
+  );
+}
+
+test.concurrent.each(names)("a store that is right passes, however slow its answers: %s", async (name) => {
+  expect(await run(name, () => busy(180))).toBe("passed");
+});
+
+test.concurrent.each(names)("a job that comes before its time is told: %s", async (name) => {
+  for (const answerMs of [0, 30]) {
+    const error = await run(name, () => busy(answerMs, 150));
+    expect(error).toBeInstanceOf(AssertionError);
+    expect((error as Error).message).toMatch(/came \d+\.\d ms before its time/);
+  }
+});

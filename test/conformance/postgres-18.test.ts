@@ -1,0 +1,3 @@
+import { runOnPostgres } from "./postgres-target.ts";
+
+await runOnPostgres("postgres-18");

@@ -1,0 +1,67 @@
+// The distributed demo on real servers: those that it starts, and those that are there.
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { chmod } from "node:fs/promises";
+import { Redis } from "ioredis";
+import pg from "pg";
+import { describe, expect, it } from "vitest";
+import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
+import { endOf, startDemo } from "./distributed-run.ts";
+import { inEmptyFolder } from "./run-example.ts";
+
+const ARGS = ["--nodes", "3", "--jobs", "600"];
+
+function expectProof(output: string): void {
+  expect(output).toMatch(/Killed node-\d \(process \d+\) with SIGKILL\./);
+  expect(output).toMatch(/node-\d leads \d+ ms later, with term \d+\./);
+  expect(output).toContain("600 jobs pushed, 600 completed, each once and with the right result; 0 lost.");
+}
+
+describe.each(["redis", "postgres"] as const)("distributed demo on %s", async (kind) => {
+  it.runIf(await isServerAvailable(kind))("starts a server of its own, and takes it away again", async () => {
+    await inEmptyFolder(async (folder) => {
+      await chmod(folder, 0o755); // PostgreSQL runs as a user of its own
+      const { child, output } = startDemo(folder, ["--cluster", kind, ...ARGS]);
+      expect(await endOf(child), output()).toBe(0);
+      expect(output()).toMatch(/Started (Redis|PostgreSQL) [\d.]+ at 127\.0\.0\.1:\d+\./);
+      expectProof(output());
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+});
+
+const redis = await sharedServer("redis");
+describe.runIf(redis)("distributed demo on a Redis that is there", () => {
+  it("keeps to a place of its own, and empties it", async () => {
+    const [host = "", port = 0] = [redis?.host, redis?.port];
+    const client = new Redis(port, host);
+    const mine = `mine:${randomBytes(4).toString("hex")}`;
+    await client.set(mine, "stays");
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "redis", ...ARGS], {
+      REDIS_ADDR: `${host}:${port}`,
+    });
+    expect(await endOf(child), output()).toBe(0);
+    expect(output()).toContain(`Using the Redis at ${host}:${port}.`);
+    expectProof(output());
+    const keys = await client.keys("*");
+    expect(keys.filter((key) => key.includes("jobferry-demo"))).toEqual([]);
+    expect(await client.getdel(mine)).toBe("stays");
+    await client.quit();
+  });
+});
+
+const postgres = await sharedServer("postgres");
+describe.runIf(postgres)("distributed demo on a PostgreSQL that is there", () => {
+  it("keeps to a schema of its own, and drops it", async () => {
+    const url = postgres?.url ?? "";
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "postgres", ...ARGS], { POSTGRES_URL: url });
+    expect(await endOf(child), output()).toBe(0);
+    expectProof(output());
+    expect(output()).not.toContain(url);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobferry_demo%'");
+    expect(rows).toEqual([]);
+    await client.end();
+  });
+});

@@ -1,0 +1,261 @@
+/** What the driver holds is always somebody's: told to the caller, or given back, whatever fails beside it. */
+import { setTimeout as pause } from "node:timers/promises";
+import { connect } from "amqplib";
+import { afterAll, describe, expect, it } from "vitest";
+import type { Capabilities, Driver, FinishItem, Reservation } from "../../src/contract/index.ts";
+import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
+import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
+import type { AmqpClient } from "../../src/drivers/rabbitmq/index.ts";
+import { OpenBroker } from "../../src/drivers/rabbitmq/open-broker.ts";
+import { resolveOptions } from "../../src/drivers/rabbitmq/options.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { sharedServer } from "../servers/shared-server.ts";
+import { beside, BOTH, codeOf, item, opened, takeOne, untilWorks } from "./brokers.ts";
+import { freshPrefix } from "./target.ts";
+
+const KEEP = { count: Infinity, ageMs: Infinity };
+const CONTEXT = { clock: systemClock, logger: silentLogger, retention: { completed: KEEP, failed: KEEP } };
+
+const failureOf = (reservation: Reservation): FinishItem => ({
+  ...{ reservation, outcome: "fail" },
+  failure: { code: "HANDLER_FAILED", name: "Error", message: "no", stack: undefined },
+});
+
+for (const name of BOTH) {
+  const server = await sharedServer(name);
+  if (server === undefined) continue;
+
+  describe(`what a driver holds on ${name} ${server.version}`, () => {
+    it("a queue that is refused does not hide the jobs of the one before it", async () => {
+      const { driver, prefix } = await opened({ url: server.url });
+      const { channel, close } = await beside(server.url);
+      await channel.assertQueue(`${prefix}.jobs.foreign`, { durable: true });
+      await driver.push([item({ id: "a" })]);
+      const request = { queues: ["work", "foreign"], max: 5, leaseMs: 30_000, waitMs: 200 };
+      const { reservations } = await driver.reserve(request);
+      expect(reservations.map(({ job }) => job.id)).toEqual(["a"]);
+      expect(await driver.finish(reservations.map((reservation) => ({ reservation, outcome: "done" })))).toEqual([
+        "ok",
+      ]);
+      expect(await codeOf(driver, driver.reserve(request))).toBe("STORE_FOREIGN");
+      // Nobody waits on the first queue after that error, so nothing may take its jobs.
+      await driver.push([item({ id: "b" })]);
+      await pause(200);
+      expect((await driver.stats("work")).pending).toBe(1);
+      await channel.deleteQueue(`${prefix}.jobs.foreign`);
+      await driver.close();
+      await close();
+    });
+
+    it("a job that comes between a parked wait and the next one is that one's, and nobody else's", async () => {
+      const broker = new OpenBroker(
+        resolveOptions({ url: server.url, prefix: freshPrefix(), settle: 0 }),
+        CONTEXT,
+        undefined,
+      );
+      await broker.open();
+      const connection = await broker.control();
+      await broker.topology.ensure(connection, "work", "jobs");
+      const session = broker.session();
+      const address = broker.names.live("work");
+      session.park("work", await session.waiting("work", address));
+      const draw = await session.waiting("work", address);
+      await broker.pushing.push([item({ id: "a" })]);
+      await pause(100);
+      await draw.atLeast(1);
+      expect(draw.messages).toHaveLength(1);
+      expect((await broker.reserve({ queues: ["work"], max: 5, leaseMs: 1_000, waitMs: 0 })).reservations).toEqual([]);
+      await broker.close();
+    });
+
+    it("a job whose end could not be written for a whole lease comes again, with one loss", async () => {
+      const { driver, store } = await withRecords(server.url);
+      store.refuses = true;
+      await driver.push([item({ id: "a" })]);
+      const { reservations } = await driver.reserve({ queues: ["work"], max: 1, leaseMs: 600, waitMs: 2_000 });
+      const [held] = reservations;
+      if (held === undefined) throw new Error("no job came");
+      expect(await driver.finish([failureOf(held)])).toEqual(["unknown"]);
+      const none = await driver.reserve({ queues: ["work"], max: 1, leaseMs: 600, waitMs: 100 });
+      expect(none.reservations).toEqual([]);
+      await pause(600);
+      const again = await takeOne(driver);
+      expect([again.job.id, again.job.losses]).toEqual(["a", 1]);
+      expect(await driver.finish([failureOf(held)])).toEqual(["lost"]);
+      store.refuses = false;
+      expect(await driver.finish([failureOf(again)])).toEqual(["ok"]);
+      await driver.close();
+    });
+
+    it("a release whose connection is lost before its copy is sent leaves no copy", async () => {
+      const clients: AmqpClient[] = [];
+      const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+      const driver = rabbitmqDriver({
+        ...{ prefix: freshPrefix(), settle: 0 },
+        connect: async () => {
+          // Both are made again: the one that publishes has to wait.
+          if (clients.length === 2) await allowed;
+          const client = await connect(server.url);
+          clients.push(client);
+          return client;
+        },
+      });
+      await driver.open(CONTEXT);
+      await driver.push([item({ id: "a" })]);
+      const held = await takeOne(driver);
+      cutOff(clients[0]);
+      await pause(50);
+      const released = driver.finish([{ reservation: held, outcome: "release", delayMs: 0 }]);
+      await pause(50);
+      cutOff(clients[1]);
+      await pause(50);
+      allow();
+      expect(await released).toEqual(["unknown"]);
+      const again = await takeOne(driver);
+      expect([again.job.id, again.job.losses]).toEqual(["a", 1]);
+      expect((await driver.stats("work")).pending).toBe(0);
+      await driver.close();
+    });
+
+    it("failed jobs that cannot go back now stay where they are", async () => {
+      let refuses = false;
+      const clients: AmqpClient[] = [];
+      const driver = rabbitmqDriver({
+        ...{ prefix: freshPrefix(), settle: 0 },
+        connect: async () => {
+          if (refuses) throw new Error("Socket closed");
+          const client = await connect(server.url);
+          clients.push(client);
+          return client;
+        },
+      });
+      await driver.open(CONTEXT);
+      await driver.push([item({ id: "a" }), item({ id: "b" })]);
+      for (let i = 0; i < 2; i += 1) expect(await driver.finish([failureOf(await takeOne(driver))])).toEqual(["ok"]);
+      refuses = true;
+      // The first is the one that publishes.
+      cutOff(clients[0]);
+      await pause(100);
+      await expect(driver.deadLetters?.retry({ queue: "work", max: 10 })).rejects.toThrow("Try again");
+      await untilWorks(async () => {
+        // RabbitMQ 4 puts what was given back into its place a moment later.
+        expect((await driver.stats("work")).failed).toBe(2);
+      }, 2_000);
+      refuses = false;
+      expect(await driver.deadLetters?.retry({ queue: "work", max: 10 })).toBe(2);
+      await driver.close();
+    });
+  });
+
+  describe(`the second store of ${name} ${server.version}`, () => {
+    it("that is away does not make a release unknown, and so double", async () => {
+      const { driver, store } = await withRecords(server.url);
+      await driver.push([item({ id: "a" }), item({ id: "b" })]);
+      const { reservations } = await driver.reserve({ queues: ["work"], max: 2, leaseMs: 30_000, waitMs: 2_000 });
+      const [first, second] = reservations;
+      if (first === undefined || second === undefined) throw new Error("two jobs should have come");
+      store.refuses = true;
+      const finish = [{ reservation: first, outcome: "release", delayMs: 0 } as const, failureOf(second)];
+      expect(await driver.finish(finish)).toEqual(["ok", "unknown"]);
+      store.refuses = false;
+      expect(await driver.finish([failureOf(second)])).toEqual(["ok"]);
+      expect(await driver.stats("work")).toMatchObject({ pending: 1, failed: 1 });
+      await driver.close();
+    });
+
+    it("a retried job that fails before it is away there is not lost", async () => {
+      const { driver, store } = await withRecords(server.url);
+      await driver.push([item({ id: "a" })]);
+      await driver.finish([failureOf(await takeOne(driver))]);
+      const leaving = store.holdBackDone();
+      const retried = driver.records?.retry(["a"]);
+      // In the broker again, and not yet away in the second store.
+      const again = await takeOne(driver);
+      expect(await driver.finish([failureOf(again)])).toEqual(["unknown"]);
+      leaving();
+      expect(await retried).toBe(1);
+      expect(await driver.finish([failureOf(again)])).toEqual(["ok"]);
+      expect((await driver.records?.get("a"))?.state).toBe("failed");
+      expect(await driver.stats("work")).toMatchObject({ pending: 0, failed: 1 });
+      await driver.close();
+    });
+
+    it("that keeps what is completed does not take an old stay for the new one", async () => {
+      const { driver } = await withRecords(server.url);
+      await driver.push([item({ id: "a", delayMs: 30 * 86_400_000 })]);
+      expect(await driver.records?.promote(["a"])).toBe(1);
+      const promoted = await takeOne(driver);
+      expect(await driver.finish([{ reservation: promoted, outcome: "release", delayMs: 30 * 86_400_000 }])).toEqual([
+        "ok",
+      ]);
+      expect((await driver.records?.get("a"))?.state).toBe("delayed");
+      expect(await driver.records?.promote(["a"])).toBe(1);
+      expect(await driver.finish([failureOf(await takeOne(driver))])).toEqual(["ok"]);
+      expect((await driver.records?.get("a"))?.state).toBe("failed");
+      await driver.close();
+    });
+
+    it("whose own job has the same id: the job stays in the broker", async () => {
+      const { driver, store } = await withRecords(server.url);
+      await store.driver.push([item({ id: "a", queue: "of its own" })]);
+      await driver.push([item({ id: "a" })]);
+      const held = await takeOne(driver);
+      expect(await driver.finish([failureOf(held)])).toEqual(["unknown"]);
+      await store.driver.clear("of its own");
+      expect(await driver.finish([failureOf(held)])).toEqual(["ok"]);
+      expect((await driver.records?.get("a"))?.state).toBe("failed");
+      await driver.close();
+    });
+
+    it("a far delay that was woken too early goes on waiting there", async () => {
+      const { driver, store } = await withRecords(server.url);
+      await driver.push([item({ id: "a", delayMs: 30 * 86_400_000 })]);
+      expect(await store.driver.records?.promote(["a"])).toBe(1);
+      await driver.maintain({ max: 10 });
+      expect(await driver.stats("work")).toMatchObject({ pending: 0, delayed: 1 });
+      expect((await driver.records?.get("a"))?.state).toBe("delayed");
+      await driver.close();
+    });
+  });
+}
+
+function cutOff(client: AmqpClient | undefined): void {
+  if (client === undefined) throw new Error("There is no such connection.");
+  (client.connection as unknown as { stream: { destroy(error: Error): void } }).stream.destroy(new Error("cut"));
+}
+
+type Second = { readonly driver: Driver; refuses: boolean; holdBackDone(): () => void };
+
+const opens: Driver[] = [];
+afterAll(() => Promise.all(opens.map((driver) => driver.close())));
+
+/** With a second store in memory that keeps everything; it can refuse pushes, and be slow to let go. */
+async function withRecords(url: string): Promise<Readonly<{ driver: Driver; store: Second }>> {
+  const memory = memoryDriver();
+  let opening: Promise<Capabilities> | undefined;
+  let gate: Promise<void> | undefined;
+  const store: Second = {
+    driver: memory,
+    refuses: false,
+    holdBackDone() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      return resolve;
+    },
+  };
+  const push = memory.push.bind(memory);
+  const finish = memory.finish.bind(memory);
+  memory.push = async (jobs) => {
+    if (store.refuses) throw new Error("the second store is away");
+    return push(jobs);
+  };
+  memory.finish = async (items) => {
+    if (items.some(({ outcome }) => outcome === "done")) await gate;
+    return finish(items);
+  };
+  const second = { driver: memory, open: () => (opening ??= memory.open(CONTEXT)) };
+  const driver = rabbitmqDriver({ url, prefix: freshPrefix(), settle: 0 }, second);
+  await driver.open(CONTEXT);
+  opens.push(memory);
+  return { driver, store };
+}
