@@ -1,8 +1,8 @@
 // Many jobs in one call: faster than one by one, and all are checked before any is stored.
 // #region batch
-import { BatchError, createJob, isJobferryError, memoryQueue } from "jobferry";
+import { BatchError, createJob, createQueue, isJobferryError } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 const jobs = Array.from({ length: 1_000 }, (_, row) => createJob({ row }, { queue: "import" }));
 
 try {

@@ -1,6 +1,6 @@
 // A job type: its name, its payload and its defaults in one place, checked from the push to the handler.
 // #region email
-import { defineJob, memoryQueue, typed, Worker } from "jobferry";
+import { createQueue, defineJob, typed, Worker } from "jobferry";
 
 type Email = Readonly<{ to: string; subject: string; body: string }>;
 
@@ -13,7 +13,7 @@ const email = defineJob({
   backoff: { base: "2s", max: "5m", jitter: 0.2 },
 });
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.push(email.create({ to: "ada@example.com", subject: "Hello", body: "..." }));
 await queue.push(email.create({ to: "bob@example.com", subject: "Urgent", body: "..." }, { priority: 10 }));
 // email.create({ to: "eve@example.com" })  does not compile: subject and body are missing

@@ -1,8 +1,8 @@
 // Failed jobs stay, with the reason, until somebody decides.
-import { createJob, PermanentError, Worker } from "jobferry";
+import { createJob, createQueue, PermanentError, Worker } from "jobferry";
 import { sqliteQueue } from "jobferry/sqlite";
 
-const queue = sqliteQueue("jobs.db");
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "sqlite:jobs.db");
 let broken = true;
 for (const page of [1, 2, 3]) {
   await queue.push(createJob({ page }, { id: `page-${page}`, name: "print", tags: { printer: page < 3 ? "A" : "B" } }));

@@ -1,8 +1,8 @@
 // A signal from outside: take no more jobs, finish what runs, hand back the rest.
 import { setTimeout as sleep } from "node:timers/promises";
-import { createJob, memoryQueue, Worker } from "jobferry";
+import { createJob, createQueue, Worker } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.pushBatch(Array.from({ length: 20 }, (_, i) => createJob(i)));
 
 // #region shutdown

@@ -1,8 +1,8 @@
 // What can be said about a job when it is made.
 // #region attributes
-import { createJob, memoryQueue } from "jobferry";
+import { createJob, createQueue } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 const job = createJob(
   { report: 7 },
   {

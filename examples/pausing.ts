@@ -1,8 +1,8 @@
 // A paused queue takes jobs and gives none, to any process, until it is resumed. A paused worker only stops itself.
 // #region pausing
-import { createJob, memoryQueue } from "jobferry";
+import { createJob, createQueue } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.pause("mail"); // also survives a restart, on a durable backend
 await queue.push(createJob("letter", { queue: "mail" }));
 

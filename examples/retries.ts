@@ -1,7 +1,7 @@
 // Which delay stands before which attempt, and what a handler can do besides returning and throwing.
-import { createJob, memoryQueue, Worker, type Job, type JobContext } from "jobferry";
+import { createJob, createQueue, Worker, type Job, type JobContext } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 
 // #region backoff
 createJob("fixed", { backoff: "5s" });

@@ -1,7 +1,7 @@
 // What a queue holds now, and what it has done.
-import { createJob, memoryQueue, type QueueStats } from "jobferry";
+import { createJob, createQueue, type QueueStats } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.pushBatch([1, 2, 3, 4].map((page) => createJob({ page }, { queue: "pages" })));
 await queue.later(createJob({ page: 5 }, { queue: "pages" }), "1h");
 await (await queue.pop({ queue: "pages" }))?.complete();

@@ -1,9 +1,9 @@
 // A time limit for each attempt. The handler's signal fires; a handler that passes it on ends at once.
 // #region timeout
 import { setTimeout as sleep } from "node:timers/promises";
-import { createJob, memoryQueue, Worker } from "jobferry";
+import { createJob, createQueue, Worker } from "jobferry";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.push(createJob("slow", { timeout: 100, maxAttempts: 1 }));
 
 const worker = new Worker(queue, "default", (_job, { signal }) => sleep(60_000, "done", { signal }));

@@ -1,9 +1,9 @@
 // Two processes share the jobs of a queue. A handler that blocks or crashes stops only the process it runs in.
 // #region pool
-import { memoryQueue, WorkerPool } from "jobferry";
+import { createQueue, WorkerPool } from "jobferry";
 import { digest } from "./pool/digest.ts";
 
-const queue = memoryQueue();
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 for (const text of ["a", "b", "c", "d"]) await queue.push(digest.create({ text, rounds: 20_000 }));
 
 const handlers = new URL("./pool/handlers.ts", import.meta.url);

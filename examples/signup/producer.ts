@@ -1,9 +1,8 @@
 // #region producer
-import { isJobferryError } from "jobferry";
-import { sqliteQueue } from "jobferry/sqlite";
+import { createQueue, isJobferryError } from "jobferry";
 import { signup } from "./jobs.ts";
 
-const queue = sqliteQueue("jobs.db");
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "sqlite:jobs.db");
 await queue.push(signup.create({ email: "ada@example.com" }));
 await queue.push(signup.create({ email: "bob@example.com", plan: "team" }));
 console.log(`pushed ${await queue.size("signups")}`);

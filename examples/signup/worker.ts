@@ -1,9 +1,8 @@
 // #region worker
-import { Worker } from "jobferry";
-import { sqliteQueue } from "jobferry/sqlite";
+import { createQueue, Worker } from "jobferry";
 import { signup } from "./jobs.ts";
 
-const queue = sqliteQueue("jobs.db");
+const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "sqlite:jobs.db");
 const greet = signup.handle((job) => {
   const { email, plan } = job.payload; // typed; plan is never missing here
   console.log(`${email} joined on ${plan}`);

@@ -4,7 +4,7 @@ import { ClusterObserver, createCluster, JobferryError } from "../entry/index.ts
 import type { Cli, GlobalOptions } from "./cli.ts";
 import { checkExists, DEFAULT_URL, loggerOn } from "./connection.ts";
 
-type ClusterFlags = Readonly<{ clusterName: string; prefix?: string }>;
+type ClusterFlags = Readonly<{ clusterName: string }>;
 
 /** Looks at the cluster that `--url`, else JOBFERRY_URL, else the default names, without joining it. */
 export async function withCluster(

@@ -26,6 +26,8 @@ export function checkLease(driver: string, { lease }: Capabilities, leaseMs: num
 /** @throws UNSUPPORTED when the backend has no such level. */
 export function checkLevel(driver: string, { priority }: Capabilities, level: number): void {
   if (level >= priority.min && level <= priority.max) return;
+  if (priority.support === "unsupported")
+    throw new UnsupportedError("priority", `${driver} as it runs here has no priorities. Leave priority out, or at 0.`);
   throw new UnsupportedError("priority", `priority is ${level}; ${driver} takes ${priority.min} to ${priority.max}.`);
 }
 

@@ -47,11 +47,11 @@ export class Pushing<Tx> {
 
   /** By the job's schema. A promise only where that is asynchronous: it brings the payload that was checked, which `item` must be made of. @throws PAYLOAD_INVALID */
   check(job: UnsentJob): Promise<Readonly<{ value: unknown }>> | undefined {
-    const isReference = this.#driver.keeps === "reference";
-    return UnsentJob.checkSchema(job, (payload) =>
-      isReference ? payload : copyPayload(kindOfPayload(payload), payload),
-    );
+    return UnsentJob.checkSchema(job, this.#snapshot);
   }
+
+  readonly #snapshot = (payload: unknown): unknown =>
+    this.#driver.keeps === "reference" ? payload : copyPayload(kindOfPayload(payload), payload);
 
   /** Does not freeze the job: what is refused here may be mended. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE, UNSUPPORTED, INVALID_ARGUMENT */
   item(

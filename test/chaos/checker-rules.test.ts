@@ -5,7 +5,7 @@ import type { Entry, Line, Pushing } from "./log.ts";
 
 const BOUNDS: Bounds = {
   ...{ perClaim: 10, workers: 1, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000, resumeMs: 500 },
-  ...{ leaseEnds: "deadline", forgets: false, twicePerFault: 0 },
+  ...{ leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
 };
 const LEASE_MS = 1_000;
 

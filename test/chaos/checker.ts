@@ -44,6 +44,8 @@ export type Bounds = Readonly<{
   forgets: boolean;
   /** Where a job is released or moved by a copy, or an end is only sent or can be forgotten, a fault can leave it twice (DESIGN 10 counts that apart): most such jobs a fault. */
   twicePerFault: number;
+  /** Of all leases: how many losses a store may count that nobody had, where `capabilities.attempts` is approximate. */
+  falseLosses: number;
 }>;
 
 export type Apart = Readonly<{ what: string; count: number; bound: number }>;
@@ -269,9 +271,11 @@ function ranOut(lease: LeaseHistory): boolean {
 function countApart(history: History, contents: Contents, bounds: Bounds): readonly Apart[] {
   const deaths = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
   const hidden = deaths + history.outages.length * bounds.workers;
+  const leases = [...history.jobs.values()].reduce((sum, job) => sum + job.leases.length, 0);
+  const unseen = hidden * bounds.perClaim + Math.ceil(leases * bounds.falseLosses);
   return [
     { what: "leases lost by healthy processes", count: healthyLosses(history), bound: bounds.healthyLosses },
-    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: hidden * bounds.perClaim },
+    { what: "leases that no log saw", count: unseenLeases(history, contents), bound: unseen },
     { what: "ms until taken back", count: slowestTakeBack(history), bound: bounds.takeBackMs },
     { what: "ms until work went on", count: slowestResume(history), bound: bounds.resumeMs },
     ...(bounds.twicePerFault === 0 ? [] : [jobsTwice(history, bounds)]),

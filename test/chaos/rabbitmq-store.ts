@@ -30,7 +30,7 @@ export function rabbitmqFor(url: string): Driver {
     (opening ??= driver.open({
       ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
     }));
-  return rabbitmqDriver({ url: server.href, prefix }, { driver: driver as Driver, open });
+  return rabbitmqDriver({ url: server.href, prefix, connectTimeout: "30s" }, { driver: driver as Driver, open });
 }
 
 export async function rabbitmqStore(server: ServerName, folder: string, running?: RunningServer): Promise<Store> {
@@ -42,7 +42,7 @@ export async function rabbitmqStore(server: ServerName, folder: string, running?
 
 /** The first push to a queue, and its first delay, wait until the queue has settled: longer than a short scenario can wait. */
 async function settle(url: string): Promise<void> {
-  const queue = await new Queue(rabbitmqFor(url), { logger: silentLogger }).open();
+  const queue = await new Queue(rabbitmqFor(url), { logger: silentLogger, pushTimeout: "60s" }).open();
   try {
     const jobs = QUEUES.flatMap((name) => [
       createJob("settles", { queue: name }),
@@ -50,7 +50,7 @@ async function settle(url: string): Promise<void> {
     ]);
     await Promise.all(jobs.map((job) => queue.push(job)));
     for (const { queue: name } of jobs) {
-      const job = await queue.pop({ queue: name, wait: "5s" });
+      const job = await queue.pop({ queue: name, wait: "20s" });
       if (job === undefined) throw new Error(`The first jobs of "${name}" did not come.`);
       await job.complete();
     }

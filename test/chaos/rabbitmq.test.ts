@@ -17,14 +17,14 @@ const LANES: Readonly<Record<"rabbitmq" | "rabbitmq-4", readonly (readonly Run[]
       ["poison", 5],
     ],
     [
-      ["killedServer", 18],
+      ["killedServer", 9],
       ["droppedAnswers", 7],
       ["clockSteps", 7],
     ],
   ],
   "rabbitmq-4": [
     [
-      ["killedServer", 18],
+      ["killedServer", 9],
       ["droppedAnswers", 7],
       ["frozenWorkers", 8],
     ],

@@ -29,7 +29,7 @@ const BUILDERS = {
     ...everyday,
     name: "SIGKILL a worker every second",
     seconds,
-    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill()),
+    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), 4),
   }),
 
   /** SIGKILL to a producer in the middle of its batches. */
@@ -42,7 +42,7 @@ const BUILDERS = {
     delays: false,
     burst: 120,
     pauseMs: 0,
-    faults: ({ producers, signal }) => every(700, signal, () => producers.kill()),
+    faults: ({ producers, signal }) => every(700, signal, () => producers.kill(), 3),
   }),
 
   /** SIGSTOP to a worker for longer than its leases, so that it acknowledges late. */
@@ -104,7 +104,7 @@ const BUILDERS = {
     name: "SIGKILL and restart of the server",
     seconds,
     unseenSeconds: 11,
-    faults: ({ store, signal }) => every(2_500, signal, () => store.killServer()),
+    faults: ({ store, signal }) => every(2_500, signal, () => store.killServer(), 2),
   }),
 
   /** SIGKILL of the primary, and another one in its place, during push, run and acknowledgement. */
@@ -155,7 +155,7 @@ const BUILDERS = {
     faults: async ({ store, workers, signal }) => {
       await Promise.all([
         every(1_000, signal, () => wayOf(store).slow(100, 2_000)),
-        every(1_500, signal, () => workers.kill()),
+        every(1_500, signal, () => workers.kill(), 2),
       ]);
     },
   }),

@@ -77,11 +77,19 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
   };
 }
 
-/** Calls `fault` every `ms` until the signal fires. */
-export async function every(ms: number, signal: AbortSignal, fault: () => unknown): Promise<void> {
-  for (;;) {
-    await pause(ms, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    await fault();
+const GIVE_UP_MS = 90_000;
+
+/**
+ * Calls `fault` every `ms` until the signal fires, and on until it has happened `least` times: processes and servers need longer to start on a busy machine. A fault that
+ * returns false has not happened.
+ */
+export async function every(ms: number, signal: AbortSignal, fault: () => unknown, least = 0): Promise<void> {
+  const giveUpAt = performance.now() + GIVE_UP_MS;
+  let happened = 0;
+  const isOver = (): boolean => signal.aborted && (happened >= least || performance.now() > giveUpAt);
+  while (!isOver()) {
+    await pause(ms, undefined, signal.aborted ? {} : { signal }).catch(() => undefined);
+    if (isOver()) return;
+    if ((await fault()) !== false) happened += 1;
   }
 }

@@ -87,6 +87,36 @@ for (const name of BOTH) {
       await driver.close();
     });
 
+    it("a release whose connection is lost before its copy is sent leaves no copy", async () => {
+      const clients: AmqpClient[] = [];
+      const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+      const driver = rabbitmqDriver({
+        ...{ prefix: freshPrefix(), settle: 0 },
+        connect: async () => {
+          // Both are made again: the one that publishes has to wait.
+          if (clients.length === 2) await allowed;
+          const client = await connect(server.url);
+          clients.push(client);
+          return client;
+        },
+      });
+      await driver.open(CONTEXT);
+      await driver.push([item({ id: "a" })]);
+      const held = await takeOne(driver);
+      cutOff(clients[0]);
+      await pause(50);
+      const released = driver.finish([{ reservation: held, outcome: "release", delayMs: 0 }]);
+      await pause(50);
+      cutOff(clients[1]);
+      await pause(50);
+      allow();
+      expect(await released).toEqual(["unknown"]);
+      const again = await takeOne(driver);
+      expect([again.job.id, again.job.losses]).toEqual(["a", 1]);
+      expect((await driver.stats("work")).pending).toBe(0);
+      await driver.close();
+    });
+
     it("failed jobs that cannot go back now stay where they are", async () => {
       let refuses = false;
       const clients: AmqpClient[] = [];
@@ -104,8 +134,7 @@ for (const name of BOTH) {
       for (let i = 0; i < 2; i += 1) expect(await driver.finish([failureOf(await takeOne(driver))])).toEqual(["ok"]);
       refuses = true;
       // The first is the one that publishes.
-      const { connection } = clients[0] ?? {};
-      (connection as unknown as { stream: { destroy(error: Error): void } }).stream.destroy(new Error("cut"));
+      cutOff(clients[0]);
       await pause(100);
       await expect(driver.deadLetters?.retry({ queue: "work", max: 10 })).rejects.toThrow("Try again");
       await untilWorks(async () => {
@@ -188,6 +217,11 @@ for (const name of BOTH) {
       await driver.close();
     });
   });
+}
+
+function cutOff(client: AmqpClient | undefined): void {
+  if (client === undefined) throw new Error("There is no such connection.");
+  (client.connection as unknown as { stream: { destroy(error: Error): void } }).stream.destroy(new Error("cut"));
 }
 
 type Second = { readonly driver: Driver; refuses: boolean; holdBackDone(): () => void };

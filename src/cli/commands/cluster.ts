@@ -29,7 +29,6 @@ export function addCluster(program: Command, cli: Cli): void {
           .env("JOBFERRY_CLUSTER")
           .default("jobferry"),
       )
-      .option("--prefix <name>", "Redis: the prefix of the store's names")
       .action(async (...given: readonly unknown[]) => {
         const command = given.at(-1) as Command;
         await withCluster(cli, command, (observer) => act(observer, command.args));

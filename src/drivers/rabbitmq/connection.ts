@@ -128,6 +128,16 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     return asked;
   }
 
+  /** Many such questions in a row. Each has the time of one answer: a busy server may need long for all of them. */
+  talk(what: string, conversation: (ask: Ask) => Promise<void>): Promise<void> {
+    const talked = this.#questions.then(async () => {
+      const channel = (this.#asking ??= await this.answer("open a channel", this.#openSide()));
+      await conversation((question) => this.answer(what, question(channel)));
+    });
+    this.#questions = talked.catch(() => undefined);
+    return talked;
+  }
+
   /** A longer conversation on a channel of its own, which asks by `answer`. */
   async onChannel<T>(what: string, talk: (channel: AmqpChannel) => Promise<T>): Promise<T> {
     const channel = await this.answer(what, this.#client.createChannel());
@@ -154,6 +164,8 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     this.lose(new JobferryError("CLOSED", "This driver is closed."));
   }
 }
+
+export type Ask = (question: (channel: AmqpChannel) => Promise<unknown>) => Promise<unknown>;
 
 export type ConfirmConnection = Connection<AmqpConfirmChannel>;
 

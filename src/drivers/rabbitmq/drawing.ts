@@ -108,6 +108,16 @@ export class Drawing {
     this.#draws.delete(consumerTag);
   }
 
+  /**
+   * Resolves when everything has come that the queue gave to this connection before: one question that the queue itself answers, after what it gave is on its way to
+   * the channel, and one that the channel answers after that.
+   */
+  async arrived(address: string): Promise<void> {
+    const { channel } = this.#connection;
+    await this.#connection.answer("count", channel.checkQueue(address));
+    await this.barrier();
+  }
+
   /** One round trip behind everything that was sent on this connection. */
   async barrier(): Promise<void> {
     const { channel } = this.#connection;

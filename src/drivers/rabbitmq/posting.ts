@@ -45,12 +45,15 @@ export class PostOffice {
     this.#publishing = publishing;
   }
 
-  /** One answer per posting, in order. Throws only when nothing was sent. */
-  async post(postings: readonly Posting[]): Promise<readonly Published[]> {
+  /**
+   * One answer per posting, in order. Throws only when nothing was sent. `isWanted`: of copies, whether their originals are held still. Asked as late as can be,
+   * because a connection or a new place takes seconds; without its original a copy is a second job.
+   */
+  async post(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
     const second = this.#second;
     const isAway = ({ to, delayMs }: Posting): boolean =>
       second !== undefined && (to === "failed" || delayMs > MAX_DELAY_MS);
-    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings);
+    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings, isWanted);
     const [here, failed, later] = [
       postings.filter((posting) => !isAway(posting)),
       postings.filter(({ to }) => to === "failed"),
@@ -64,7 +67,7 @@ export class PostOffice {
       for (const [i, posting] of part.entries()) results.set(posting, published[i] ?? "unknown");
     };
     await Promise.all([
-      tell(here, () => this.#postHere(here)),
+      tell(here, () => this.#postHere(here, isWanted)),
       tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrUnknown)),
       tell(later, async () => {
         const kept = later.map(keptOf("delayed"));
@@ -74,19 +77,19 @@ export class PostOffice {
     return postings.map((posting) => results.get(posting) ?? "unknown");
   }
 
-  async #postHere(postings: readonly Posting[]): Promise<readonly Published[]> {
+  async #postHere(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
     const connection = await this.#link.get();
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
     const places = [...placesOf(postings)];
     const [only] = places;
-    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings);
+    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings, isWanted);
     // Each queue by itself: one that is refused or must settle first is nothing to the others.
     const results = new Map<Posting, Published>();
     const all = places.map(async ([queue, parts]) => {
       const mine = postings.filter(({ parcel }) => parcel.fields.queue === queue);
-      const posted = this.#postTo(connection, queue, parts, mine);
+      const posted = this.#postTo(connection, queue, parts, mine, isWanted);
       const published = await posted.catch((error: unknown) => mine.map(() => ({ error })));
       for (const [i, posting] of mine.entries()) results.set(posting, published[i] ?? "unknown");
     });
@@ -99,6 +102,7 @@ export class PostOffice {
     queue: string,
     parts: ReadonlySet<Part>,
     postings: readonly Posting[],
+    isWanted?: () => boolean,
   ): Promise<readonly Published[]> {
     const waits: Promise<void>[] = [];
     for (const part of parts) {
@@ -108,7 +112,8 @@ export class PostOffice {
     }
     // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
     if (waits.length > 0) await Promise.all(waits);
-    return this.#publishing.publish(postings.map((posting) => this.#outgoing(posting, hasPriorities(connection))));
+    const outgoing = postings.map((posting) => this.#outgoing(posting, hasPriorities(connection)));
+    return this.#publishing.publish(outgoing, isWanted);
   }
 
   #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {

@@ -16,6 +16,8 @@ export type Outgoing = Readonly<{
 /** `unknown`: it was sent and nobody knows what became of it. */
 export type Published = "confirmed" | "unknown" | Readonly<{ error: unknown }>;
 
+const ALWAYS = (): boolean => true;
+
 /** AMQP's short strings. */
 const MAX_SHORT = 255;
 
@@ -33,10 +35,14 @@ export class Publishing {
     this.#onUnroutable = onUnroutable;
   }
 
-  /** One answer per message, in order; resolves when the server has answered for each, or cannot any more. Throws only when nothing was sent. */
-  async publish(messages: readonly Outgoing[]): Promise<readonly Published[]> {
+  /**
+   * One answer per message, in order; resolves when the server has answered for each, or cannot any more. Throws only when nothing was sent. `isWanted` is
+   * asked just before: a connection may have taken long to come.
+   */
+  async publish(messages: readonly Outgoing[], isWanted: () => boolean = ALWAYS): Promise<readonly Published[]> {
     if (messages.length === 0) return [];
     const connection = await this.#link.get();
+    if (!isWanted()) return messages.map(() => "unknown");
     if (connection.blocked !== undefined) return messages.map(() => ({ error: full(connection.blocked) }));
     return new Batch(connection, messages, this.#nextNumber(messages.length), this.#onUnroutable).send();
   }

@@ -8,7 +8,8 @@ const STRAGGLERS_MS = 25;
 
 /**
  * Takes so many messages that were counted just before. A full draw ends behind our back: nothing more can come, and nothing is acknowledged
- * before.
+ * before. One that is not full is cancelled only when what the server gave it has come: before 4.3 a message that meets its cancel counts as lost, and a
+ * busy server may take longer than any time that could be guessed.
  */
 export async function pull(
   session: Session,
@@ -18,11 +19,13 @@ export async function pull(
   ended: AbortSignal,
 ): Promise<Draw> {
   const draw = await session.drawing.begin(address, count);
+  const full = draw.atLeast(draw.limit);
   if (!draw.isFull) {
     const over = new AbortController();
     const late = sleep(clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
-    await session.connection.orLost(Promise.race([draw.atLeast(draw.limit), late])).finally(() => over.abort());
+    await session.connection.orLost(Promise.race([full, late])).finally(() => over.abort());
   }
+  if (!draw.isFull) await Promise.race([full, session.drawing.arrived(address)]);
   const end = draw.end();
   if (draw.isFull) end.catch(() => undefined);
   else await end;

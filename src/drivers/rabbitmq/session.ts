@@ -104,7 +104,10 @@ export class Session {
    */
   async move(held: readonly Taken[], to: (parcel: Parcel) => Posting): Promise<readonly Published[]> {
     if (held.length === 0) return [];
-    const published = await this.#office.post(held.map(({ parcel }) => to(parcel)));
+    const published = await this.#office.post(
+      held.map(({ parcel }) => to(parcel)),
+      () => !this.connection.isLost,
+    );
     await this.acknowledge(held.filter((_, i) => published[i] === "confirmed"));
     await this.drawing.barrier();
     return published;

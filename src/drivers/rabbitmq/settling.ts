@@ -63,7 +63,7 @@ export class Settling {
   async #copy(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<readonly Ending[]> {
     const postings = endings.map(({ item, held }) => this.#posting(item, held.parcel));
     // A store that is full or away is told as unknown, and core tries again while the lease lasts.
-    const published = await this.#office.post(postings).catch(() => []);
+    const published = await this.#office.post(postings, () => !session.connection.isLost).catch(() => []);
     const copied: Ending[] = [];
     for (const [k, ending] of endings.entries()) {
       if (published[k] === "confirmed") copied.push(ending);
@@ -113,14 +113,14 @@ export class Settling {
 
 async function acknowledge(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<void> {
   if (endings.length === 0) return;
+  const { isLost } = session.connection;
   let answer: FinishResult = "ok";
-  if (session.connection.isLost) answer = "lost";
-  else
-    try {
-      await session.acknowledge(endings.map(({ held }) => held));
-      await session.drawing.barrier();
-    } catch {
-      answer = "unknown";
-    }
-  for (const { i } of endings) results[i] = answer;
+  try {
+    if (!isLost) await session.acknowledge(endings.map(({ held }) => held));
+    await session.drawing.barrier();
+  } catch {
+    answer = "unknown";
+  }
+  // Nothing was sent for what is done on a connection that was lost already; of the others there is a copy.
+  for (const { i, item } of endings) results[i] = isLost && item.outcome === "done" ? "lost" : answer;
 }

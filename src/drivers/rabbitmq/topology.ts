@@ -1,8 +1,7 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { sleep } from "../../runtime/index.ts";
-import type { AmqpChannel } from "./client.ts";
-import type { Connection } from "./connection.ts";
+import type { Ask, Connection } from "./connection.ts";
 import { LEVELS, levelPattern, skipPattern, ttlOf } from "./ladder.ts";
 import type { Names } from "./names.ts";
 import type { Publishing } from "./publishing.ts";
@@ -117,42 +116,44 @@ export class Topology {
 
   #declare(connection: Connection, queue: string, part: Part): Promise<void> {
     if (part === "jobs")
-      return connection.ask(`declare the queues of "${queue}"`, async (channel) => {
-        await this.#declareJobs(channel, queue);
-      });
+      return connection.talk(`declare the queues of "${queue}"`, (ask) => this.#declareJobs(ask, queue));
     const [from, to] = part === "short" ? [0, SHORT_LEVELS] : [SHORT_LEVELS, LEVELS];
-    return connection.ask(`declare the delay queues of "${queue}"`, async (channel) => {
-      await this.#declareJobs(channel, queue);
-      if (!this.#hasLadder) await this.#declareLadder(channel);
-      await channel.bindQueue(this.#names.live(queue), this.#names.ladder(0), skipPattern(0, this.#names.word(queue)));
-      for (let level = from; level < to; level += 1) await this.#declareLevel(channel, queue, level);
+    return connection.talk(`declare the delay queues of "${queue}"`, async (ask) => {
+      await this.#declareJobs(ask, queue);
+      if (!this.#hasLadder) await this.#declareLadder(ask);
+      const [live, first] = [this.#names.live(queue), this.#names.ladder(0)];
+      await ask((channel) => channel.bindQueue(live, first, skipPattern(0, this.#names.word(queue))));
+      for (let level = from; level < to; level += 1) await this.#declareLevel(ask, queue, level);
     });
   }
 
-  async #declareJobs(channel: AmqpChannel, queue: string): Promise<void> {
+  async #declareJobs(ask: Ask, queue: string): Promise<void> {
     const failed = this.#names.failed(queue);
     const live = this.#names.live(queue);
     // What the server itself takes out of a queue (a policy's limit or TTL) ends in failed instead of nowhere.
-    await channel.assertQueue(failed, queueArguments({}));
-    await channel.assertQueue(live, queueArguments(deadLetters("", failed)));
+    await ask((channel) => channel.assertQueue(failed, queueArguments({})));
+    await ask((channel) => channel.assertQueue(live, queueArguments(deadLetters("", failed))));
   }
 
   /** One exchange for each step: a job whose key has no bit there goes on to the next without lying in a queue. */
-  async #declareLadder(channel: AmqpChannel): Promise<void> {
+  async #declareLadder(ask: Ask): Promise<void> {
     for (let level = 0; level < LEVELS; level += 1) {
-      await channel.assertExchange(this.#names.ladder(level), "topic", { durable: true });
-      if (level > 0)
-        await channel.bindExchange(this.#names.ladder(level - 1), this.#names.ladder(level), skipPattern(level, "#"));
+      const name = this.#names.ladder(level);
+      await ask((channel) => channel.assertExchange(name, "topic", { durable: true }));
+      if (level === 0) continue;
+      const next = this.#names.ladder(level - 1);
+      await ask((channel) => channel.bindExchange(next, name, skipPattern(level, "#")));
     }
     this.#hasLadder = true;
   }
 
-  async #declareLevel(channel: AmqpChannel, queue: string, level: number): Promise<void> {
+  async #declareLevel(ask: Ask, queue: string, level: number): Promise<void> {
     const name = this.#names.level(queue, level);
     // When its time here is over the job goes to the next step, or home after the last, under the key it came with.
     const next = level === 0 ? deadLetters("", this.#names.live(queue)) : deadLetters(this.#names.ladder(level - 1));
-    await channel.assertQueue(name, queueArguments({ "x-message-ttl": ttlOf(level), ...next }));
-    await channel.bindQueue(name, this.#names.ladder(level), levelPattern(level, this.#names.word(queue)));
+    await ask((channel) => channel.assertQueue(name, queueArguments({ "x-message-ttl": ttlOf(level), ...next })));
+    const pattern = levelPattern(level, this.#names.word(queue));
+    await ask((channel) => channel.bindQueue(name, this.#names.ladder(level), pattern));
   }
 }
 

@@ -14,7 +14,7 @@ type Lines = ReadonlyMap<string, Address>;
 type Client = Readonly<{ options: RedisDriverOptions; end?: () => void; loseNext?: () => void }>;
 export type Connect = (server: ServerAddress, lines: Lines) => Client;
 
-const TIMES = { commandTimeout: "3s", connectTimeout: "8s" } as const;
+const TIMES = { commandTimeout: "3s", connectTimeout: "20s" } as const;
 
 export function redisCoordinationTarget(server: ServerAddress, connect: Connect, canLose = false): CoordinationTarget {
   const clients = new Map<CoordinationStore, Readonly<{ client: Client; proxies: readonly TcpProxy[] }>>();

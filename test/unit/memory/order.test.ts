@@ -43,10 +43,17 @@ test("free: jobs that lost a lease are only given for slots that start at once",
   expect(one.reservations.map(({ job }) => job.id)).toEqual(["lost-0"]);
 });
 
-test("100,000 priorities: pushed and drained in order, quickly", async () => {
+/** Milliseconds of the processor that this thread has used: other programs on the machine do not show. */
+function threadTime(): number {
+  // Older Node.js does not tell.
+  const { user, system } = (process.threadCpuUsage ?? process.cpuUsage)();
+  return (user + system) / 1_000;
+}
+
+test("100,000 priorities: pushed and drained in order, quickly", { timeout: 60_000 }, async () => {
   const { driver } = await opened();
   const count = 100_000;
-  const started = performance.now();
+  const started = threadTime();
   await driver.push(items(count, (i) => ({ priority: (i * 7_919) % count })));
   let last = Infinity;
   let seen = 0;
@@ -63,7 +70,7 @@ test("100,000 priorities: pushed and drained in order, quickly", async () => {
   }
   expect([seen, outOfOrder]).toEqual([count, 0]);
   // Linear scans would take minutes; a slow machine gets a wide margin.
-  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(threadTime() - started).toBeLessThan(5_000);
 });
 
 test("100,000 jobs removed from the middle, then the rest in order", async () => {

@@ -101,7 +101,12 @@ export class CoordinationStage {
   /** The shortest time to live that the suite can watch pass. */
   get ttlMs(): number {
     const { minTtlMs } = this.capabilities.session;
-    return Math.max(minTtlMs, this.isVirtual ? 5_000 : 400);
+    return Math.max(minTtlMs, this.isVirtual ? 5_000 : 1_000);
+  }
+
+  /** For sessions that must not end by themselves, however busy the machine is. */
+  get longTtlMs(): number {
+    return Math.min(this.capabilities.session.maxTtlMs, this.ttlMs * 30);
   }
 
   /** How long a session may live on without a renewal. */
@@ -196,7 +201,10 @@ export class CoordinationStage {
     return (await this.settles(client.list(prefix), 0, "list")).entries;
   }
 
-  async openSession(client: CoordinationStore = this.store, ttlMs: number = this.ttlMs): Promise<CoordinationSession> {
+  async openSession(
+    client: CoordinationStore = this.store,
+    ttlMs: number = this.longTtlMs,
+  ): Promise<CoordinationSession> {
     return this.settles(client.openSession(ttlMs), 0, "openSession");
   }
 

@@ -20,7 +20,7 @@ class Life {
   }
 
   static async begin(stage: CoordinationStage): Promise<Life> {
-    const ttlMs = stage.isVirtual ? stage.ttlMs : Math.max(stage.ttlMs, 1_000);
+    const { ttlMs } = stage;
     const openedAt = stage.clock.monotonic();
     const session = await stage.openSession(stage.store, ttlMs);
     await stage.tries([], [{ put: keyOf("a"), value: bytesOf("1"), session: session.id }]);
@@ -92,7 +92,7 @@ export const sessions: CoordinationCaseGroup = {
       requires: crashes,
       run: async (stage) => {
         const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder);
+        const session = await stage.openSession(holder, stage.ttlMs);
         await stage.put("a", "1", { client: holder, session });
         await stage.put("b", "1", { client: holder, session });
         const watcher = stage.watch(third);
@@ -111,7 +111,7 @@ export const sessions: CoordinationCaseGroup = {
       requires: crashes,
       run: async (stage) => {
         const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder);
+        const session = await stage.openSession(holder, stage.ttlMs);
         await stage.put("lock", "holder", { client: holder, session });
         await stage.crash(holder);
         await stage.pass(stage.latestEndMs + 1);
@@ -177,7 +177,7 @@ export const sessions: CoordinationCaseGroup = {
       requires: partitions,
       run: async (stage) => {
         const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder);
+        const session = await stage.openSession(holder, stage.ttlMs);
         const token = await stage.put("lock", "holder", { client: holder, session });
         const watcher = stage.watch(third);
         await stage.sees(watcher, { lock: "holder" });
@@ -187,7 +187,7 @@ export const sessions: CoordinationCaseGroup = {
           () => "no answer",
         );
         await stage.sees(watcher, {}, stage.latestEndMs + stage.lagMs);
-        const mine = await stage.openSession(third, Math.min(stage.capabilities.session.maxTtlMs, stage.ttlMs * 20));
+        const mine = await stage.openSession(third);
         const taken = await stage.put("lock", "third", { client: third, session: mine });
         await heal?.();
         await stage.pass(stage.lagMs);

@@ -1,0 +1,165 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
+import type { Place } from "../process/cluster/place.ts";
+import type { NodeSettings, Told } from "./cluster-node-process.ts";
+import { appendOutput, type LogWriter, machineMs } from "./log.ts";
+
+const START_MS = 60_000;
+const STOP_MS = 30_000;
+
+/** Where nodes find the store: each by a way of its own where there can be one. */
+export type Ground = Readonly<{
+  /** undefined: clients learn addresses from the servers themselves, or there is no server. */
+  server: Readonly<{ host: string; port: number }> | undefined;
+  placeBy(port: number): Place;
+  urlBy(port: number): string;
+}>;
+
+type Node = {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly exited: Promise<void>;
+  readonly proxy: TcpProxy | undefined;
+  doomed: boolean;
+};
+
+export type Heard = Told & Readonly<{ node: string }>;
+
+/** The nodes of a cluster: started, killed, stopped, cut off, restarted. */
+export class ClusterFleet {
+  readonly heard: Heard[] = [];
+  readonly problems: string[] = [];
+  readonly #nodes = new Map<string, Node>();
+  readonly #ground: Ground;
+  readonly #settings: Omit<NodeSettings, "name" | "url" | "place">;
+  readonly #log: LogWriter;
+  #made = 0;
+
+  constructor(ground: Ground, settings: Omit<NodeSettings, "name" | "url" | "place">, log: LogWriter) {
+    this.#ground = ground;
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /** Resolves when it has joined. */
+  async start(): Promise<string> {
+    this.#made += 1;
+    const name = `node-${this.#made}`;
+    const { server } = this.#ground;
+    const proxy = server === undefined ? undefined : await startTcpProxy(server);
+    const port = proxy?.port ?? 0;
+    const settings: NodeSettings = {
+      ...this.#settings,
+      ...{ name, url: this.#ground.urlBy(port), place: this.#ground.placeBy(port) },
+    };
+    const file = fileURLToPath(new URL("cluster-node-process.ts", import.meta.url));
+    const child = fork(file, [JSON.stringify(settings)], {
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    const keep = (text: Buffer): void => appendOutput(settings.folder, name, text.toString());
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    child.on("message", (message) => this.heard.push({ ...(message as Told), node: name }));
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const node: Node = { name, child, exited, proxy, doomed: false };
+    child.once("exit", (code, signal) => {
+      this.#nodes.delete(name);
+      if (code !== 0 && !node.doomed) this.problems.push(`${name} ended with ${signal ?? `exit code ${code}`}`);
+      void proxy?.close();
+    });
+    this.#nodes.set(name, node);
+    await this.until(() => this.#has(name, "joined") || !this.#nodes.has(name), START_MS, `${name} joins`);
+    return name;
+  }
+
+  #has(name: string, kind: Told["kind"]): boolean {
+    return this.heard.some((one) => one.node === name && one.kind === kind);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  /** Who was elected last, if it is there. */
+  get leader(): string | undefined {
+    const last = this.heard.findLast(({ kind }) => kind === "elected")?.node;
+    return last !== undefined && this.#nodes.has(last) ? last : undefined;
+  }
+
+  /** One that does not lead. */
+  get follower(): string | undefined {
+    return this.names.find((name) => name !== this.leader);
+  }
+
+  get canPart(): boolean {
+    return this.#ground.server !== undefined;
+  }
+
+  async kill(name: string): Promise<void> {
+    const node = this.#nodes.get(name);
+    if (node === undefined) return;
+    node.doomed = true;
+    this.#log.write({ type: "fault", fault: "kill", target: name });
+    node.child.kill("SIGKILL");
+    await node.exited;
+  }
+
+  /** SIGSTOP. Resolves to what wakes it up. */
+  freeze(name: string): () => void {
+    const node = this.#nodes.get(name);
+    this.#log.write({ type: "fault", fault: "stop", target: name });
+    node?.child.send("freeze");
+    return () => {
+      node?.child.kill("SIGCONT");
+      this.#log.write({ type: "fault", fault: "continue", target: name });
+    };
+  }
+
+  /** Nothing gets through between it and the store, and nobody is told. Resolves to what heals it. */
+  part(name: string): () => Promise<void> {
+    const proxy = this.#nodes.get(name)?.proxy;
+    this.#log.write({ type: "fault", fault: "stop", target: name, why: "cut off" });
+    proxy?.halfOpen();
+    return async () => {
+      await proxy?.pass();
+      proxy?.cut("reset");
+      this.#log.write({ type: "fault", fault: "continue", target: name });
+    };
+  }
+
+  /** Asks it to leave. Resolves to when it began to. */
+  async retire(name: string): Promise<number> {
+    const node = this.#nodes.get(name);
+    const asked = machineMs();
+    if (node === undefined) return asked;
+    node.child.kill("SIGTERM");
+    const late = pause(STOP_MS, "late", { ref: false });
+    if ((await Promise.race([node.exited, late])) === "late") {
+      this.problems.push(`${name} did not stop within ${STOP_MS} ms`);
+      await this.kill(name);
+    }
+    return this.heard.find((one) => one.node === name && one.kind === "stopping")?.at ?? asked;
+  }
+
+  /** When another one was elected after that time. */
+  async elected(after: number, withinMs: number): Promise<number | undefined> {
+    const found = (): Heard | undefined => this.heard.find(({ kind, at }) => kind === "elected" && at > after);
+    await this.until(() => found() !== undefined, withinMs, "").catch(() => undefined);
+    return found()?.at;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.names.map((name) => this.retire(name)));
+  }
+
+  async until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
+    const end = machineMs() + withinMs;
+    while (!holds()) {
+      if (machineMs() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await pause(5);
+    }
+  }
+}

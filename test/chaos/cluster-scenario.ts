@@ -1,0 +1,234 @@
+/** A cluster of nodes that run jobs, whose leader, nodes and store are killed, stopped and cut off; from the first push to the verdict. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { startServer } from "../../scripts/servers/start-server.ts";
+import type { RunningServer } from "../../scripts/servers/server.ts";
+import { Queue } from "../../src/entry/index.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { type Bounds, check } from "./checker.ts";
+import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
+import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
+import { Fleet } from "./fleet.ts";
+import { WELL_BEHAVED } from "./job-plan.ts";
+import { LogWriter, machineMs, readLogs } from "./log.ts";
+import { contentsOf, drained, type Outcome } from "./scenario.ts";
+import { driverFor } from "./targets.ts";
+
+export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
+export type ClusterStore = (typeof CLUSTER_STORES)[number];
+
+export const FAULTS = [
+  "killLeader",
+  "freezeLeader",
+  "partLeader",
+  "retireLeader",
+  "killFollower",
+  "partFollower",
+  "killStore",
+  "rollingRestart",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export type ClusterRun = Readonly<{
+  store: ClusterStore;
+  nodes: number;
+  ttlMs: number;
+  /** One after the other. */
+  faults: readonly Fault[];
+  /** Again and again until so much time has passed. Default: once. */
+  seconds?: number;
+}>;
+
+const LEASE_MS = 3_000;
+const CONCURRENCY = 5;
+const SETTLE_MS = 500;
+/** How long anybody waits for an election that may never come. */
+const PATIENCE = 10;
+
+/** What the faults of a fail-over do to the promise is counted and not blamed: Redis replicates after it answered. */
+const mayForget = (store: ClusterStore): boolean => store === "redis-sentinel" || store === "redis-cluster";
+
+export async function runCluster(run: ClusterRun): Promise<Outcome> {
+  const startedAt = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-chaos-"));
+  const register = join(folder, "register.db");
+  makeRegister(register);
+  const log = new LogWriter(folder, "conductor");
+  const server = run.store === "sqlite" ? undefined : await startServer(run.store, { durable: true });
+  const ground = groundOf(run.store, folder, server);
+  const directUrl = ground.urlBy(server?.port ?? 0);
+  const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
+  const place = { folder, keepsCompleted: true };
+  const nodes = new ClusterFleet(
+    ground,
+    { ...place, register, ttlMs: run.ttlMs, leaseMs: LEASE_MS, concurrency: CONCURRENCY },
+    log,
+  );
+  const producers = new Fleet({
+    ...{ part: "producer", size: 1, log, replace: true },
+    settings: {
+      ...{ ...place, url: directUrl, mix: WELL_BEHAVED, delays: true, maxLosses: 20 },
+      ...{ burst: 8, pauseMs: 200, most: Number.MAX_SAFE_INTEGER },
+    },
+  });
+  const elections: Election[] = [];
+  const problems: string[] = [];
+  try {
+    await nodes.start();
+    await nodes.elected(0, PATIENCE * run.ttlMs);
+    await Promise.all([producers.start(), ...Array.from({ length: run.nodes - 1 }, () => nodes.start())]);
+    const end = performance.now() + (run.seconds ?? 0) * 1_000;
+    do {
+      for (const fault of run.faults) elections.push(...(await inflict(fault, run, nodes, server, log)));
+    } while (performance.now() < end);
+    await producers.stop();
+    if (!(await drained(queue, { drainSeconds: 90 }))) problems.push("jobs were left after the drain");
+  } catch (error) {
+    problems.push(String(error));
+  } finally {
+    await Promise.all([nodes.stop(), producers.stop()]);
+  }
+  const contents = await contentsOf(queue);
+  await queue.close();
+  log.close();
+  await server?.remove();
+  const bounds: Bounds = {
+    ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
+    ...{ resumeMs: 10_000, leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
+    atomicBatch: queue.capabilities.batch.atomic,
+  };
+  const jobs = check(readLogs(folder), contents, bounds);
+  const led = judgeRegister(register, nodes.heard);
+  const finding = {
+    violations: mayForget(run.store)
+      ? []
+      : [...jobs.violations, ...led.violations, ...judgeElections(elections, run.ttlMs)],
+    counts: { ...jobs.counts, ...led.counts, ...timesOf(elections) },
+    apart: mayForget(run.store) ? [] : jobs.apart,
+  };
+  problems.push(...nodes.problems, ...producers.problems);
+  if (finding.violations.length + problems.length === 0) rmSync(folder, { recursive: true, force: true });
+  const name = `${run.store}: a cluster of ${run.nodes}`;
+  return { ...finding, name, problems, folder, seconds: (performance.now() - startedAt) / 1_000 };
+}
+
+/** Does it, waits until the cluster is whole again, and tells how long it had no leader. */
+async function inflict(
+  fault: Fault,
+  { ttlMs, nodes: size, store }: ClusterRun,
+  nodes: ClusterFleet,
+  server: RunningServer | undefined,
+  log: LogWriter,
+): Promise<readonly Election[]> {
+  const { leader, follower } = nodes;
+  if (leader === undefined || follower === undefined) return [{ fault, ms: Infinity, boundMs: 0 }];
+  const next = async (from: number, boundMs: number): Promise<Election> => {
+    const at = await nodes.elected(from, PATIENCE * ttlMs);
+    return { fault, ms: at === undefined ? Infinity : at - from, boundMs };
+  };
+  const whole = async (): Promise<void> => {
+    while (nodes.names.length < size) await nodes.start();
+    await pause(SETTLE_MS);
+  };
+  const crashMs = 1.5 * ttlMs;
+  const found: Election[] = [];
+  switch (fault) {
+    case "killLeader": {
+      const at = machineMs();
+      await nodes.kill(leader);
+      found.push(await next(at, crashMs));
+      break;
+    }
+    case "freezeLeader": {
+      const at = machineMs();
+      const wake = nodes.freeze(leader);
+      found.push(await next(at, crashMs));
+      await pause(ttlMs / 2);
+      wake();
+      break;
+    }
+    case "partLeader": {
+      if (!nodes.canPart) return [];
+      const at = machineMs();
+      const heal = nodes.part(leader);
+      found.push(await next(at, crashMs));
+      await pause(ttlMs / 2);
+      await heal();
+      break;
+    }
+    case "retireLeader":
+      found.push(await next(await nodes.retire(leader), 100));
+      break;
+    case "killFollower":
+      await nodes.kill(follower);
+      break;
+    case "partFollower": {
+      if (!nodes.canPart) return [];
+      const heal = nodes.part(follower);
+      await pause(1.5 * ttlMs);
+      await heal();
+      break;
+    }
+    case "killStore": {
+      if (server === undefined) return [];
+      log.write({ type: "away", why: "killed" });
+      const [first] = server.nodes;
+      await (store === "redis-cluster" || store === "redis-sentinel" ? first?.kill() : server.kill());
+      await pause(mayForget(store) ? 4_000 : ttlMs / 4);
+      await (first === undefined || !mayForget(store) ? server.restart() : first.restart());
+      log.write({ type: "back", why: "killed" });
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "rollingRestart":
+      for (const name of nodes.names) {
+        const isLeader = name === nodes.leader;
+        const left = await nodes.retire(name);
+        if (isLeader) found.push(await next(left, 100));
+        await nodes.start();
+      }
+      break;
+  }
+  await whole();
+  return found;
+}
+
+function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
+  if (server === undefined) {
+    const path = join(folder, "jobs.db");
+    return { server: undefined, placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
+  }
+  const urlBy = (port: number): string => (port === 0 ? server.url : server.url.replace(`:${server.port}`, `:${port}`));
+  const isAlone = store === "postgres" || store === "redis";
+  return {
+    server: isAlone ? { host: server.host, port: server.port } : undefined,
+    placeBy: (port) =>
+      store === "postgres"
+        ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
+        : { kind: "redis", url: urlBy(port), prefix: "jobferry" },
+    urlBy,
+  };
+}
+
+function makeRegister(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("CREATE TABLE register (id INTEGER PRIMARY KEY, term INTEGER NOT NULL)");
+  database.exec(
+    "CREATE TABLE writes (n INTEGER PRIMARY KEY, at REAL, term INTEGER, node TEXT, accepted INTEGER, believed INTEGER)",
+  );
+  database.exec("INSERT INTO register VALUES (1, 0)");
+  database.close();
+}
+
+function timesOf(elections: readonly Election[]): Readonly<Record<string, number>> {
+  const times: Record<string, number> = {};
+  for (const { fault, ms } of elections) {
+    const what = `ms without a leader: ${fault}, at most`;
+    times[what] = Math.max(times[what] ?? 0, Math.round(ms));
+  }
+  return times;
+}

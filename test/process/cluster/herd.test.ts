@@ -1,0 +1,76 @@
+// Counted on the wire: how many requests reach a real store between a release and the next holder, with 100 that wait.
+import { randomUUID } from "node:crypto";
+import { afterAll, expect, test } from "vitest";
+import { coordinationScripts } from "../../../src/drivers/redis/coordination-scripts.ts";
+import type { Cluster, Lock } from "../../../src/entry/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
+import { makeDatabase } from "../../postgres/database.ts";
+import { sharedServer } from "../../servers/shared-server.ts";
+import { CountingProxy, postgresRequests, redisRequests } from "./counting-proxy.ts";
+import { clusterIn, type Place } from "./place.ts";
+
+const NODES = 10;
+const WAITING = 100;
+const ROUNDS = 15;
+/** Heartbeats and the look of every second, which come whether anybody releases or not. */
+const STEADY = ["renewSession", "look"];
+
+async function herd(place: Place, proxy: CountingProxy): Promise<void> {
+  const started = async (nodeId: string): Promise<Cluster> =>
+    clusterIn(place, { nodeId, electionTimeout: "60s", logger: silentLogger }).start();
+  const holder = await started("holder");
+  const nodes = await Promise.all(Array.from({ length: NODES }, (_, n) => started(`node-${n}`)));
+  const stop = new AbortController();
+  const got: Lock[] = [];
+  let lock = await holder.lock("herd");
+  const waiting = Array.from({ length: WAITING }, async (_, n) => {
+    const next = await nodes[n % NODES]?.lock("herd", { signal: stop.signal }).catch(() => undefined);
+    if (next !== undefined) got.push(next);
+  });
+  const quiet = async (): Promise<void> => {
+    for (let before = -1; before !== proxy.total(...STEADY);) {
+      before = proxy.total(...STEADY);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  };
+  await quiet();
+  const requests: number[] = [];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const before = proxy.total(...STEADY);
+    const released = lock.release();
+    while (got.length < round) await new Promise((resolve) => setImmediate(resolve));
+    requests.push(proxy.total(...STEADY) - before);
+    await released;
+    lock = got[round - 1] ?? lock;
+    await quiet();
+  }
+  console.log(`requests from a release to the next holder of ${WAITING} waiting: ${requests.join(", ")}`);
+  stop.abort(new Error("enough"));
+  await Promise.all(waiting);
+  await Promise.all([holder, ...nodes].map((node) => node.stop()));
+  expect(Math.max(...requests)).toBeLessThanOrEqual(3);
+  expect(Math.min(...requests), "the proxy counts").toBeGreaterThanOrEqual(2);
+}
+
+const postgres = await sharedServer("postgres");
+if (postgres !== undefined) {
+  const database = await makeDatabase(postgres, "herd");
+  afterAll(() => database.drop());
+  test("postgres: 100 wait, one releases, at most 3 requests", async () => {
+    await using proxy = await CountingProxy.start(postgres, postgresRequests);
+    await herd({ kind: "postgres", url: database.urlBy(proxy.port), schema: "herd" }, proxy);
+  });
+}
+
+const redis = await sharedServer("redis");
+if (redis !== undefined) {
+  const names = new Map(Object.entries(coordinationScripts).map(([name, { sha }]) => [sha, name]));
+  test.each(["ioredis", "redis"] as const)(
+    "redis, with %s: 100 wait, one releases, at most 3 requests",
+    async (library) => {
+      await using proxy = await CountingProxy.start(redis, redisRequests(names));
+      const url = `redis://127.0.0.1:${proxy.port}`;
+      await herd({ kind: "redis", url, prefix: `test:${randomUUID()}`, library }, proxy);
+    },
+  );
+}
