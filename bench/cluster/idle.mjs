@@ -36,7 +36,7 @@ async function measure(kind, count) {
     return { connections, ...rates, cpuMsPerSecond: (user + system) / 1_000 / seconds };
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));
-    await meter.close();
+    meter.close();
     await store.close();
   }
 }
