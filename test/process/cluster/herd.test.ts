@@ -1,6 +1,7 @@
 // Counted on the wire: how many requests reach a real store between a release and the next holder, with 100 that wait.
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
+import type { ServerAddress } from "../../../scripts/servers/server.ts";
 import { coordinationScripts } from "../../../src/drivers/redis/coordination-scripts.ts";
 import type { Cluster, Lock } from "../../../src/entry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
@@ -52,8 +53,7 @@ async function herd(place: Place, proxy: CountingProxy): Promise<void> {
   expect(Math.min(...requests), "the proxy counts").toBeGreaterThanOrEqual(2);
 }
 
-const postgres = await sharedServer("postgres");
-if (postgres !== undefined) {
+async function onPostgres(postgres: ServerAddress): Promise<void> {
   const database = await makeDatabase(postgres, "herd");
   afterAll(() => database.drop());
   test("postgres: 100 wait, one releases, at most 3 requests", async () => {
@@ -62,8 +62,7 @@ if (postgres !== undefined) {
   });
 }
 
-const redis = await sharedServer("redis");
-if (redis !== undefined) {
+function onRedis(redis: ServerAddress): void {
   const names = new Map(Object.entries(coordinationScripts).map(([name, { sha }]) => [sha, name]));
   test.each(["ioredis", "redis"] as const)(
     "redis, with %s: 100 wait, one releases, at most 3 requests",
@@ -74,3 +73,8 @@ if (redis !== undefined) {
     },
   );
 }
+
+const postgres = await sharedServer("postgres");
+if (postgres !== undefined) await onPostgres(postgres);
+const redis = await sharedServer("redis");
+if (redis !== undefined) onRedis(redis);
