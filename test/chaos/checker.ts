@@ -213,7 +213,9 @@ function mayBeTwice({ pushing, leases }: JobHistory, { faults, outages }: Histor
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
       if (unanswered) return true;
       const until = answer.at + SETTLED_MS;
-      const hit = harmful.some(({ target, at }) => target === start.from && at >= one.at && at <= until);
+      const hit = faults.some(
+        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
+      );
       return hit || away(one.at, until);
     }),
   );
