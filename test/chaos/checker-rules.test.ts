@@ -297,6 +297,28 @@ test("on a broker a fault while the job waits may leave it twice, also long befo
   expect(foundWithin(broker, twice(...server(40_000)), completed(1))).toEqual(dups);
 });
 
+test("a fail-over may forget claims and ends that were confirmed shortly before it, and no push", () => {
+  const group: Bounds = { ...BOUNDS, forgets: true, twicePerFault: 1, takeBackMs: 10_000, resumeMs: 10_000 };
+  const failOver = (at: number): readonly Timed[] => [
+    [at, { type: "away", why: "failed over" }, "c"],
+    [at + 10, { type: "back", why: "failed over" }, "c"],
+  ];
+  const lease: Timed = [10, start(1, 9)];
+  expect(foundWithin(group, log(...PUSHED, ...DONE, ...failOver(100), ...shifted(300, 2)), completed(1))).toEqual([]);
+  expect(foundWithin(group, log(...PUSHED, lease, ...failOver(20), ...shifted(50, 2)), completed(1))).toEqual([]);
+  expect(foundWithin(group, log(...PUSHED, ...DONE, ...shifted(300, 2)), completed(1))).toHaveLength(2);
+  expect(
+    foundWithin(group, log(...PUSHED, ...DONE, ...failOver(5_000), ...shifted(5_300, 2)), completed(1)),
+  ).toHaveLength(2);
+  expect(foundWithin(group, log(...PUSHED, ...failOver(100)), completed(0))).toEqual([
+    "lost: pushed, never ran to its end, and not in the store",
+  ]);
+  const none = { ...group, twicePerFault: 0.1 };
+  expect(foundWithin(none, log(...PUSHED, ...DONE, ...failOver(100), ...shifted(300, 2)), completed(1))).toEqual([
+    "unbounded: jobs twice after a fault: 1, at most 0.1 can be explained",
+  ]);
+});
+
 function killed0(): Timed {
   return [0, killed];
 }

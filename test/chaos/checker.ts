@@ -188,12 +188,18 @@ const SETTLED_MS = 2_000;
 
 /**
  * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage. Before each start
- * that can be anywhere: drivers give back by a copy what nobody asked for, and the server moves a delayed job from step to step; no log sees either.
+ * that can be anywhere: drivers give back by a copy what nobody asked for, and the server moves a delayed job from step to step; no log sees either. Or whether a fail-over
+ * may have forgotten a claim or an end.
  */
-function mayBeTwice({ pushing, leases }: JobHistory, { faults, outages }: History): boolean {
+function mayBeTwice({ pushing, leases }: JobHistory, { faults, outages }: History, { forgets }: Bounds): boolean {
   const harmful = faults.filter(({ fault }) => fault !== "continue" && fault !== "end");
   const away = (from: number, until: number): boolean =>
     outages.some((outage) => outage.from <= until && outage.until >= from);
+  // What can be forgotten is a claim or a renewal, as long as the lease goes on, and its end.
+  if (forgets)
+    return leases.some(({ start, answers, endsAt }) =>
+      away(start.claimedAt, (answers.at(-1)?.at ?? endsAt) + SETTLED_MS),
+    );
   let from = pushing?.at ?? Infinity;
   for (const lease of leases) {
     const until = lease.start.at;
@@ -207,7 +213,9 @@ function mayBeTwice({ pushing, leases }: JobHistory, { faults, outages }: Histor
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
       if (unanswered) return true;
       const until = answer.at + SETTLED_MS;
-      const hit = harmful.some(({ target, at }) => target === start.from && at >= one.at && at <= until);
+      const hit = faults.some(
+        ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
+      );
       return hit || away(one.at, until);
     }),
   );

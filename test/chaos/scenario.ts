@@ -74,6 +74,8 @@ const START_MS = 4_000;
 const MOST_SLOW = 5;
 /** Ends and copies under way when a broker or a worker is killed: up to 16 jobs were seen at four kills of a server. */
 const TWICE_PER_FAULT = 30;
+/** Claims and ends that a fail-over forgets: a batch of each of three workers. */
+const FORGOTTEN_PER_FAULT = 60;
 /** A message that meets the cancel of a pull which others left short (docs/adr/0091). */
 const FALSE_LOSSES = 0.05;
 
@@ -129,7 +131,8 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     resumeMs: Math.round(RESUME_MS * slowness),
     leaseEnds: lease.ends,
     forgets: store.forgets === true,
-    twicePerFault: finish === "sent" || release === "byCopy" || store.forgets === true ? TWICE_PER_FAULT : 0,
+    twicePerFault:
+      store.forgets === true ? FORGOTTEN_PER_FAULT : finish === "sent" || release === "byCopy" ? TWICE_PER_FAULT : 0,
     falseLosses: attempts === "approximate" ? FALSE_LOSSES : 0,
     atomicBatch: batch.atomic,
   };
