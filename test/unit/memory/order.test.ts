@@ -46,7 +46,7 @@ test("free: jobs that lost a lease are only given for slots that start at once",
 /** Milliseconds of the processor that this thread has used: other programs on the machine do not show. */
 function threadTime(): number {
   // Older Node.js does not tell.
-  const { user, system } = (process.threadCpuUsage ?? process.cpuUsage)();
+  const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
   return (user + system) / 1_000;
 }
 
