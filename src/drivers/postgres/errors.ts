@@ -144,7 +144,7 @@ function classOf(error: unknown): ErrorClass {
     /SSL|encryption/.test(message)
   ) {
     return denied(
-      "refuses the connection as it is (pg_hba.conf): it may want TLS (sslmode=require or `ssl`), or no TLS, or does not know this address.",
+      "refuses the connection as it is (pg_hba.conf): it may want TLS (sslmode=verify-full or `ssl`), or no TLS, or does not know this address.",
     );
   }
   if (state !== undefined && /^[0-9A-Z]{5}$/.test(state)) {
