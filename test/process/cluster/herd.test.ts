@@ -1,6 +1,6 @@
 // Counted on the wire: how many requests reach a real store between a release and the next holder, with 100 that wait.
 import { randomUUID } from "node:crypto";
-import { afterAll, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { coordinationScripts } from "../../../src/drivers/redis/coordination-scripts.ts";
 import type { Cluster, Lock } from "../../../src/entry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
@@ -53,24 +53,27 @@ async function herd(place: Place, proxy: CountingProxy): Promise<void> {
 }
 
 const postgres = await sharedServer("postgres");
-if (postgres !== undefined) {
-  const database = await makeDatabase(postgres, "herd");
-  afterAll(() => database.drop());
+const redis = await sharedServer("redis");
+
+describe.runIf(postgres !== undefined)("postgres", () => {
   test("postgres: 100 wait, one releases, at most 3 requests", async () => {
+    if (postgres === undefined) return;
+    const database = await makeDatabase(postgres, "herd");
     await using proxy = await CountingProxy.start(postgres, postgresRequests);
     await herd({ kind: "postgres", url: database.urlBy(proxy.port), schema: "herd" }, proxy);
+    await database.drop();
   });
-}
+});
 
-const redis = await sharedServer("redis");
-if (redis !== undefined) {
+describe.runIf(redis !== undefined)("redis", () => {
   const names = new Map(Object.entries(coordinationScripts).map(([name, { sha }]) => [sha, name]));
   test.each(["ioredis", "redis"] as const)(
     "redis, with %s: 100 wait, one releases, at most 3 requests",
     async (library) => {
+      if (redis === undefined) return;
       await using proxy = await CountingProxy.start(redis, redisRequests(names));
       const url = `redis://127.0.0.1:${proxy.port}`;
       await herd({ kind: "redis", url, prefix: `test:${randomUUID()}`, library }, proxy);
     },
   );
-}
+});
