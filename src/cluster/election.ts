@@ -52,8 +52,10 @@ export class Election extends Emitter<ElectionEvents> {
   readonly #stop = new AbortController();
   #state: ReadonlyMap<string, CoordinationEntry> = new Map();
   #place: Place | undefined;
-  /** Whether a state held the place: then its absence is news, and before only a delay. */
-  #seen = false;
+  /** The place that a state held: then its absence is news, and before only a delay. */
+  #seen: Place | undefined;
+  /** Places of this node beside its own that are being removed. */
+  readonly #removing = new Set<string>();
   #taking: Promise<void> | undefined;
   #leading: Lock | undefined;
   #elected: Deferred<Leadership> = new Deferred();
@@ -113,8 +115,9 @@ export class Election extends Emitter<ElectionEvents> {
     this.#state = state;
     const place = this.#place;
     if (place === undefined) return;
-    if (state.has(place.key)) this.#seen = true;
-    else if (this.#seen) return this.#gone(place);
+    if (state.has(place.key)) this.#seen = place;
+    else if (this.#seen === place) return this.#gone(place);
+    if (this.#taking === undefined) this.#removeOthers(place);
     this.#judge();
   }
 
@@ -134,14 +137,33 @@ export class Election extends Emitter<ElectionEvents> {
       const session = await this.#node.live(this.#stop.signal);
       if (this.#place?.session === session) return;
       try {
-        this.#seen = false;
         this.#place = await Place.take(this.#link, this.#line, this.#nodeId, session);
       } catch (error) {
         if (session.isLive) throw error;
         continue;
       }
+      // Lost while the place was taken: nobody else stands again, because this still runs.
+      if (!session.isLive) {
+        this.#place = undefined;
+        continue;
+      }
       this.#onLost(session);
       return this.#judge();
+    }
+  }
+
+  /**
+   * Another place of this node is one that it does not know: first in the line, it would keep everybody from leading for as long as this node
+   * lives. No two living nodes have one id, so it can only be this node's.
+   */
+  #removeOthers(place: Place): void {
+    for (const { key, value } of this.#state.values()) {
+      if (key === place.key || this.#removing.has(key) || objectOf(value)?.["node"] !== this.#nodeId) continue;
+      this.#removing.add(key);
+      this.#link.store
+        .transact([{ session: place.session.id }], [{ delete: key }])
+        .catch((error: unknown) => this.#link.report(error, "Removing an old place"))
+        .finally(() => this.#removing.delete(key));
     }
   }
 

@@ -8,7 +8,7 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { type Bounds, check } from "./checker.ts";
+import { type Bounds, check, type Violation } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
@@ -102,12 +102,12 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   };
   const jobs = check(readLogs(folder), contents, bounds);
   const led = judgeRegister(register, nodes.heard);
+  const blamed = [...jobs.violations, ...led.violations, ...judgeElections(elections, run.ttlMs)];
+  const forgets = mayForget(run.store);
   const finding = {
-    violations: mayForget(run.store)
-      ? []
-      : [...jobs.violations, ...led.violations, ...judgeElections(elections, run.ttlMs)],
-    counts: { ...jobs.counts, ...led.counts, ...timesOf(elections) },
-    apart: mayForget(run.store) ? [] : jobs.apart,
+    violations: forgets ? [] : blamed,
+    counts: { ...jobs.counts, ...led.counts, ...timesOf(elections), ...(forgets ? countOf(blamed) : {}) },
+    apart: forgets ? [] : jobs.apart,
   };
   problems.push(...nodes.problems, ...producers.problems);
   if (finding.violations.length + problems.length === 0) rmSync(folder, { recursive: true, force: true });
@@ -222,6 +222,12 @@ function makeRegister(file: string): void {
   );
   database.exec("INSERT INTO register VALUES (1, 0)");
   database.close();
+}
+
+/** What a fail-over cost. */
+function countOf(violations: readonly Violation[]): Readonly<Record<string, number>> {
+  const kinds = Object.entries(Object.groupBy(violations, ({ kind }) => kind));
+  return Object.fromEntries(kinds.map(([kind, found]) => [`not blamed: ${kind}`, found.length]));
 }
 
 function timesOf(elections: readonly Election[]): Readonly<Record<string, number>> {

@@ -1,11 +1,13 @@
-/** The long form: `npm run chaos -- sqlite 10m [scenario ...]`. Exits with 1 on any violation. */
+/** The long form: `npm run chaos -- sqlite 10m [scenario ...]`, or `cluster-redis 5m [fault ...]` with five nodes. Exits with 1 on any violation. */
 import { parseDuration } from "../../src/runtime/index.ts";
+import { CLUSTER_STORES, type ClusterStore, FAULTS, runCluster } from "./cluster-scenario.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
 import { type Name, NAMES, scenario, scenariosFor, secondsOf } from "./scenarios.ts";
 
 const [, , scheme = "sqlite", duration = "10m", ...asked] = process.argv;
-const names = asked.length === 0 ? scenariosFor(scheme) : asked.map(checkName);
+const clusterStore = CLUSTER_STORES.find((store) => scheme === `cluster-${store}`);
+const names = clusterStore !== undefined ? [] : asked.length === 0 ? scenariosFor(scheme) : asked.map(checkName);
 // One after the other, so that the numbers of each are its own.
 const total = parseDuration(duration as "10m", "duration", { min: 1_000 }) / 1_000;
 const outcomes: Outcome[] = [];
@@ -15,6 +17,19 @@ function checkName(name: string): Name {
   if (found !== undefined) return found;
   console.error(`There is no scenario "${name}". Known: ${NAMES.join(", ")}.`);
   process.exit(2);
+}
+
+if (clusterStore !== undefined) outcomes.push(await onCluster(clusterStore));
+
+async function onCluster(store: ClusterStore): Promise<Outcome> {
+  const faults = asked.length === 0 ? FAULTS : FAULTS.filter((fault) => asked.includes(fault));
+  if (faults.length === 0) {
+    console.error(`There is no such fault. Known: ${FAULTS.join(", ")}.`);
+    process.exit(2);
+  }
+  const outcome = await runCluster({ store, nodes: 5, ttlMs: 2_000, faults, seconds: total });
+  for (const complaint of complaints(outcome)) console.error(complaint);
+  return outcome;
 }
 
 for (const name of names) {

@@ -19,7 +19,7 @@ const WRITTEN_THROUGH = `
  * Keys and sessions of clusters (layout version 2). Whoever writes locks first its session, then the rows of all areas that it compares or writes,
  * in their order, and then draws one version for all its keys: above every version of these areas and at least the server's time in
  * microseconds. The locks last until the commit. So versions of an area commit in their order, whatever other transactions do
- * (docs/adr/0107). Rows of `areas` are never removed: versions rise also when all keys of an area are gone.
+ * (docs/adr/0109). Rows of `areas` are never removed: versions rise also when all keys of an area are gone.
  */
 export function coordination(s: string): string {
   return tables(s) + writing(s) + sessions(s);

@@ -6,7 +6,7 @@
  *   keys in one transaction. That is every reading and comparing of such a key, and the timer of every client that watches.
  * - Watches are emulated: the commit of a writer notifies the names of the keys, and every second the prefixes are looked at anyway. A watcher
  *   then compares the state with what it told.
- * - The layout is in coordination-schema.ts and docs/backends/postgres.md; why it is so, in docs/adr/0107.
+ * - The layout is in coordination-schema.ts and docs/backends/postgres.md; why it is so, in docs/adr/0109.
  */
 import type {
   Compare,

@@ -6,7 +6,7 @@
  *   and clients that watch call one at the next end. A crash of the server leaves what its persistence kept. A fail-over can lose the newest
  *   writes, and while the old primary is still reached two may hold one lock: versions rise all the same, so fencing decides.
  * - Watches are emulated: each script publishes the names of its keys, and every second the prefixes are looked at anyway.
- * - The layout is in coordination-scripts.ts and docs/backends/redis.md; why it is so, in docs/adr/0108.
+ * - The layout is in coordination-scripts.ts and docs/backends/redis.md; why it is so, in docs/adr/0110.
  */
 import type {
   Compare,

@@ -117,6 +117,8 @@ export class PrefixWatches {
   ): AsyncGenerator<WatchEvent, void, undefined> {
     const state = new WatchedState();
     let snapshot = await read();
+    // Not before: making the connection for hints takes some clients a second, and the look that follows it finds what came meanwhile.
+    if (this.#watches.has(watch)) this.#hints?.start();
     if (since === undefined || since < snapshot.removed || since > snapshot.changed)
       yield state.reset(snapshot.entries, snapshot.revision);
     else
@@ -136,7 +138,6 @@ export class PrefixWatches {
   #add(watch: PrefixWatch): void {
     this.#watches.add(watch);
     if (this.#watches.size > 1) return;
-    this.#hints?.start();
     this.#arm(this.pollMs);
   }
 

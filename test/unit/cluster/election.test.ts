@@ -166,3 +166,17 @@ test("listeners given to elect miss no event, also when the node leads already",
   expect(events).toEqual(["first elected true", "second elected true", "first SHUTDOWN", "second SHUTDOWN"]);
   await expect(cluster.elect({ onElect: () => undefined } as never)).rejects.toThrow(/Did you mean "onElected"/);
 });
+
+test("a place of a node that it does not know is removed, and keeps nobody from leading", async () => {
+  const stage = newStage();
+  const store = memoryCoordinationStore(stage.memory);
+  await store.open({ clock: stage.clock });
+  const ghost = new TextEncoder().encode(JSON.stringify({ node: "node-1", id: "unknown" }));
+  await store.transact([], [{ put: "jobferry/election/unknown", value: ghost }]);
+  const node = await stage.started("node-1");
+  const election = await stage.settled(node.cluster.elect());
+  await stage.pass(100);
+  expect(election.isLeader).toBe(true);
+  expect((await store.list("jobferry/election/")).entries).toHaveLength(1);
+  await store.close();
+});

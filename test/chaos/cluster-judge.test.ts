@@ -1,0 +1,34 @@
+/** The judge of clusters finds what it is for. */
+import { expect, test } from "vitest";
+import { judgeElections, judgeWrites } from "./cluster-judge.ts";
+
+const elected = [
+  { at: 100, node: "a", term: 5 },
+  { at: 900, node: "b", term: 8 },
+];
+const write = (at: number, node: string, term: number, accepted = 1, believed = 1) => ({
+  ...{ at, node, term, accepted, believed },
+});
+
+test("leaders one after the other, and a late write that is refused, are right", () => {
+  const writes = [write(200, "a", 5), write(850, "a", 5), write(950, "b", 8), write(1_000, "a", 5, 0, 0)];
+  expect(judgeWrites(writes, elected)).toEqual([]);
+});
+
+test.each([
+  ["an old term that is accepted", [write(950, "b", 8), write(960, "a", 5, 1, 0)], elected, "after 8 was accepted"],
+  ["two who believe that they lead", [write(950, "b", 8), write(960, "a", 5, 0, 1)], elected, "believed to lead 60 ms"],
+  ["one term in two hands", [write(200, "a", 5), write(210, "c", 5)], elected, "a was given"],
+  ["a term that does not rise", [], [...elected, { at: 990, node: "c", term: 8 }], "elected with term 8 after b had 8"],
+])("finds %s", (_, writes, leaders, why) => {
+  expect(judgeWrites(writes, leaders).map((found) => found.why)).toEqual([expect.stringContaining(why)]);
+});
+
+test("finds an election that took too long, or never came", () => {
+  const elections = [
+    { fault: "killLeader", ms: 1_400, boundMs: 1_500 },
+    { fault: "partLeader", ms: 1_600, boundMs: 1_500 },
+    { fault: "freezeLeader", ms: Infinity, boundMs: 1_500 },
+  ];
+  expect(judgeElections(elections, 1_000).map(({ id }) => id)).toEqual(["partLeader", "freezeLeader"]);
+});
