@@ -21,5 +21,8 @@ worker.on("error", () => undefined);
 worker.on("failed", () => undefined);
 const stop = new AbortController();
 process.once("SIGTERM", () => stop.abort());
+// A test that ran out of time kills nobody any more.
+process.once("disconnect", () => process.exit(1));
 await worker.run(stop.signal);
 await queue.close();
+process.disconnect();

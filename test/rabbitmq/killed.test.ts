@@ -103,7 +103,7 @@ for (const name of BOTH) {
       expect(twice).toBeLessThanOrEqual(kills * 10 + 160);
       await queue.close();
       rmSync(folder, { recursive: true });
-    });
+    }, 180_000);
   });
 }
 
