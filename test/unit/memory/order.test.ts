@@ -45,12 +45,13 @@ test("free: jobs that lost a lease are only given for slots that start at once",
 
 /** Milliseconds of the processor that this thread has used: other programs on the machine do not show. */
 function threadTime(): number {
-  // Older Node.js does not tell.
-  const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
+  // Older Node.js only tells of the whole process.
+  const thread: Readonly<{ threadCpuUsage?: () => NodeJS.CpuUsage }> = process;
+  const { user, system } = thread.threadCpuUsage?.() ?? process.cpuUsage();
   return (user + system) / 1_000;
 }
 
-test("100,000 priorities: pushed and drained in order, quickly", { timeout: 60_000 }, async () => {
+test("100,000 priorities: pushed and drained in order, quickly", async () => {
   const { driver } = await opened();
   const count = 100_000;
   const started = threadTime();
