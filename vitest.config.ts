@@ -37,7 +37,8 @@ export default defineConfig({
     passWithNoTests: true,
     globalSetup: fileURLToPath(new URL("test/servers/global-setup.ts", import.meta.url)),
     projects: [
-      project("unit"),
+      // They never wait; the limit is for those that hang, on a machine however busy.
+      project("unit", { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("property", { testTimeout: 60_000 }),
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("cli", { pool: "forks", testTimeout: 30_000 }),

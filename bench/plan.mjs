@@ -181,7 +181,11 @@ export const plan = {
         only: (name) => ["jobferry", "graphile-worker tuned", "bullmq on PostgreSQL"].includes(name),
         counts: { "bullmq on PostgreSQL": 100 },
       },
-      "process.8x10": { ...EIGHT, count: 30_000, counts: { "pg-boss fetch loop": 5_000 } },
+      "process.8x10": {
+        ...EIGHT,
+        count: 30_000,
+        counts: { "pg-boss fetch loop": 5_000, "bullmq on PostgreSQL": 2_000 },
+      },
       "backlog.1k": { run: "backlog", waiting: 1_000, take: 20_000, concurrency: 100, only: ours },
       "backlog.1M": { run: "backlog", waiting: 1_000_000, take: 20_000, concurrency: 100, only: ours, repeats: 1 },
     },

@@ -5,6 +5,7 @@ const PROGRAM = fileURLToPath(new URL("worker-process.mjs", import.meta.url));
 
 /** Worker processes that are connected and wait for the start. */
 export async function startProcesses(count, { backend, peer, concurrency, connection }) {
+  if (connection === undefined) throw new Error(`Other processes cannot attach to what ${peer} has opened.`);
   const args = [backend, peer, String(concurrency), JSON.stringify(connection)];
   const children = Array.from({ length: count }, () => new Child(fork(PROGRAM, args)));
   await Promise.all(children.map((child) => child.until(({ ready }) => ready)));

@@ -7,7 +7,7 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 export const STORES = ["sqlite", "redis", "postgres"];
 
 /** A throw-away store, with everything written through as in production. */
-export async function openStore(kind) {
+export async function openStore(kind, args = []) {
   if (kind === "sqlite") {
     const folder = await mkdtemp(join(tmpdir(), "jobferry-bench-"));
     return {
@@ -17,7 +17,7 @@ export async function openStore(kind) {
       close: () => rm(folder, { recursive: true, force: true }),
     };
   }
-  const server = await startServer(kind, { durable: true });
+  const server = await startServer(kind, { durable: true, args });
   return { kind, version: server.version, url: server.url, close: closeGuardian };
 }
 

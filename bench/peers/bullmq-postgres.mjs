@@ -7,9 +7,23 @@ let made = 0;
 /** BullMQ's own backend for PostgreSQL, as in its guide, with finished jobs removed: Jobferry keeps none either. */
 export const bullmqPostgres = {
   name: "bullmq on PostgreSQL",
+  prefetch: 0,
   async open() {
-    const connectionString = process.env.JOBFERRY_BENCH_URL;
     const schema = `bullmq_${process.pid}_${(made += 1)}`;
+    const parts = await this.attach({ schema });
+    return {
+      ...parts,
+      connection: { schema },
+      async close() {
+        await parts.close();
+        const pool = new pg.Pool({ connectionString: process.env.JOBFERRY_BENCH_URL });
+        await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+        await pool.end();
+      },
+    };
+  },
+  async attach({ schema }) {
+    const connectionString = process.env.JOBFERRY_BENCH_URL;
     const connection = { connectionString, schema, max: 10, migrate: true };
     const queue = new Queue("default", {
       connection,
@@ -26,18 +40,10 @@ export const bullmqPostgres = {
     return {
       push: (payload) => queue.add("job", payload),
       pushBulk: (payloads) => queue.addBulk(payloads.map((data) => ({ name: "job", data }))),
-      async process({ concurrency, handler, total }) {
-        const all = Promise.withResolvers();
-        let done = 0;
+      async work({ concurrency, handler, confirmed }) {
         const worker = await start(concurrency, handler);
-        worker.on("completed", () => {
-          done += 1;
-          if (done === total) all.resolve();
-        });
-        await all.promise;
-        const ended = performance.now();
-        await worker.close();
-        return ended;
+        worker.on("completed", () => confirmed(1));
+        return () => worker.close();
       },
       async idleWorker(handler) {
         const worker = await start(1, handler);
@@ -47,12 +53,7 @@ export const bullmqPostgres = {
         const counts = await queue.getJobCounts("wait", "active", "delayed", "prioritized", "failed");
         return Object.values(counts).reduce((sum, count) => sum + count, 0);
       },
-      async close() {
-        await queue.close();
-        const pool = new pg.Pool({ connectionString });
-        await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
-        await pool.end();
-      },
+      close: () => queue.close(),
     };
   },
 };

@@ -58,7 +58,10 @@ async function givenRedis(CLUSTER_NAME: string): Promise<Scene> {
     const client = new Redis({
       ...{ host, port: Number(port ?? 6379), db: Number(REDIS_DB ?? 0) },
       ...(REDIS_PASSWORD === undefined ? {} : { password: REDIS_PASSWORD }),
+      ...{ lazyConnect: true, retryStrategy: () => null },
     });
+    client.on("error", () => undefined); // connect() rejects with it
+    await client.connect();
     for await (const keys of client.scanStream({ match: `*${CLUSTER_NAME}*` })) {
       if ((keys as readonly string[]).length > 0) await client.unlink(...(keys as string[]));
     }

@@ -18,14 +18,22 @@ const BATCH = 500;
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
 
-const options = readOptions(process.argv);
-const scene = await setScene(options.cluster);
-try {
-  process.exitCode = await show(options, scene, interrupted.signal);
-} finally {
-  await scene.leave();
+process.exitCode = await main(readOptions(process.argv)).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  return 1;
+});
+
+async function main(options: ShowOptions): Promise<number> {
+  const scene = await setScene(options.cluster);
+  let exitCode: number;
+  try {
+    exitCode = await show(options, scene, interrupted.signal);
+  } finally {
+    await scene.leave().catch((error: Error) => console.error(`Cleaning up failed: ${error.message}`));
+  }
+  if (exitCode === 0) console.log("Nothing is left behind.");
+  return exitCode;
 }
-if (process.exitCode === 0) console.log("Nothing is left behind.");
 
 /** Resolves to the exit code: 0 when every job was done and another leader came, 1 when not, 130 when interrupted. */
 async function show({ cluster, nodes, jobs, electionTimeout }: ShowOptions, { env, note }: Scene, signal: AbortSignal) {
@@ -38,6 +46,7 @@ async function show({ cluster, nodes, jobs, electionTimeout }: ShowOptions, { en
     note: (text) => (screen === undefined ? console.log(text) : screen.note(text)),
   };
   const queue = await openQueue(readEnvironment(whole));
+  await queue.open(); // what is wrong with the store shows before any node starts
   const fleet = (cluster === "memory" ? inProcess : processes)(whole, events);
   try {
     for (let n = 1; n <= nodes && !signal.aborted; n += 1) await fleet.start(`node-${n}`);

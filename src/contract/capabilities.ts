@@ -29,10 +29,10 @@ export type Capabilities = Readonly<{
   /** `deadline`: a lease ends by time. `connection`: it ends with the connection or session that took it. */
   lease: Readonly<{ ends: "deadline" | "connection"; grainMs: number; minMs: number; extend: Support }>;
   /**
-   * `atomic`: pushes of at most so many jobs are stored all or none; 1 means each for itself. `enough`: a batch of so many costs hardly more a job than
-   * a larger one, so of what waits at the same time only half need go at once, and while the backend works the other half is added to.
+   * `atomic`: pushes of at most so many jobs are stored all or none; 1 means each for itself. `roundTrip`: a batch of one takes nearly as long as one of
+   * many, and the answer comes from outside the process; then a batch waits for producers that were answered just now and push again.
    */
-  batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number; enough?: number }>;
+  batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number; roundTrip?: boolean }>;
   payload: Readonly<{ maxBytes: number }>;
   /** `notify`: consumers are woken. `pollMs`: how long a wake-up may be missed at most. */
   wakeup: Readonly<{ kind: "notify" | "poll"; pollMs: number }>;

@@ -1,7 +1,7 @@
 import { afterMicrotasks, Deferred } from "../runtime/index.ts";
 
-/** `enough`: as in the capabilities; undefined where a larger batch is always better. */
-export type LaneLimits = Readonly<{ items: number; bytes: number; enough?: number | undefined }>;
+/** `gather`: after an answer the next flush waits until those who were answered have had their turn. */
+export type LaneLimits = Readonly<{ items: number; bytes: number; gather?: boolean | undefined }>;
 
 /** Items of one call, answered together. */
 type Call<I, R> = {
@@ -19,9 +19,9 @@ const FEW = 64;
  * Coalesces calls into batches: a flush starts at once when none is in flight and takes everything queued meanwhile, within the driver's
  * limits. One flush at a time keeps first in, first out. A call larger than the limits goes alone; its caller cuts it.
  *
- * Where the driver names a size that is `enough`, a flush takes half of what waits, but at least that: callers push their next items while
- * the store works on those of others. Then the next flush also waits until those who were answered have had their turn: otherwise one
- * caller of many goes alone and the others wait for it, again and again.
+ * Without `gather` a hundred callers that each push again when they are answered go as one and ninety-nine, again and again: the one that came first
+ * flies alone, and the others wait for it. Half of the round trips then carry a single item. It needs a store that answers from outside of the
+ * process: while promises go on among themselves nothing would fly.
  */
 export class Lane<I, R> {
   readonly #send: (items: readonly I[]) => Promise<readonly R[]>;
@@ -71,11 +71,9 @@ export class Lane<I, R> {
 
   #take(): readonly Call<I, R>[] {
     let [items, bytes, calls] = [0, 0, 0];
-    const { enough } = this.#limits;
-    const most = enough === undefined ? Infinity : Math.max(enough, this.#queued.length / 2);
     for (const call of this.#queued) {
       const fits = items + call.items.length <= this.#limits.items && bytes + call.bytes <= this.#limits.bytes;
-      if (calls > 0 && (!fits || items >= most)) break;
+      if (calls > 0 && !fits) break;
       items += call.items.length;
       bytes += call.bytes;
       calls += 1;
@@ -102,9 +100,8 @@ export class Lane<I, R> {
   }
 
   #next(): void {
-    const { enough } = this.#limits;
-    if (enough === undefined || this.#queued.length >= enough) return this.#goOn();
-    afterMicrotasks(this.#goOn);
+    if (this.#limits.gather === true) afterMicrotasks(this.#goOn);
+    else this.#goOn();
   }
 
   readonly #goOn = (): void => {

@@ -187,8 +187,8 @@ export class Pushing<Tx> {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
-      const { maxItems, maxBytes, enough } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, enough });
+      const { maxItems, maxBytes, roundTrip } = this.#capabilities.batch;
+      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, gather: roundTrip });
       this.#lanes.set(queue, lane);
     }
     return lane;

@@ -187,19 +187,27 @@ function connectionLostAt({ start }: LeaseHistory, { faults, outages }: History)
 const SETTLED_MS = 2_000;
 
 /**
- * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage, and, when
- * the server itself was killed, two places of a job that waits for its time. Or whether a fail-over may have forgotten a claim or an end.
+ * Whether a fault met the job between two steps that a broker cannot do as one: a copy and the end of the original, an end that was sent and its storage. Before each start
+ * that can be anywhere: drivers give back by a copy what nobody asked for, and the server moves a delayed job from step to step; no log sees either. Or whether a fail-over
+ * may have forgotten a claim or an end.
  */
-function mayBeTwice(job: JobHistory, { faults, outages }: History, { forgets }: Bounds): boolean {
-  const met = (from: number, until: number, why?: string): boolean =>
-    outages.some((outage) => outage.from <= until && outage.until >= from && (why ?? outage.why) === outage.why);
+function mayBeTwice({ pushing, leases }: JobHistory, { faults, outages }: History, { forgets }: Bounds): boolean {
+  const harmful = faults.filter(({ fault }) => fault !== "continue" && fault !== "end");
+  const away = (from: number, until: number): boolean =>
+    outages.some((outage) => outage.from <= until && outage.until >= from);
   // What can be forgotten is a claim or a renewal, as long as the lease goes on, and its end.
   if (forgets)
-    return job.leases.some(({ start, answers, endsAt }) =>
-      met(start.claimedAt, (answers.at(-1)?.at ?? endsAt) + SETTLED_MS),
+    return leases.some(({ start, answers, endsAt }) =>
+      away(start.claimedAt, (answers.at(-1)?.at ?? endsAt) + SETTLED_MS),
     );
-  if (waitsOf(job).some(({ from, until }) => met(from, until, "killed"))) return true;
-  return job.leases.some(({ start, tries, answers }) =>
+  let from = pushing?.at ?? Infinity;
+  for (const lease of leases) {
+    const until = lease.start.at;
+    if (away(from, until) || harmful.some(({ at }) => at >= from && at <= until)) return true;
+    // What is over waits no more.
+    from = endedBy(lease, "done") || endedBy(lease, "fail") ? Infinity : until;
+  }
+  return leases.some(({ start, tries, answers }) =>
     tries.some((one) => {
       const answer = answers.find(({ at, end }) => at >= one.at && end === one.end);
       const unanswered = answer === undefined || (answer.type === "finish" && answer.result === "unknown");
@@ -208,21 +216,9 @@ function mayBeTwice(job: JobHistory, { faults, outages }: History, { forgets }: 
       const hit = faults.some(
         ({ target, at, fault }) => target === start.from && fault !== "continue" && at >= one.at && at <= until,
       );
-      return hit || met(one.at, until);
+      return hit || away(one.at, until);
     }),
   );
-}
-
-type Wait = Readonly<{ from: number; until: number }>;
-
-/** When the job was on its way through a delay, with the time until its last step is settled for certain. */
-function waitsOf({ pushing, leases }: JobHistory): readonly Wait[] {
-  const until = (next: LeaseHistory | undefined): number => (next?.start.at ?? Infinity) + SETTLED_MS;
-  const pushed = pushing !== undefined && pushing.delayMs > 0 ? [{ from: pushing.at, until: until(leases[0]) }] : [];
-  const released = leases.flatMap(({ tries }, i) =>
-    tries.filter(({ delayMs }) => delayMs > 0).map(({ at }) => ({ from: at, until: until(leases[i + 1]) })),
-  );
-  return [...pushed, ...released];
 }
 
 /** Before the delay of its push, or of the release before, by the store's wall clock. */

@@ -6,6 +6,8 @@ export type Size = Readonly<{ tables: number; indexes: number }>;
 const MINUTE_MS = 60_000;
 /** When the store has its working size. */
 const SETTLED_MINUTES = 10;
+/** The size goes up and down between two vacuums: peaks of so many minutes are compared. */
+const PEAK_MINUTES = 5;
 const MOST_GROWTH = 1.2;
 
 const megabytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1);
@@ -26,8 +28,14 @@ export async function watchSize(
     samples[minute] = found.tables + found.indexes;
     console.error(`  minute ${minute}: tables ${megabytes(found.tables)} MiB, indexes ${megabytes(found.indexes)} MiB`);
   }
-  const settled = samples[SETTLED_MINUTES];
-  const last = samples.at(-1);
-  if (settled === undefined || last === undefined || last <= MOST_GROWTH * settled) return [];
-  return [`the store grew from ${megabytes(settled)} MiB in minute ${SETTLED_MINUTES} to ${megabytes(last)} MiB`];
+  if (samples.length <= SETTLED_MINUTES + PEAK_MINUTES) return [];
+  const settled = peak(samples.slice(SETTLED_MINUTES - PEAK_MINUTES + 1, SETTLED_MINUTES + 1));
+  const last = peak(samples.slice(-PEAK_MINUTES));
+  if (last <= MOST_GROWTH * settled) return [];
+  return [`the store grew from ${megabytes(settled)} MiB up to minute ${SETTLED_MINUTES} to ${megabytes(last)} MiB`];
+}
+
+/** Of the samples that were had. */
+function peak(samples: readonly (number | undefined)[]): number {
+  return Math.max(0, ...samples.flatMap((sample) => sample ?? []));
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compiled, Sandbox } from "./run-cli.ts";
 
-test("the commands of the guide run from top to bottom", () => {
+/** Some thirty processes, one after the other. */
+test("the commands of the guide run from top to bottom", { timeout: 120_000 }, () => {
   const sandbox = new Sandbox();
   cpSync(join(import.meta.dirname, "guide"), sandbox.directory, { recursive: true });
   const shim = join(sandbox.directory, "jobferry");
@@ -20,5 +21,4 @@ test("the commands of the guide run from top to bottom", () => {
   expect(run.status, run.stderr).toBe(0);
   expect(run.stdout).toContain("Error: The report service is down.");
   expect(run.stdout).toContain("Pushed 0 jobs (lines 1 to 4 were stored earlier)");
-  // More than twenty processes, one after the other.
-}, 120_000);
+});

@@ -7,24 +7,30 @@ import { systemClock, sleep } from "../../src/runtime/index.ts";
 import { conformanceSuite } from "../../src/testing/conformance/index.ts";
 import { changed } from "./broken/breaking.ts";
 
-/** An answer takes so long; `early`: delays are cut short by so much. */
-function busy(answerMs: number, early = 0): Driver {
+/** A store whose answers take so long. */
+function busy(answerMs: number): Driver {
   const inner = memoryDriver();
   const late = async <T>(answer: Promise<T>): Promise<T> => {
     const result = await answer;
     await sleep(systemClock, answerMs);
     return result;
   };
-  const sooner = (delayMs: number): number => Math.max(0, delayMs - early);
   return changed(inner, {
-    push: (jobs) =>
-      inner.push(jobs.map((job) => ({ ...job, delayMs: sooner(job.delayMs), runAt: job.runAt && sooner(job.runAt) }))),
     reserve: (request) => late(inner.reserve(request)),
     maintain: (options) => late(inner.maintain(options)),
-    finish: (items) =>
-      inner.finish(
-        items.map((item) => (item.outcome === "release" ? { ...item, delayMs: sooner(item.delayMs) } : item)),
-      ),
+  });
+}
+
+/** A store that gives every job at once. It declares a precision that makes the suite take delays of 8 s: far more than a look takes on any machine. */
+function early(): Driver {
+  const inner = memoryDriver();
+  return changed(inner, {
+    open: async (context) => {
+      const capabilities = await inner.open(context);
+      return { ...capabilities, delay: { ...capabilities.delay, precisionMs: 4_000 } };
+    },
+    push: (jobs) => inner.push(jobs.map((job) => ({ ...job, delayMs: 0, runAt: undefined }))),
+    finish: (items) => inner.finish(items.map((item) => (item.outcome === "release" ? { ...item, delayMs: 0 } : item))),
   });
 }
 
@@ -48,9 +54,7 @@ test.concurrent.each(names)("a store that is right passes, however slow its answ
 });
 
 test.concurrent.each(names)("a job that comes before its time is told: %s", async (name) => {
-  for (const answerMs of [0, 30]) {
-    const error = await run(name, () => busy(answerMs, 150));
-    expect(error).toBeInstanceOf(AssertionError);
-    expect((error as Error).message).toMatch(/came \d+\.\d ms before its time/);
-  }
+  const error = await run(name, early);
+  expect(error).toBeInstanceOf(AssertionError);
+  expect((error as Error).message).toMatch(/came \d+\.\d ms before its time/);
 });

@@ -49,7 +49,8 @@ function onServer(host: string, port: number, database: Database, notify: boolea
     crash: async (store) => {
       await lines.get(store)?.proxy.close();
     },
-    loseAnswer: (store) => lines.get(store)?.wire.steal(/jobferry_c_transact/),
+    // By the name of the prepared statement, or where a proxy lost that, by its text.
+    loseAnswer: (store) => lines.get(store)?.wire.steal(/jobferry_c_transact|keys_transact\(/),
     cleanup: async () => {
       await Promise.all(made.splice(0).map((store) => store.close()));
       for (const { wire, proxy } of lines.values()) await Promise.all([wire.close(), proxy.close()]);
@@ -78,4 +79,11 @@ if (proxied !== undefined) {
     "postgres, coordination behind a proxy that pools",
     onServer(proxied.host, proxied.port, database, true),
   );
+}
+
+const oldest = await sharedServer("postgres-12");
+if (oldest !== undefined) {
+  const database = await makeDatabase(oldest, "coordination");
+  afterAll(() => database.drop());
+  await runCoordination("postgres-12, coordination", onServer(oldest.host, oldest.port, database, true));
 }

@@ -49,6 +49,17 @@ describe("distributed demo", () => {
     });
   });
 
+  it.each([
+    ["redis", { REDIS_ADDR: "127.0.0.1:1" }],
+    ["postgres", { POSTGRES_URL: "postgres://app:very-secret@127.0.0.1:1/db" }],
+  ])("says that %s cannot be reached, and ends", async (cluster, env) => {
+    const { child, output } = startDemo(tmpdir(), ["--cluster", cluster], env);
+    expect(await endOf(child), output()).toBe(1);
+    expect(output()).toMatch(/127\.0\.0\.1:1\b.*ECONNREFUSED/);
+    expect(output()).not.toContain("very-secret");
+    expect(output()).not.toContain("node-1");
+  });
+
   it("says what is wrong with its arguments", async () => {
     const { code, stderr } = await runFile(MAIN, tmpdir(), ["--cluster", "paper"]);
     expect(stderr).toContain("Allowed choices are redis, postgres, sqlite, memory.");

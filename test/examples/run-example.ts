@@ -8,6 +8,9 @@ export type Run = Readonly<{ code: number | null; stdout: string; stderr: string
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** Not a queue of whoever runs the tests. */
+const { JOBFERRY_URL: _, ...inherited } = process.env;
+
 /** Runs a file of this repository as a user would: a process of its own in `cwd`. */
 export function runFile(
   file: string,
@@ -18,7 +21,7 @@ export function runFile(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, file), ...args], {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...inherited, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let [stdout, stderr] = ["", ""];

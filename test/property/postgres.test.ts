@@ -70,7 +70,8 @@ describe.runIf(server !== undefined)("postgres: any sequence of operations does 
   afterAll(() => database.drop());
   const operations = fc.array(operation, { minLength: 1, maxLength: 60, size: "max" });
 
-  test("on a real server", async () => {
+  // Some 4,000 calls of a server, whatever else the machine does.
+  test("on a real server", { timeout: 180_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(operations, (all) => play(database, all)),
       { numRuns: 60 },

@@ -1,4 +1,5 @@
 import type { Statement } from "./connections.ts";
+import { statement } from "./statements.ts";
 import { quoted } from "./text.ts";
 
 export type CoordinationStatements = Readonly<
@@ -35,6 +36,6 @@ export function coordinationStatements(schema: string): CoordinationStatements {
     notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,
   };
   return Object.fromEntries(
-    Object.entries(texts).map(([name, text]) => [name, { name: `jobferry_c_${name}_${schema}`.slice(0, 63), text }]),
+    Object.entries(texts).map(([name, text]) => [name, statement(`c_${name}`, text)]),
   ) as CoordinationStatements;
 }

@@ -16,10 +16,12 @@ export const COUNTER_SHARDS = 16;
 
 /**
  * Of the hot tables. Every job leaves two dead rows (its claim and its end), so vacuum has to come by their number and not by a share of a
- * large backlog, and must not be slowed down. Nothing is ever truncated: that would lock out claims.
+ * large backlog, and must not be slowed down. Nothing is ever truncated, nor is the table of long payloads (toast): that would lock out claims.
  */
 const VACUUM_SETTINGS = `autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
-    autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000, vacuum_truncate = off`;
+    autovacuum_analyze_scale_factor = 0.2, autovacuum_analyze_threshold = 5000, vacuum_truncate = off,
+    toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_threshold = 2000, toast.autovacuum_vacuum_cost_delay = 0,
+    toast.vacuum_truncate = off`;
 
 /** `s`: the quoted schema. */
 export function nextPlace(s: string): string {

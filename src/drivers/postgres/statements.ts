@@ -44,10 +44,7 @@ export const PUSH_TYPES: readonly string[] = [
   "bytea",
 ];
 
-/**
- * One round trip each. A connection may serve several schemas and, behind a proxy, several releases; a name that stood for two texts would
- * run the other one. So it has the text's hash, and stays below the 63 bytes to which the server cuts it.
- */
+/** One round trip each. */
 export function statementsFor(schema: string): Statements {
   const s = quoted(schema);
   const texts: Readonly<Record<keyof Statements, string>> = {
@@ -69,11 +66,13 @@ export function statementsFor(schema: string): Statements {
     notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,
     dead: `SELECT pg_stat_get_dead_tuples(${literal(`${s}.jobs`)}::regclass)`,
   };
-  return Object.fromEntries(
-    Object.entries(texts).map(([name, text]) => [name, { name: `jobferry_${name}_${shortHash(text)}`, text }]),
-  ) as Statements;
+  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, statement(name, text)])) as Statements;
 }
 
-function shortHash(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 20);
+/**
+ * A connection may serve several schemas and, behind a proxy, several releases; a name that stood for two texts would run the other one. So
+ * it has the text's hash, and stays below the 63 bytes to which the server cuts it.
+ */
+export function statement(name: string, text: string): Statement {
+  return { name: `jobferry_${name}_${createHash("sha256").update(text).digest("hex").slice(0, 20)}`, text };
 }

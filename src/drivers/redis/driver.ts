@@ -5,7 +5,7 @@
  * - A crash of a process leaves whole script calls only: leases of the dead run out, and the next claim on the queue takes their jobs back.
  *   A crash of the server leaves what its persistence kept; a fail-over can lose the newest calls (docs/backends/redis.md).
  * - Nothing is emulated. Waiting is a BLPOP on a connection of its own, and a look every second.
- * - The layout is in scripts/prelude.ts and docs/backends/redis.md; why it is so, in docs/adr/0080 to 0085.
+ * - The layout is in scripts/prelude.ts and docs/backends/redis.md; why it is so, in docs/adr/0080 to 0086.
  */
 import type {
   Capabilities,

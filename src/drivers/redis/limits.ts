@@ -1,7 +1,5 @@
 /** Of one script call, so that none holds the server up for more than about 2 ms. */
 export const MAX_ITEMS = 500;
-/** A call of so many costs a job a tenth more than one of 500, because little of it is the call itself. */
-export const ENOUGH_ITEMS = 64;
 /** Above it a batch is cut, so that no call fills the server's query buffer. */
 export const MAX_BATCH_BYTES: number = 8 * 1024 * 1024;
 /** What one claim brings at most, beyond its first job. */

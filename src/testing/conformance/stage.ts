@@ -22,6 +22,8 @@ import type { ConformanceTarget } from "./target.ts";
 
 export const QUEUE = "work";
 
+/** How long a busy machine may keep jobs that must come. */
+const BUSY_MS = 10_000;
 /** Rounds without a job after which no more are expected. */
 const EMPTY_ROUNDS = 6;
 
@@ -142,7 +144,11 @@ export class Stage extends Surroundings {
   }
 
   async take(count: number, take: Take = {}): Promise<readonly Reservation[]> {
-    const got = await this.takeUpTo(count, take);
+    const start = this.clock.monotonic();
+    const got = [...(await this.takeUpTo(count, take))];
+    // They must come, and on a busy machine in real time they may take their time; the cases that are about lateness measure it.
+    while (!this.isVirtual && got.length < count && this.clock.monotonic() - start < BUSY_MS)
+      got.push(...(await this.takeUpTo(count - got.length, take)));
     assert.equal(got.length, count, `${count} jobs can be reserved from ${(take.queues ?? [QUEUE]).join(", ")}`);
     return got;
   }

@@ -87,31 +87,43 @@ test("drained waits for all that was added, also meanwhile", async () => {
   expect(drained).toBe(2);
 });
 
-test("with a size that is enough, half of what waits goes, at least that size, and answered callers join the next flight", async () => {
-  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, enough: 4 });
-  const sizes = (): readonly number[] => flights.map(({ items }) => items.length);
-  for (let i = 0; i < 21; i += 1) lane.add([i], 1);
-  expect(sizes()).toEqual([1]);
-  // Whoever is answered pushes again at once: 20 wait, and one more.
-  lane.add([21], 1);
-  await landAll(flights.slice(0, 1));
-  expect(sizes()).toEqual([1, 11]);
-  await landAll(flights, 1);
-  expect(sizes()).toEqual([1, 11, 5, 4, 1]);
-  expect(flights.flatMap(({ items }) => items)).toEqual(Array.from({ length: 22 }, (_, i) => i));
+/** Each of so many callers pushes again as soon as it is answered, so often. */
+function callers(lane: Lane<number, string>, count: number, times: number): void {
+  let pushed = 0;
+  const again = async (left: number): Promise<void> => {
+    for (let i = 0; i < left; i += 1) {
+      pushed += 1;
+      await lane.add([pushed], 1).answer;
+    }
+  };
+  for (let i = 0; i < count; i += 1) void again(times);
+}
+
+test("a lane that gathers waits for the callers that are answered in the same moment", async () => {
+  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, gather: true });
+  callers(lane, 10, 3);
+  await landAll(flights);
+  expect(flights.map(({ items }) => items.length)).toEqual([1, 10, 10, 9]);
+  expect(flights.flatMap(({ items }) => items)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  await lane.drained();
   expect(lane.idle).toBe(true);
 });
 
-test("fewer than enough wait for the callers that are answered in the same moment", async () => {
-  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, enough: 50 });
-  let pushed = 0;
-  const again = (times: number): void => {
-    if (times === 0) return;
-    pushed += 1;
-    void lane.add([pushed], 1).answer.then(() => again(times - 1));
-  };
-  for (let i = 0; i < 10; i += 1) again(3);
+test("a lane that does not gather flies at once, with who waits already", async () => {
+  const { lane, flights } = laneWith({ items: 100, bytes: 1_000 });
+  callers(lane, 10, 3);
   await landAll(flights);
-  expect(flights.map(({ items }) => items.length)).toEqual([1, 10, 10, 9]);
+  expect(flights.map(({ items }) => items.length)).toEqual([1, 9, 1, 9, 1, 9]);
+});
+
+test("a flight that crashed is followed by the next, also where the lane gathers", async () => {
+  const { lane, flights } = laneWith({ items: 100, bytes: 1_000, gather: true });
+  const first = lane.add([1], 1).answer;
+  const second = lane.add([2], 1).answer;
+  flights[0]?.land.reject(new Error("gone"));
+  await expect(first).rejects.toThrow("gone");
+  await new Promise(setImmediate);
+  await landAll(flights, 1);
+  expect(await second).toEqual(["2"]);
   await lane.drained();
 });

@@ -4,7 +4,7 @@ import type { Settings } from "../options.ts";
 import { isIoredis } from "./client-types.ts";
 import type { IoredisClient, NodeRedisClient } from "./client-types.ts";
 import type { RedisConnection } from "./connection.ts";
-import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
+import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SENTINEL_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
 import {
   NODE_REDIS_SENTINEL_SETTINGS,
   NODE_REDIS_SETTINGS,
@@ -80,6 +80,7 @@ function ioredisClient(
   // What trusts the servers trusts the sentinels too.
   const { tls: ownTls = {} } = own as Readonly<{ tls?: object }>;
   const sentinel = {
+    ...IOREDIS_SENTINEL_SETTINGS,
     sentinels: nodes,
     name: primary,
     ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: ownTls } : {}),

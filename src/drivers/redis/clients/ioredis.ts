@@ -14,9 +14,14 @@ export const IOREDIS_SETTINGS = {
   // Commands under way fail with their connection. With null, and nothing sent again, ioredis forgets them: they never settle.
   maxRetriesPerRequest: 0,
   retryStrategy: (times: number): number => Math.min(50 * times, 1_000),
+  // After a fail-over the old primary answers READONLY: ask who is primary again.
+  reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),
+} as const;
+
+export const IOREDIS_SENTINEL_SETTINGS = {
   // A sentinel that takes connections and says nothing would be asked for ever.
   sentinelCommandTimeout: 2_000,
-  // After a fail-over the old primary answers READONLY, or NOREPLICAS before it knows: ask who is primary again.
+  // An old primary that does not know yet has no replicas any more, which it tells where min-replicas-to-write is set.
   reconnectOnError: (error: Error): boolean => /^(READONLY|NOREPLICAS)\b/.test(error.message),
 } as const;
 
@@ -131,7 +136,8 @@ export class IoredisConnection implements RedisConnection {
   async duplicate(purpose: "blocking" | "durable"): Promise<RedisConnection> {
     const client = this.#client;
     if (this.#closed) throw new JobferryError("CLOSED", "The connection is closed.");
-    const settings = { ...IOREDIS_SETTINGS, enableOfflineQueue: purpose === "blocking" };
+    const ofKind = this.kind === "sentinel" ? IOREDIS_SENTINEL_SETTINGS : {};
+    const settings = { ...IOREDIS_SETTINGS, ...ofKind, enableOfflineQueue: purpose === "blocking" };
     const copy =
       this.kind === "cluster"
         ? client.duplicate([], { ...IOREDIS_CLUSTER_SETTINGS })

@@ -53,9 +53,9 @@ const capabilityChecks: Checks = {
     atLeast("lease.minMs", minMs, 0);
     oneOf("lease.extend", extend, SUPPORT);
   },
-  batch: ({ atomic, maxItems, maxBytes, enough = 1 }) => {
+  batch: ({ atomic, maxItems, maxBytes, roundTrip = false }) => {
+    flag("batch.roundTrip", roundTrip);
     atLeast("batch.atomic", atomic, 1);
-    atLeast("batch.enough", enough, 1);
     atLeast("batch.maxItems", maxItems, 1);
     atLeast("batch.maxBytes", maxBytes, 1);
   },
