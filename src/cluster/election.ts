@@ -117,7 +117,7 @@ export class Election extends Emitter<ElectionEvents> {
     if (place === undefined) return;
     if (state.has(place.key)) this.#seen = place;
     else if (this.#seen === place) return this.#gone(place);
-    if (this.#taking === undefined) this.#removeOthers(place);
+    this.#removeOthers(place);
     this.#judge();
   }
 
@@ -148,6 +148,7 @@ export class Election extends Emitter<ElectionEvents> {
         continue;
       }
       this.#onLost(session);
+      this.#removeOthers(this.#place);
       return this.#judge();
     }
   }
@@ -157,6 +158,7 @@ export class Election extends Emitter<ElectionEvents> {
    * lives. No two living nodes have one id, so it can only be this node's.
    */
   #removeOthers(place: Place): void {
+    if (!place.session.isLive) return;
     for (const { key, value } of this.#state.values()) {
       if (key === place.key || this.#removing.has(key) || objectOf(value)?.["node"] !== this.#nodeId) continue;
       this.#removing.add(key);
