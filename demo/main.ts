@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isJobferryError, type Queue } from "jobferry";
 import { chooseFiles } from "./bounds.ts";
 import { readOptions, type DemoOptions } from "./options.ts";
@@ -16,6 +17,8 @@ import { verify } from "./verify.ts";
 import { walkFiles } from "./walk.ts";
 
 const INTERRUPTED = 130;
+/** How much later than its children this process may see a signal. */
+const SIGNAL_MS = 50;
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.abort());
@@ -41,6 +44,11 @@ async function onTarget(chosen: DemoOptions, folder: string, signal: AbortSignal
     const { durability } = target.queue.capabilities;
     console.log(`The queue is ${target.name}; a stored job survives: ${durability}.`);
     return await demo(target.queue, chosen, folder, signal);
+  } catch (error) {
+    // Ctrl-C reaches the children, too, and sometimes first: that they do not start any more is no news.
+    if (!signal.aborted) await sleep(SIGNAL_MS);
+    if (signal.aborted) return INTERRUPTED;
+    throw error;
   } finally {
     await target.end();
   }

@@ -27,9 +27,9 @@ const STALLED_AFTER_MS = 60_000;
 
 /** Lets two processes work until every job has ended, kills one of them half-way, and shows how far it is. */
 export async function processFiles(queue: Queue, jobs: number, handler: URL, signal: AbortSignal): Promise<Work> {
-  const tally = new Tally(jobs, STALLED_AFTER_MS);
   const pool = new WorkerPool(queue, QUEUE, handler, { workers: 2, isolation: "processes", concurrency: 4 });
   await pool.start();
+  const tally = new Tally(jobs, STALLED_AFTER_MS); // its timer runs from here
   const start = performance.now();
   const killer = new Killer(pool, tally);
   const progress = startProgress(tally);

@@ -129,6 +129,9 @@ export function clusterCases(title: string, placeIn: PlaceIn): void {
       await Promise.all(["a", "b", "c"].map((nodeId) => fleet.start(nodeId, "hears")));
       const saw = (nodeId: string, kind: string): readonly unknown[] => fleet.of(nodeId, kind).map(({ node }) => node);
       await fleet.until(() => saw("a", "saw join").includes("c"), 5_000, "a sees c");
+      // What is said before a node listens is none of its.
+      const listens = (id: string): boolean => fleet.of(id, "listens").length > 0;
+      await fleet.until(() => ["a", "b", "c"].every(listens), 5_000, "all listen");
       for (let n = 0; n < 20; n += 1) fleet.ask(["a", "b", "c"][n % 3] ?? "a", { broadcast: n });
       const heard = (nodeId: string): readonly unknown[] => fleet.of(nodeId, "heard").map(({ data }) => data);
       await fleet.until(
