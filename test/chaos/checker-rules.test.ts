@@ -276,6 +276,20 @@ test("on a broker a fault may leave a job twice, between a copy and its original
   ]);
 });
 
+test("on a broker a lease ends when its end is refused, not when a copy of its job begins", () => {
+  const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, resumeMs: 60_000 };
+  const copies = (...fault: readonly Timed[]): readonly Line[] =>
+    log(...PUSHED, [10, start(1, 9)], ...shifted(50, 2), ...fault, [100, finishing(1)], [106, refused(1)]);
+  const cut: readonly Timed[] = [
+    [95, { type: "away", why: "connections cut" }, "c"],
+    [105, { type: "back", why: "connections cut" }, "c"],
+  ];
+  expect(foundWithin(broker, copies(...cut), completed(1))).toEqual([]);
+  expect(foundWithin(broker, copies(), completed(1))).toContain(
+    "unbounded: leases lost by healthy processes: 1, at most 0 can be explained",
+  );
+});
+
 test("on a broker a fault while the job waits may leave it twice, also long before it runs; one that comes later explains nothing", () => {
   const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, takeBackMs: 10_000, resumeMs: 60_000 };
   const twice = (...fault: readonly Timed[]): readonly Line[] =>

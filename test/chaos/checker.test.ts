@@ -9,7 +9,7 @@ import { WRONG_NAMES, type WrongName } from "./wrong-drivers.ts";
 
 type Plan = Readonly<{ finds: Kind }> & Partial<Scenario>;
 
-const killWorkers = ({ workers, signal }: Stage): Promise<void> => every(600, signal, () => workers.kill());
+const killWorkers = ({ workers, signal }: Stage): Promise<void> => every(600, signal, () => workers.kill(400), 3);
 const killProducers = ({ producers, signal }: Stage): Promise<void> => every(600, signal, () => producers.kill());
 const freezeWorkers = ({ workers, signal, leaseMs }: Stage): Promise<void> =>
   every(300, signal, () => workers.freeze(leaseMs * 1.5));

@@ -11,7 +11,8 @@ const RESTART_MS = 50;
 
 type Member = Readonly<{ name: string; child: ChildProcess; exited: Promise<void> }> & {
   doomed: boolean;
-  ready: boolean;
+  /** Infinity: it starts. */
+  readyAt: number;
 };
 
 export type FleetOptions = Readonly<{
@@ -58,8 +59,8 @@ export class Fleet {
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const member: Member = { name, child, exited, doomed: false, ready: false };
-    child.once("message", () => (member.ready = true));
+    const member: Member = { name, child, exited, doomed: false, readyAt: Infinity };
+    child.once("message", () => (member.readyAt = performance.now()));
     child.once("exit", (code, signal) => this.#exited(member, code, signal));
     this.#members.add(member);
     return member;
@@ -76,13 +77,15 @@ export class Fleet {
   }
 
   /** One that runs, by turns the youngest and the oldest. */
-  #victim(): Member | undefined {
-    const ready = [...this.#members].filter(({ ready, doomed }) => ready && !doomed);
+  #victim(aliveMs = 0): Member | undefined {
+    const since = performance.now() - aliveMs;
+    const ready = [...this.#members].filter(({ readyAt, doomed }) => readyAt <= since && !doomed);
     return this.#made % 2 === 0 ? ready.at(-1) : ready[0];
   }
 
-  kill(): boolean {
-    const member = this.#victim();
+  /** `aliveMs`: only one that has worked for so long; where processes start slowly all others are killed before they have done anything. */
+  kill(aliveMs = 0): boolean {
+    const member = this.#victim(aliveMs);
     if (member === undefined) return false;
     this.#kill(member);
     return true;
@@ -124,7 +127,7 @@ export class Fleet {
     const members = [...this.#members];
     for (const member of members) {
       // One that is still starting has no handler for it yet, and nothing in hand either.
-      if (member.ready) member.child.kill("SIGTERM");
+      if (member.readyAt < Infinity) member.child.kill("SIGTERM");
       else this.#kill(member);
     }
     await Promise.all(members.map((member) => this.#ended(member)));
