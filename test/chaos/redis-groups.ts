@@ -1,4 +1,5 @@
 /** Redis servers behind Sentinel or on a Cluster: the primary is killed, another one takes its place. */
+import { setTimeout as pause } from "node:timers/promises";
 import { redisCommand } from "../../scripts/servers/redis-command.ts";
 import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
 import { HOST } from "../../scripts/servers/server.ts";
@@ -28,15 +29,28 @@ export const sentinelGroup: Group = {
     await sentinelGroup.isWhole(server);
   },
 
-  /** The sentinels agree on a primary, and the other server replicates it. */
+  /**
+   * All sentinels agree on a primary, and the other server replicates it, for a second: a server that has just restarted as a primary was once seen to
+   * leave the other again, until Sentinel put it right ten seconds later. Meanwhile there are two, and none that takes writes.
+   */
   async isWhole(server) {
     await waitUntil("the other server replicates the primary", async () => {
-      const primary = await currentPrimary(server);
-      const other = server.nodes.find(({ name, port }) => !name.includes("sentinel") && port !== primary);
-      return (await says(primary, "role:master")) && (await says(other?.port ?? 0, "master_link_status:up"));
+      for (let look = 0; look < 4; look += 1) {
+        if (!(await isPair(server))) return false;
+        await pause(250);
+      }
+      return isPair(server);
     });
   },
 };
+
+async function isPair(server: RunningServer): Promise<boolean> {
+  const primary = await currentPrimary(server, 3);
+  const other = server.nodes.find(({ name, port }) => !name.includes("sentinel") && port !== primary);
+  const [here, there] = await Promise.all([says(primary, "connected_slaves:1"), says(other?.port ?? 0, "role:slave")]);
+  const follows = (await says(other?.port ?? 0, `master_port:${primary}`)) && (await says(primary, "state=online"));
+  return here && there && follows && says(other?.port ?? 0, "master_link_status:up");
+}
 
 export const clusterGroup: Group = {
   async failOver(server) {
@@ -57,7 +71,8 @@ export const clusterGroup: Group = {
   },
 };
 
-async function currentPrimary({ nodes }: RunningServer): Promise<number> {
+/** @throws while fewer sentinels say the same. */
+async function currentPrimary({ nodes }: RunningServer, agreeing = 2): Promise<number> {
   const sentinels = nodes.filter(({ name }) => name.includes("sentinel"));
   const told = await Promise.all(
     sentinels.map(async ({ port }) => {
@@ -65,7 +80,7 @@ async function currentPrimary({ nodes }: RunningServer): Promise<number> {
       return /^master0:.*address=[^:]+:(\d+),/m.exec(info)?.[1];
     }),
   );
-  const [first] = told.filter((port, i) => port !== undefined && told.indexOf(port) !== i);
+  const first = told.find((port) => port !== undefined && told.filter((one) => one === port).length >= agreeing);
   if (first === undefined) throw new Error("The sentinels do not agree.");
   return Number(first);
 }

@@ -112,7 +112,7 @@ const BUILDERS = {
     ...disturbed,
     name: "SIGKILL of the primary and fail-over",
     seconds,
-    faults: ({ store, signal }) => every(2_500, signal, () => groupOf(store)()),
+    faults: ({ store, signal }) => every(2_500, signal, () => groupOf(store)(), 2),
   }),
 
   /** SIGSTOP of the server for longer than the leases. */
