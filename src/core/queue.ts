@@ -1,5 +1,5 @@
-import type { Capabilities, Driver, PushResult, StoredStats } from "../contract/index.ts";
-import { invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../errors/index.ts";
+import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
+import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
 import {
   checkInteger,
   checkName,
@@ -9,6 +9,7 @@ import {
   sleep,
   type Duration,
 } from "../runtime/index.ts";
+import { sendInChunks } from "./batch-chunks.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
@@ -17,6 +18,7 @@ import { type NewJob, UnsentJob } from "./new-job.ts";
 import { QueueRecords, type Records } from "./records.ts";
 import { type ReservedJob, ReservedSnapshot } from "./reserved-job.ts";
 import { checkQueueOptions, type QueueOptions } from "./queue-options.ts";
+import { type QueueStats, shownStats, sumOf } from "./queue-stats.ts";
 import type { QueuedItem } from "./queued-item.ts";
 
 export type PushOptions<Tx = never> = Readonly<{
@@ -35,23 +37,6 @@ export type Reserve = Readonly<{
   lease?: Duration;
   signal?: AbortSignal;
 }>;
-
-/**
- * What is there now, but for `completedJobs`: since the queue was made. A number that the backend cannot tell is undefined, and so is the sum;
- * `capabilities.stats` says beforehand which. `exact` is false when one of them is estimated or unknown.
- */
-export type QueueStats = Readonly<
-  Record<
-    "totalJobs" | "pendingJobs" | "delayedJobs" | "reservedJobs" | "failedJobs" | "completedJobs",
-    number | undefined
-  >
-> &
-  Readonly<{
-    /** Since when the oldest waiting job waits, epoch milliseconds. */
-    oldestPendingAt: number | undefined;
-    paused: boolean;
-    exact: boolean;
-  }>;
 
 /**
  * One connection that carries many named queues. Every method opens it; `open()` opens early and fails early.
@@ -160,7 +145,10 @@ export class Queue<in Tx = never> implements AsyncDisposable {
       items.push(this.#engine.pushing.item(job, delay, checking === undefined ? undefined : await checking));
     }
     for (const [i, job] of unsent.entries()) UnsentJob.freeze(job, items[i]?.createdAt ?? job.createdAt);
-    const failures = await this.#sendChunks(chunked(items, this.#engine.capabilities.batch), options);
+    const failures = await sendInChunks(items, this.#engine.capabilities.batch, {
+      send: (chunk) => this.#send(chunk, options),
+      errorOf: (result) => this.#engine.pushing.errorOf(result),
+    });
     const errors = items.map((item) => failures.get(item));
     const cause = errors.find((error) => error !== undefined);
     const stored = items.flatMap((item, i) => (errors[i] === undefined ? [pushedSnapshot(item)] : []));
@@ -170,46 +158,6 @@ export class Queue<in Tx = never> implements AsyncDisposable {
       all.filter((_, i) => errors[i] !== undefined),
       cause,
     );
-  }
-
-  /**
-   * One chunk of a queue after the other, so that the batch keeps its order and waits for room like everybody else. Resolves to why jobs were not
-   * confirmed. A chunk that the store did not take in all the time of a push is the last that is sent: each of the others would take as long.
-   */
-  async #sendChunks(
-    chunks: readonly (readonly QueuedItem[])[],
-    options: PushOptions<Tx> | undefined,
-  ): Promise<ReadonlyMap<QueuedItem, unknown>> {
-    const failures = new Map<QueuedItem, unknown>();
-    for (const [n, chunk] of chunks.entries()) {
-      const away = await this.#sendChunk(chunk, failures, options);
-      if (away === undefined) continue;
-      for (const item of chunks.slice(n + 1).flat()) failures.set(item, away.error);
-      break;
-    }
-    return failures;
-  }
-
-  /** What those that are not sent any more are told; undefined when the store is there. */
-  async #sendChunk(
-    chunk: readonly QueuedItem[],
-    failures: Map<QueuedItem, unknown>,
-    options: PushOptions<Tx> | undefined,
-  ): Promise<Readonly<{ error: unknown }> | undefined> {
-    let away: Readonly<{ error: unknown }> | undefined;
-    try {
-      const answers = await this.#send(chunk, options);
-      for (const [i, item] of chunk.entries()) {
-        const error = this.#engine.pushing.errorOf(answers[i]);
-        if (error === undefined) continue;
-        failures.set(item, error);
-        if (error.retryable) away ??= { error: notSent(error) };
-      }
-    } catch (error) {
-      for (const item of chunk) failures.set(item, error);
-      away = { error: notSent(error) };
-    }
-    return away;
   }
 
   /** A job of one queue under a lease; undefined when none came within `wait`. */
@@ -363,59 +311,4 @@ function unsentOf(job: NewJob): UnsentJob {
     "INVALID_ARGUMENT",
     "push takes a job made by createJob() or a definition's create(). A job that was pushed or popped cannot be pushed; make a new one.",
   );
-}
-
-/** For jobs of a batch whose turn did not come. A signal's reason stays what it is. */
-function notSent(cause: unknown): unknown {
-  if (!isJobferryError(cause)) return cause;
-  const { code, message, retryable } = cause;
-  const text = `The job was not sent, because the store did not take those before it: ${message}`;
-  return new JobferryError(code, text, { cause, retryable });
-}
-
-function chunked(
-  items: readonly QueuedItem[],
-  limits: Readonly<{ maxItems: number; maxBytes: number }>,
-): readonly (readonly QueuedItem[])[] {
-  const chunks: QueuedItem[][] = [];
-  const open = new Map<string, { chunk: QueuedItem[]; bytes: number }>();
-  for (const item of items) {
-    const last = open.get(item.queue);
-    const { weight } = item;
-    if (last !== undefined && last.chunk.length < limits.maxItems && last.bytes + weight <= limits.maxBytes) {
-      last.chunk.push(item);
-      last.bytes += weight;
-    } else {
-      const chunk = [item];
-      chunks.push(chunk);
-      open.set(item.queue, { chunk, bytes: weight });
-    }
-  }
-  return chunks;
-}
-
-/** undefined as soon as one is unknown: a sum of the rest would be a guess. */
-function sumOf(counts: readonly (number | undefined)[]): number | undefined {
-  let sum = 0;
-  for (const count of counts) {
-    if (count === undefined) return undefined;
-    sum += count;
-  }
-  return sum;
-}
-
-function shownStats(stats: StoredStats, capabilities: Capabilities): QueueStats {
-  const { pending, delayed, reserved, failed, completed } = stats;
-  const counts = [pending, delayed, reserved, failed, completed];
-  return {
-    totalJobs: sumOf(counts),
-    pendingJobs: pending,
-    delayedJobs: delayed,
-    reservedJobs: reserved,
-    failedJobs: failed,
-    completedJobs: completed,
-    oldestPendingAt: stats.oldestPendingAt,
-    paused: stats.paused,
-    exact: !counts.includes(undefined) && Object.values(capabilities.stats).every((quality) => quality === "exact"),
-  };
 }
