@@ -86,8 +86,7 @@ export function clusterCases(title: string, placeIn: PlaceIn): void {
         leader = elected.nodeId;
       }
       console.log(`hand-over after a graceful stop: ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
-      // The middle one: a busy machine may keep one of three waiting.
-      expect(times.toSorted((a, b) => a - b)[1]).toBeLessThan(100);
+      for (const ms of times) expect(ms).toBeLessThan(100);
       expectRising(acceptedTokens(fleet.register));
     });
 
