@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import oldest from "pg-oldest";
@@ -31,6 +32,9 @@ const newSchema = (): string => `connections_${(schemas += 1)}`;
 afterEach(async () => {
   await Promise.all(open.splice(0).map((queue) => queue.close()));
 });
+
+const streamOf = (client: object): Socket =>
+  (client as { readonly connection: { readonly stream: Socket } }).connection.stream;
 
 const until = async (condition: () => boolean, ms: number): Promise<number> => {
   const started = performance.now();
@@ -220,19 +224,38 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     const schema = newSchema();
     const warned: string[] = [];
     const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
+    // What the listening connection gets is not read from the moment it listens until the process is busy no more.
+    const pool = new pg.Pool({ connectionString: url });
+    let unread: Socket | undefined;
+    pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (asked: pg.QueryConfig) => Promise<pg.QueryResult>;
+      const ask = async (asked: pg.QueryConfig): Promise<pg.QueryResult> => {
+        const result = await query(asked);
+        if (asked.text.startsWith("LISTEN")) unread = streamOf(client).pause();
+        return result;
+      };
+      client.query = ask as never;
+    });
     let wasBusy = false;
     // The first short wait is the one for the message to itself.
     const timer: Clock["timer"] = (delayMs, callback, options) => {
-      const end = performance.now() + (delayMs === 20 && !wasBusy ? 2_500 : 0);
-      while (performance.now() < end) wasBusy = true;
-      return systemClock.timer(delayMs, callback, options);
+      if (delayMs !== 20 || wasBusy) return systemClock.timer(delayMs, callback, options);
+      wasBusy = true;
+      const busy = (): void => {
+        const end = performance.now() + 2_500;
+        while (performance.now() < end);
+        callback();
+        // As the event loop does: first what was waited for goes on, then what came meanwhile is read.
+        setImmediate(() => unread?.resume());
+      };
+      return systemClock.timer(delayMs, busy, options);
     };
-    const driver = postgresDriver({ url, schema, pollInterval: "30s" });
+    const driver = postgresDriver({ client: pool, schema, pollInterval: "30s" });
     const none = { count: 0, ageMs: 0 };
     await driver.open({ clock: { ...systemClock, timer }, logger, retention: { completed: none, failed: none } });
     const waiting = driver.reserve({ queues: ["default"], max: 1, leaseMs: 60_000, waitMs: 20_000 });
     await until(() => wasBusy, 5_000);
-    await pause(500);
+    await pause(3_000);
     expect(warned).toEqual([]);
     const producer = await openQueue({ url, schema });
     const started = performance.now();
@@ -240,6 +263,7 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     expect((await waiting).reservations).toHaveLength(1);
     expect(performance.now() - started).toBeLessThan(5_000);
     await driver.close();
+    await pool.end();
   });
 
   test("two schemas with long names that begin alike, on one connection", async () => {
