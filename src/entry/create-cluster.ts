@@ -10,6 +10,8 @@ export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
     /** Redis: the prefix of the store's keys. */
     prefix?: string;
+    /** Redis: how many replicas must have what the cluster writes before it counts. Default 0. */
+    replicas?: number;
   }>;
 
 /**
@@ -18,12 +20,14 @@ export type ClusterUrlOptions = ClusterOptions &
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
-  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix"]);
-  const { prefix, ...rest } = options;
+  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix", "replicas"]);
+  const { prefix, replicas, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();
-  if (prefix !== undefined && !REDIS.includes(known))
-    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis clusters only.");
+  for (const [name, value] of Object.entries({ prefix, replicas })) {
+    if (value !== undefined && !REDIS.includes(known))
+      throw new JobferryError("INVALID_ARGUMENT", `${name} is an option of Redis clusters only.`);
+  }
   switch (known) {
     case "memory":
       if (place !== "")
@@ -41,7 +45,11 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
-      return redisCluster({ url, ...rest, ...(prefix === undefined ? {} : { prefix }) });
+      return redisCluster({
+        ...{ url, ...rest },
+        ...(prefix === undefined ? {} : { prefix }),
+        ...(replicas === undefined ? {} : { replicas }),
+      });
     }
   }
 }

@@ -4,8 +4,8 @@ import type { Partition } from "./keys.ts";
 import type { RedisStore } from "./store.ts";
 
 /**
- * Pushes that wait until the server has written them to its disk, or to replicas: WAITAOF and WAIT wait for the newest write of their own
- * connection and hold up everything behind them on it, so these pushes have one of their own.
+ * Writes that wait until the server has them on its disk, or replicas have them: WAITAOF and WAIT wait for the newest write of their own
+ * connection and hold up everything behind them on it, so these writes have one of their own.
  */
 export class Durable {
   readonly connection: RedisConnection;
@@ -26,8 +26,8 @@ export class Durable {
     this.#waitMs = wanted.waitMs;
   }
 
-  /** @throws UNAVAILABLE (retryable) when it was not confirmed in time: the push may be stored or not. */
-  async push({ route }: Partition, run: () => Promise<unknown>): Promise<unknown> {
+  /** `run` writes over `connection`. @throws UNAVAILABLE (retryable) when it was not confirmed in time: what was written may stay or not. */
+  async write({ route }: Partition, run: () => Promise<unknown>): Promise<unknown> {
     const { connection } = this;
     const node = await this.#store.nodeFor(route, connection);
     if (node === undefined) throw this.#unconfirmed();
@@ -56,7 +56,7 @@ export class Durable {
       this.#replicas === 0 ? "its disk" : `${this.#fsync ? "its disk and " : ""}${this.#replicas} replicas`;
     return new JobferryError(
       "UNAVAILABLE",
-      `${this.#store.shown} did not confirm in time that a push has reached ${wanted}.`,
+      `${this.#store.shown} did not confirm in time that what was written has reached ${wanted}.`,
       { retryable: true },
     );
   }
