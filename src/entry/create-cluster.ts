@@ -11,6 +11,8 @@ export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
     /** Redis and etcd: the prefix of the store's keys. */
     prefix?: string;
+    /** Redis: how many replicas must have what the cluster writes before it counts. Default 0. */
+    replicas?: number;
   }>;
 
 /**
@@ -20,12 +22,14 @@ export type ClusterUrlOptions = ClusterOptions &
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
-  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix"]);
-  const { prefix, ...rest } = options;
+  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix", "replicas"]);
+  const { prefix, replicas, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();
   if (prefix !== undefined && ![...REDIS, ...ETCD].includes(known))
     throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis and etcd clusters only.");
+  if (replicas !== undefined && !REDIS.includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "replicas is an option of Redis clusters only.");
   const prefixed = prefix === undefined ? rest : { ...rest, prefix };
   switch (known) {
     case "memory":
@@ -49,7 +53,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
-      return redisCluster({ url, ...prefixed });
+      return redisCluster({ url, ...prefixed, ...(replicas === undefined ? {} : { replicas }) });
     }
   }
 }
