@@ -11,17 +11,19 @@ const STOP_MS = 30_000;
 
 /** Where nodes find the store: each by a way of its own where there can be one. */
 export type Ground = Readonly<{
-  /** undefined: clients learn addresses from the servers themselves, or there is no server. */
-  server: Readonly<{ host: string; port: number }> | undefined;
-  placeBy(port: number): Place;
-  urlBy(port: number): string;
+  /** None: clients learn addresses from the servers themselves, or there is no server. */
+  servers: readonly Readonly<{ host: string; port: number }>[];
+  /** Where the cluster is. `ports`: of the ways to the servers, in their order. */
+  placeBy(ports: readonly number[]): Place;
+  /** Where the jobs are. */
+  urlBy(ports: readonly number[]): string;
 }>;
 
 type Node = {
   readonly name: string;
   readonly child: ChildProcess;
   readonly exited: Promise<void>;
-  readonly proxy: TcpProxy | undefined;
+  readonly proxies: readonly TcpProxy[];
   doomed: boolean;
 };
 
@@ -47,12 +49,11 @@ export class ClusterFleet {
   async start(): Promise<string> {
     this.#made += 1;
     const name = `node-${this.#made}`;
-    const { server } = this.#ground;
-    const proxy = server === undefined ? undefined : await startTcpProxy(server);
-    const port = proxy?.port ?? 0;
+    const proxies = await Promise.all(this.#ground.servers.map(startTcpProxy));
+    const ports = proxies.map(({ port }) => port);
     const settings: NodeSettings = {
       ...this.#settings,
-      ...{ name, url: this.#ground.urlBy(port), place: this.#ground.placeBy(port) },
+      ...{ name, url: this.#ground.urlBy(ports), place: this.#ground.placeBy(ports) },
     };
     const file = fileURLToPath(new URL("cluster-node-process.ts", import.meta.url));
     const child = fork(file, [JSON.stringify(settings)], {
@@ -64,11 +65,11 @@ export class ClusterFleet {
     child.stderr?.on("data", keep);
     child.on("message", (message) => this.heard.push({ ...(message as Told), node: name }));
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const node: Node = { name, child, exited, proxy, doomed: false };
+    const node: Node = { name, child, exited, proxies, doomed: false };
     child.once("exit", (code, signal) => {
       this.#nodes.delete(name);
       if (code !== 0 && !node.doomed) this.problems.push(`${name} ended with ${signal ?? `exit code ${code}`}`);
-      void proxy?.close();
+      for (const proxy of proxies) void proxy.close();
     });
     this.#nodes.set(name, node);
     await this.until(() => this.#has(name, "joined") || !this.#nodes.has(name), START_MS, `${name} joins`);
@@ -95,7 +96,7 @@ export class ClusterFleet {
   }
 
   get canPart(): boolean {
-    return this.#ground.server !== undefined;
+    return this.#ground.servers.length > 0;
   }
 
   async kill(name: string): Promise<void> {
@@ -120,12 +121,12 @@ export class ClusterFleet {
 
   /** Nothing gets through between it and the store, and nobody is told. Resolves to what heals it. */
   part(name: string): () => Promise<void> {
-    const proxy = this.#nodes.get(name)?.proxy;
+    const proxies = this.#nodes.get(name)?.proxies ?? [];
     this.#log.write({ type: "fault", fault: "stop", target: name, why: "cut off" });
-    proxy?.halfOpen();
+    for (const proxy of proxies) proxy.halfOpen();
     return async () => {
-      await proxy?.pass();
-      proxy?.cut("reset");
+      await Promise.all(proxies.map((proxy) => proxy.pass()));
+      for (const proxy of proxies) proxy.cut("reset");
       this.#log.write({ type: "fault", fault: "continue", target: name });
     };
   }

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { etcdLeader } from "../../scripts/servers/etcd-cluster.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
@@ -18,7 +19,7 @@ import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
+export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster", "etcd"] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -29,6 +30,7 @@ export const FAULTS = [
   "killFollower",
   "partFollower",
   "killStore",
+  "freezeStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -60,11 +62,10 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const register = join(folder, "register.db");
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
-  const group = groupOf(run.store);
-  const settings = { durable: true, ...(group === undefined ? {} : { args: WITH_REPLICAS }) };
-  const server = run.store === "sqlite" ? undefined : await startServer(run.store, settings);
+  const isForgetful = groupOf(run.store) !== undefined;
+  const server = await serverOf(run.store);
   const ground = groundOf(run.store, folder, server);
-  const directUrl = ground.urlBy(server?.port ?? 0);
+  const directUrl = ground.urlBy([]);
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
   const place = { folder, keepsCompleted: true };
   const nodes = new ClusterFleet(
@@ -103,7 +104,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const bounds: Bounds = {
     ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
     ...{ resumeMs: 10_000, leaseEnds: "deadline", falseLosses: 0 },
-    ...{ forgets: group !== undefined, twicePerFault: group === undefined ? 0 : 60 },
+    ...{ forgets: isForgetful, twicePerFault: isForgetful ? 60 : 0 },
     atomicBatch: queue.capabilities.batch.atomic,
   };
   const jobs = check(readLogs(folder), contents, bounds);
@@ -180,8 +181,18 @@ async function inflict(
     case "killStore": {
       if (server === undefined) return [];
       log.write({ type: "away", why: "killed" });
-      await restarted(server, groupOf(store), ttlMs / 4);
+      await restarted(server, store, ttlMs);
       log.write({ type: "back", why: "killed" });
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "freezeStore": {
+      // Of several the one that leads, so that another has to.
+      const frozen = store === "etcd" && server !== undefined ? await etcdLeader(server) : undefined;
+      if (frozen === undefined) return [];
+      await frozen.pause();
+      await pause(2 * ttlMs);
+      await frozen.resume();
       await pause(2 * ttlMs);
       break;
     }
@@ -198,29 +209,56 @@ async function inflict(
   return found;
 }
 
-/** Killed and there again; of a group the primary, whose place another one takes. */
-async function restarted(server: RunningServer, group: Group | undefined, downMs: number): Promise<void> {
+/** Killed and there again; of several the one that leads, whose place another one takes. */
+async function restarted(server: RunningServer, store: ClusterStore, ttlMs: number): Promise<void> {
+  const group = groupOf(store);
   if (group !== undefined) return group.failOver(server);
-  await server.kill();
-  await pause(downMs);
-  await server.restart();
+  const victim = store === "etcd" ? ((await etcdLeader(server)) ?? server) : server;
+  await victim.kill();
+  await pause(store === "etcd" ? 2 * ttlMs : ttlMs / 4);
+  await victim.restart();
+}
+
+/** Of the run's own. */
+async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
+  if (store === "sqlite") return undefined;
+  if (store === "etcd") return startServer("etcd-cluster", { durable: true });
+  return startServer(store, { durable: true, ...(groupOf(store) === undefined ? {} : { args: WITH_REPLICAS }) });
 }
 
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  if (server === undefined) {
-    const path = join(folder, "jobs.db");
-    return { server: undefined, placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
+  const file = join(folder, "jobs.db");
+  if (server === undefined)
+    return { servers: [], placeBy: () => ({ kind: "sqlite", path: file }), urlBy: () => `sqlite:${file}` };
+  const ways = ([port]: readonly number[]): string =>
+    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
+  const here = [{ host: server.host, port: server.port }];
+  switch (store) {
+    case "etcd":
+      // It keeps no jobs: they lie in a file.
+      return {
+        servers: server.nodes.map(({ port }) => ({ host: server.host, port })),
+        placeBy: (ports) => {
+          const url = `etcd://${ports.map((port) => `${server.host}:${port}`).join(",")}`;
+          return { kind: "etcd", url, prefix: "jobferry" };
+        },
+        urlBy: () => `sqlite:${file}`,
+      };
+    case "postgres":
+      return {
+        servers: here,
+        placeBy: (ports) => ({ kind: store, url: ways(ports), schema: "jobferry" }),
+        urlBy: ways,
+      };
+    default: {
+      const isAlone = store === "redis";
+      return {
+        servers: isAlone ? here : [],
+        placeBy: (ports) => ({ kind: "redis", url: ways(ports), prefix: "jobferry", replicas: isAlone ? 0 : 1 }),
+        urlBy: ways,
+      };
+    }
   }
-  const urlBy = (port: number): string => (port === 0 ? server.url : server.url.replace(`:${server.port}`, `:${port}`));
-  const isAlone = store === "postgres" || store === "redis";
-  return {
-    server: isAlone ? { host: server.host, port: server.port } : undefined,
-    placeBy: (port) =>
-      store === "postgres"
-        ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
-        : { kind: "redis", url: urlBy(port), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
-    urlBy,
-  };
 }
 
 function makeRegister(file: string): void {

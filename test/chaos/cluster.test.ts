@@ -30,3 +30,8 @@ describe.runIf(await isServerAvailable("redis"))("redis", () => {
   it("redis: the leader of a cluster is stopped and cut off, and the store is killed", () =>
     survives("redis", ["freezeLeader", "partLeader", "killStore"]));
 });
+
+describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {
+  it("etcd: the leader of a cluster is killed, and of its three store nodes the one that leads is killed and stopped", () =>
+    survives("etcd", ["killLeader", "killStore", "freezeStore"]));
+});
