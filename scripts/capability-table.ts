@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, CoordinationCapabilities, CoordinationStore, Driver } from "../src/contract/index.ts";
+import { etcdCoordinationStore } from "../src/drivers/etcd/index.ts";
 import { memoryCoordinationStore } from "../src/drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
 import { capabilitiesOf, postgresCoordinationStore, postgresDriver } from "../src/drivers/postgres/index.ts";
@@ -111,6 +112,7 @@ function coordinationTable(): readonly string[] {
     sqliteCoordinationStore({ path: "any.db" }),
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
+    etcdCoordinationStore({ url: "etcd://localhost" }),
   ];
   const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>
     coordinationRows[key].map(([title, cell]) =>

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { type Duration, parseDuration } from "jobferry";
 
-export const CLUSTER_TYPES = ["redis", "postgres", "sqlite", "memory"] as const;
+export const CLUSTER_TYPES = ["redis", "postgres", "etcd", "sqlite", "memory"] as const;
 export type ClusterType = (typeof CLUSTER_TYPES)[number];
 
 /** One node, as its environment describes it. */
@@ -20,6 +20,8 @@ export type NodeSettings = Readonly<{
   keepCompleted: boolean;
   redis: Readonly<{ addr: string; password: string | undefined; db: number }>;
   postgresUrl: string;
+  etcdEndpoints: readonly string[];
+  /** With etcd, too: its jobs lie there. */
   sqlitePath: string;
 }>;
 
@@ -40,6 +42,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
       db: wholeNumber(env, "REDIS_DB", 0),
     },
     postgresUrl: env["POSTGRES_URL"] || "postgres://postgres@127.0.0.1:5432/postgres",
+    etcdEndpoints: (env["ETCD_ENDPOINTS"] || "127.0.0.1:2379").split(",").map((endpoint) => endpoint.trim()),
     sqlitePath: env["SQLITE_PATH"] || "./jobferry-demo.db",
   };
 }

@@ -23,6 +23,8 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     }
     case "redis":
       return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
+    case "etcd":
+      return etcd(CLUSTER_NAME);
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -41,7 +43,42 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
   return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
 }
 
-async function started(name: "redis" | "postgres") {
+/** The cluster is on etcd; the jobs lie in a file, because it keeps none yet. */
+async function etcd(CLUSTER_NAME: string): Promise<Scene> {
+  const { ETCD_ENDPOINTS } = process.env;
+  const { note, endpoints, leave } =
+    ETCD_ENDPOINTS === undefined ? await startedEtcd() : givenEtcd(ETCD_ENDPOINTS, CLUSTER_NAME);
+  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+  return {
+    env: { CLUSTER_NAME, ETCD_ENDPOINTS: endpoints, SQLITE_PATH: join(folder, "jobs.db") },
+    note: `${note} Jobs are in a SQLite file.`,
+    leave: async () => {
+      await rm(folder, { recursive: true, force: true });
+      await leave();
+    },
+  };
+}
+
+type Etcd = Readonly<{ note: string; endpoints: string; leave(): Promise<void> }>;
+
+async function startedEtcd(): Promise<Etcd> {
+  const { server, leave } = await started("etcd-cluster");
+  const endpoints = Object.values(server.endpoints).join(",");
+  return { note: `Started etcd ${server.version} at ${endpoints}.`, endpoints, leave };
+}
+
+function givenEtcd(endpoints: string, prefix: string): Etcd {
+  const leave = async (): Promise<void> => {
+    const [first = ""] = endpoints.split(",");
+    const [key, range_end] = [`${prefix}/`, `${prefix}0`].map((text) => Buffer.from(text).toString("base64"));
+    const url = `${first.includes("://") ? "" : "http://"}${first.trim()}/v3/kv/deleterange`;
+    const response = await fetch(url, { method: "POST", body: JSON.stringify({ key, range_end }) });
+    if (!response.ok) throw new Error(`etcd answered with ${response.status}.`);
+  };
+  return { note: `Using the etcd at ${endpoints}.`, endpoints, leave };
+}
+
+async function started(name: "redis" | "postgres" | "etcd-cluster") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

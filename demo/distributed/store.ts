@@ -1,7 +1,10 @@
 import { type Cluster, memoryCluster, memoryQueue, type Queue } from "jobferry";
 import type { NodeSettings } from "./environment.ts";
 
-/** This node's place in the cluster, with the jobs beside it in the same store. */
+/** Whether the cluster's store keeps the jobs, too. */
+export const keepsJobs = ({ type }: NodeSettings): boolean => type !== "etcd";
+
+/** This node's place in the cluster. */
 export async function openCluster(settings: NodeSettings): Promise<Cluster> {
   const { nodeId, name, electionMs } = settings;
   const node = { nodeId, name, electionTimeout: electionMs };
@@ -16,6 +19,10 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { redisCluster } = await import("jobferry/redis");
       const { addr, password, db } = settings.redis;
       return redisCluster({ ...node, addr, db, prefix: name, ...(password === undefined ? {} : { password }) });
+    }
+    case "etcd": {
+      const { etcdCluster } = await import("jobferry/etcd");
+      return etcdCluster({ ...node, endpoints: settings.etcdEndpoints, prefix: name });
     }
     case "postgres": {
       const { postgresCluster } = await import("jobferry/postgres");
@@ -32,6 +39,7 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
+    case "etcd":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
       return sqliteQueue(settings.sqlitePath, { keepCompleted }) as unknown as Queue;
