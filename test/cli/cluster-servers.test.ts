@@ -1,16 +1,23 @@
 // The commands for clusters on real servers.
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Cluster, createCluster, DistributedQueue } from "../../src/entry/index.ts";
+import { type Cluster, createCluster, DistributedQueue, memoryQueue, type Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 import { dataOf, errorOf, Sandbox } from "./run-cli.ts";
 
 const place = `cli_${randomBytes(4).toString("hex")}`;
-type Target = Readonly<{ url: string; args: readonly string[]; node(nodeId: string): Promise<Cluster> }>;
+type Target = Readonly<{
+  url: string;
+  args: readonly string[];
+  node(nodeId: string): Promise<Cluster>;
+  /** Where the store keeps no jobs. */
+  queue?: () => Queue;
+}>;
 
 const redis = await sharedServer("redis");
 const postgres = await sharedServer("postgres");
+const etcd = await sharedServer("etcd");
 const options = { electionTimeout: "3s", logger: silentLogger } as const;
 const targets: [string, Target][] = [];
 if (redis !== undefined) {
@@ -23,13 +30,21 @@ if (postgres !== undefined) {
   targets.push(["postgres", { url, args: [], node: (nodeId) => createCluster(url, { nodeId, ...options }) }]);
 }
 
-describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node }) => {
+if (etcd !== undefined) {
+  const { url } = etcd;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
+  targets.push(["etcd", { url, args: ["--prefix", place], node, queue: () => memoryQueue() }]);
+}
+
+describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node, queue }) => {
   test("nodes, leader, locks, plan and broadcast", async () => {
     const sandbox = new Sandbox();
     const data = async (...words: readonly string[]): Promise<unknown> =>
       dataOf(await sandbox.run(["cluster", ...words, ...args, "--url", url, "--json"]));
     const cluster = await node("a");
-    await using member = new DistributedQueue({ cluster, queues: ["mail"], workerCount: 2, handler: () => undefined });
+    const jobs = queue?.();
+    const work = { queues: ["mail"], workerCount: 2, handler: () => undefined };
+    await using member = new DistributedQueue({ cluster, ...work, ...(jobs === undefined ? {} : { queue: jobs }) });
     await member.start();
     const heard: unknown[] = [];
     await cluster.subscribe("prices", (message) => heard.push(message.data));
@@ -51,6 +66,7 @@ describe("a cluster that cannot be reached", () => {
   test.each([
     ["redis://:very-secret@127.0.0.1:1/0", 3],
     ["postgres://app:very-secret@127.0.0.1:1/db", 3],
+    ["etcd://app:very-secret@127.0.0.1:1", 3],
   ])("%s ends with %d, in one line and without the password", async (url, code) => {
     const sandbox = new Sandbox();
     const result = await sandbox.run(["cluster", "nodes", "--json"], "", { JOBFERRY_URL: url });
