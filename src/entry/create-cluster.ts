@@ -4,7 +4,7 @@ import { checkOptions, nearest } from "../runtime/index.ts";
 import { memoryCluster } from "./memory.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, "zookeeper", "zookeepers"];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
@@ -13,8 +13,9 @@ export type ClusterUrlOptions = ClusterOptions &
   }>;
 
 /**
- * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
- * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * A node of the cluster at a URL. It joins with `start()`: nothing is opened before. Jobs of a DistributedQueue lie in the same store, but for ZooKeeper.
+ * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
+ * `zookeeper://host,host/root` (`zookeepers` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
@@ -38,6 +39,11 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { postgresCluster } = await import("./postgres.ts");
       return postgresCluster({ url, ...rest });
     }
+    case "zookeeper":
+    case "zookeepers": {
+      const { zookeeperCluster } = await import("./zookeeper.ts");
+      return zookeeperCluster({ url, ...rest });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
@@ -48,7 +54,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, zookeeper://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);
