@@ -5,19 +5,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
+import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check, type Violation } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
+import type { Place } from "../process/cluster/place.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { driverFor } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
+export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster", "zookeeper"] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -28,6 +30,8 @@ export const FAULTS = [
   "killFollower",
   "partFollower",
   "killStore",
+  "freezeStore",
+  "partStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -57,9 +61,9 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const register = join(folder, "register.db");
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
-  const server = run.store === "sqlite" ? undefined : await startServer(run.store, { durable: true });
+  const server = await serverOf(run.store);
   const ground = groundOf(run.store, folder, server);
-  const directUrl = ground.urlBy(server?.port ?? 0);
+  const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
   const place = { folder, keepsCompleted: true };
   const nodes = new ClusterFleet(
@@ -174,12 +178,36 @@ async function inflict(
     }
     case "killStore": {
       if (server === undefined) return [];
+      if (store === "zookeeper") {
+        const first = await leaderOf(server);
+        await first.kill();
+        await pause(2 * ttlMs);
+        await first.restart();
+        break;
+      }
       log.write({ type: "away", why: "killed" });
       const [first] = server.nodes;
       await (store === "redis-cluster" || store === "redis-sentinel" ? first?.kill() : server.kill());
       await pause(mayForget(store) ? 4_000 : ttlMs / 4);
       await (first === undefined || !mayForget(store) ? server.restart() : first.restart());
       log.write({ type: "back", why: "killed" });
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "freezeStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const first = await leaderOf(server);
+      await first.pause();
+      await pause(3 * ttlMs);
+      await first.resume();
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "partStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(server)));
+      await pause(2 * ttlMs);
+      await heal();
       await pause(2 * ttlMs);
       break;
     }
@@ -196,19 +224,39 @@ async function inflict(
   return found;
 }
 
+async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
+  if (store === "sqlite") return undefined;
+  return startServer(store === "zookeeper" ? "zookeeper-cluster" : store, { durable: true });
+}
+
+async function leaderOf({ nodes }: RunningServer): Promise<ServerNode> {
+  const modes = await Promise.all(nodes.map((node) => zookeeperMode(node).catch(() => undefined)));
+  const leader = nodes[modes.indexOf("leader")];
+  if (leader === undefined) throw new Error("the store has no leader");
+  return leader;
+}
+
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  if (server === undefined) {
-    const path = join(folder, "jobs.db");
-    return { server: undefined, placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
+  const path = join(folder, "jobs.db");
+  const inFile = (): string => `sqlite:${path}`;
+  if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
+  if (store === "zookeeper") {
+    // It keeps no jobs: these lie in a file.
+    const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
+    const placeBy = (ports: readonly number[]): Place => {
+      return { kind: "zookeeper", servers: ports.map((port) => `${server.host}:${port}`).join(","), root: "/jobferry" };
+    };
+    return { servers, placeBy, urlBy: inFile };
   }
-  const urlBy = (port: number): string => (port === 0 ? server.url : server.url.replace(`:${server.port}`, `:${port}`));
+  const urlBy = ([port]: readonly number[]): string =>
+    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
   const isAlone = store === "postgres" || store === "redis";
   return {
-    server: isAlone ? { host: server.host, port: server.port } : undefined,
-    placeBy: (port) =>
+    servers: isAlone ? [{ host: server.host, port: server.port }] : [],
+    placeBy: (ports) =>
       store === "postgres"
-        ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
-        : { kind: "redis", url: urlBy(port), prefix: "jobferry" },
+        ? { kind: "postgres", url: urlBy(ports), schema: "jobferry" }
+        : { kind: "redis", url: urlBy(ports), prefix: "jobferry" },
     urlBy,
   };
 }
