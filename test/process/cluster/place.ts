@@ -8,7 +8,7 @@ import { zookeeperCluster } from "../../../src/entry/zookeeper.ts";
 export type Place =
   | Readonly<{ kind: "sqlite"; path: string }>
   | Readonly<{ kind: "postgres"; url: string; schema: string }>
-  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis" }>
+  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis"; replicas?: number }>
   | Readonly<{ kind: "zookeeper"; servers: string; root: string }>;
 
 export function clusterIn(place: Place, options: ClusterOptions): Cluster {
@@ -23,6 +23,7 @@ export function clusterIn(place: Place, options: ClusterOptions): Cluster {
         url: place.url,
         prefix: place.prefix,
         ...(place.library === undefined ? {} : { library: place.library }),
+        ...(place.replicas === undefined ? {} : { replicas: place.replicas }),
       });
     case "zookeeper":
       return zookeeperCluster({ ...options, servers: place.servers, root: place.root });
