@@ -1,4 +1,5 @@
 /** All kinds of servers: one file and one line each. */
+import { consul, consulCluster } from "./consul.ts";
 import { postgres, postgres12, postgres18 } from "./postgres.ts";
 import { postgresPgbouncer } from "./postgres-pgbouncer.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
@@ -7,6 +8,8 @@ import { redisSentinel } from "./redis-sentinel.ts";
 import { redis, valkey } from "./redis.ts";
 
 export const serverKinds = {
+  consul,
+  "consul-cluster": consulCluster,
   postgres,
   "postgres-12": postgres12,
   "postgres-18": postgres18,
