@@ -19,7 +19,9 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
 }
 
 /** The suite on real servers. */
-const ON_SERVERS = ["postgres", "redis", "valkey", "rabbitmq"].map((name) => `test/conformance/${name}*.test.ts`);
+const ON_SERVERS = ["consul", "postgres", "redis", "valkey", "rabbitmq"].map(
+  (name) => `test/conformance/${name}*.test.ts`,
+);
 
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
@@ -58,6 +60,7 @@ export default defineConfig({
       alone("postgres", 4),
       alone("redis", 4),
       alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),
+      alone("consul", 4),
       alone("servers", 4, { hookTimeout: 120_000 }),
       // Chaos measures time and kills processes: it runs last.
       alone("chaos", 5, { testTimeout: 300_000 }),

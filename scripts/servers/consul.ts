@@ -5,7 +5,7 @@ import { consulRequest } from "./consul-request.ts";
 import type { ConsulPlace } from "./consul-request.ts";
 import { findPrograms } from "./find-programs.ts";
 import { freePorts } from "./free-port.ts";
-import { builtProgram, goProgram } from "./go-program.ts";
+import { builtModule, goModule } from "./go-module.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { runningServer } from "./running-server.ts";
@@ -27,8 +27,8 @@ const NOBODY = "__ready";
 
 const needs = {
   sharedWith: "consul",
-  find: (cache: string) => builtProgram(cache, "consul") ?? findPrograms(["consul"], ["/opt/homebrew/bin"]),
-  installers: [goProgram("consul")],
+  find: (cache: string) => builtModule(cache, "consul") ?? findPrograms(["consul"], ["/opt/homebrew/bin"]),
+  installers: [goModule("consul")],
   words: "Install Go, 1.24 or newer (it is built with it, once, in some minutes), or consul, 1.15 or newer.",
 };
 

@@ -4,17 +4,20 @@ import { checkOptions, nearest } from "../runtime/index.ts";
 import { memoryCluster } from "./memory.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
+const CONSUL = ["consul", "consuls"];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, ...CONSUL];
+const WITH_PREFIX = [...REDIS, ...CONSUL];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
-    /** Redis: the prefix of the store's keys. */
+    /** Redis and Consul: the prefix of the store's keys. */
     prefix?: string;
   }>;
 
 /**
  * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
- * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), `consul://…` (`consuls` for
+ * TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
@@ -22,8 +25,8 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
   const { prefix, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();
-  if (prefix !== undefined && !REDIS.includes(known))
-    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis clusters only.");
+  if (prefix !== undefined && !WITH_PREFIX.includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of clusters on Redis and Consul only.");
   switch (known) {
     case "memory":
       if (place !== "")
@@ -38,6 +41,11 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { postgresCluster } = await import("./postgres.ts");
       return postgresCluster({ url, ...rest });
     }
+    case "consul":
+    case "consuls": {
+      const { consulCluster } = await import("./consul.ts");
+      return consulCluster({ address: url, ...rest, ...(prefix === undefined ? {} : { prefix }) });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
@@ -48,7 +56,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, consul://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);

@@ -11,6 +11,7 @@ const ENTRIES: readonly (readonly [entry: string, name: string])[] = [
   ["jobferry/sqlite", "sqliteQueue"],
   ["jobferry/postgres", "postgresQueue"],
   ["jobferry/rabbitmq", "rabbitmqQueue"],
+  ["jobferry/consul", "consulCluster"],
   ["jobferry/driver", "JobferryError"],
   ["jobferry/conformance", "conformanceSuite"],
   ["jobferry/testing", "virtualClock"],

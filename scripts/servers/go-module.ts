@@ -7,8 +7,8 @@ import { runProgram } from "./run-program.ts";
 
 const GO_FOLDERS = ["/usr/local/go/bin", "/usr/lib/go*/bin", "/opt/homebrew/bin"];
 
-/** What `goProgram` has built. */
-export function builtProgram(cache: string, name: string): Located | undefined {
+/** What `goModule` has built. */
+export function builtModule(cache: string, name: string): Located | undefined {
   const path = join(cache, name);
   return existsSync(path) ? { [name]: path } : undefined;
 }
@@ -17,7 +17,7 @@ export function builtProgram(cache: string, name: string): Located | undefined {
  * Builds the module in `go/NAME` once, for anybody with Go, which checks what it downloads against go.sum. It takes minutes of the whole machine,
  * so it goes behind everything else that runs.
  */
-export function goProgram(name: string): Installer {
+export function goModule(name: string): Installer {
   return {
     isPossible: () => goCommand() !== undefined,
     install: async (cache) => {
