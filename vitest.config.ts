@@ -19,7 +19,7 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
 }
 
 /** The suite on real servers. */
-const ON_SERVERS = ["consul", "postgres", "redis", "valkey", "rabbitmq"].map(
+const ON_SERVERS = ["consul", "etcd", "postgres", "redis", "valkey", "rabbitmq"].map(
   (name) => `test/conformance/${name}*.test.ts`,
 );
 
@@ -57,6 +57,7 @@ export default defineConfig({
         ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
+      alone("etcd", 4),
       alone("postgres", 4),
       alone("redis", 4),
       alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),

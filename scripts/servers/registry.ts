@@ -1,5 +1,7 @@
 /** All kinds of servers: one file and one line each. */
 import { consul, consulCluster } from "./consul.ts";
+import { etcd, etcd34 } from "./etcd.ts";
+import { etcdCluster } from "./etcd-cluster.ts";
 import { postgres, postgres12, postgres18 } from "./postgres.ts";
 import { postgresPgbouncer } from "./postgres-pgbouncer.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
@@ -10,6 +12,9 @@ import { redis, valkey } from "./redis.ts";
 export const serverKinds = {
   consul,
   "consul-cluster": consulCluster,
+  etcd,
+  "etcd-3.4": etcd34,
+  "etcd-cluster": etcdCluster,
   postgres,
   "postgres-12": postgres12,
   "postgres-18": postgres18,
