@@ -7,7 +7,7 @@ const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sen
 const ETCD = ["etcd", "etcds"];
 const CONSUL = ["consul", "consuls"];
 const WITH_PREFIX = [...REDIS, ...ETCD, ...CONSUL];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...WITH_PREFIX];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...WITH_PREFIX, "zookeeper", "zookeepers"];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
@@ -18,9 +18,10 @@ export type ClusterUrlOptions = ClusterOptions &
   }>;
 
 /**
- * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
+ * A node of the cluster at a URL, which joins with `start()`: nothing is opened before. Jobs of a DistributedQueue lie in the same store; etcd, Consul
+ * and ZooKeeper keep none, so that it needs a `queue`.
  * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
- * `etcd://host:2379,host:2379` (`etcds` for TLS), `consul://host:8500` (`consuls` for TLS); on these two a DistributedQueue needs a `queue`.
+ * `etcd://host:2379,host:2379` (`etcds` for TLS), `consul://host:8500` (`consuls`), `zookeeper://host,host/root` (`zookeepers`).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
@@ -57,6 +58,11 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { consulCluster } = await import("./consul.ts");
       return consulCluster({ address: url, ...prefixed });
     }
+    case "zookeeper":
+    case "zookeepers": {
+      const { zookeeperCluster } = await import("./zookeeper.ts");
+      return zookeeperCluster({ url, ...rest });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
@@ -67,7 +73,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://, consul://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://, consul://, zookeeper://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);
