@@ -8,7 +8,7 @@ type Place = Readonly<{ host: string; port: number }>;
 /** An HTTP proxy before Consul that can lose the answer of a request which took effect, count requests by path, and refuse as older servers do. */
 export class LosingProxy implements AsyncDisposable {
   readonly host = "127.0.0.1";
-  /** Requests that came, by method and the first three parts of their paths. */
+  /** Requests that came, by method (WAIT: of a blocking query) and the first three parts of their paths. */
   readonly counts: Map<string, number> = new Map();
   /** Of answers. */
   bytes = 0;
@@ -66,7 +66,7 @@ export class LosingProxy implements AsyncDisposable {
 
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url = "", headers } = incoming;
-    const name = `${method} ${/^(?:\/[^/?]+){0,3}/.exec(url)?.[0] ?? ""}`;
+    const name = `${/[?&]index=/.test(url) ? "WAIT" : method} ${/^(?:\/[^/?]+){0,3}/.exec(url)?.[0] ?? ""}`;
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     const chunks: Buffer[] = [];
     try {
