@@ -43,3 +43,9 @@ export function consulRequest(
     sent.end(body);
   });
 }
+
+/** Whether the server with this port for HTTP leads, as it sees it. */
+export async function isConsulLeader(port: number): Promise<boolean> {
+  const { text } = await consulRequest({ port }, "GET", "/v1/agent/self");
+  return /"leader":\s*"true"/.test(text);
+}

@@ -13,6 +13,7 @@ const ENTRIES: readonly (readonly [entry: string, name: string])[] = [
   ["jobferry/etcd", "etcdCluster"],
   ["jobferry/rabbitmq", "rabbitmqQueue"],
   ["jobferry/consul", "consulCluster"],
+  ["jobferry/zookeeper", "zookeeperCluster"],
   ["jobferry/driver", "JobferryError"],
   ["jobferry/conformance", "conformanceSuite"],
   ["jobferry/testing", "virtualClock"],
