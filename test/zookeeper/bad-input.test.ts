@@ -73,7 +73,9 @@ describe("zookeeper cluster: options", () => {
     for (const url of ["zookeeper://h", "zookeeper://me:a%20b@h:1,h2/some/root?auth=sasl", "zookeepers://h1:2281,h2/"])
       await createCluster(url, { nodeId: "a" });
     await expect(createCluster("zookeper://h", { nodeId: "a" })).rejects.toThrow('Did you mean "zookeeper:"');
-    await expect(createCluster("zookeeper://h", { nodeId: "a", prefix: "x" })).rejects.toThrow("Redis clusters only");
+    await expect(createCluster("zookeeper://h", { nodeId: "a", prefix: "x" })).rejects.toThrow(
+      "Redis and etcd clusters only",
+    );
   });
 
   it("a DistributedQueue on it wants a queue, and runs with one", async () => {

@@ -19,7 +19,10 @@ export type Seen = ReadonlyMap<string, Node>;
 /** `skips`: a delete found nothing to do, which is as true as what was read is new. */
 export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean }>;
 
-/** undefined where the transaction must look first. Every key is new: the making itself proves it. */
+/**
+ * undefined where the transaction must look first. Every key is new, which the making itself proves, or is deleted whatever it is; where that is
+ * wrong the transaction fails.
+ */
 export function blindPlan(
   layout: Layout,
   acl: readonly Acl[],
@@ -29,8 +32,9 @@ export function blindPlan(
 ): Plan | undefined {
   const absent = new Set(compares.flatMap((compare) => ("absent" in compare ? [compare.key] : [])));
   const made = new Set(writes.flatMap((write) => ("put" in write ? [write.put] : [])));
+  const compared = new Set(compares.flatMap((compare) => ("key" in compare ? [compare.key] : [])));
   const isBlind =
-    writes.every((write) => "put" in write && absent.has(write.put)) &&
+    writes.every((write) => ("put" in write ? absent.has(write.put) : !compared.has(write.delete))) &&
     compares.every((compare) => "session" in compare || ("absent" in compare && made.has(compare.key)));
   return isBlind && writes.length > 0 ? planned(layout, acl, compares, writes, owners, undefined) : undefined;
 }
@@ -120,7 +124,8 @@ class Planning {
 
   delete(key: string): void {
     const path = this.#layout.node(key);
-    if (this.#seen.has(path)) this.#writes.push({ op: "delete", path, version: this.#takeCheck(path) });
+    if (this.#isBlind || this.#seen.has(path))
+      this.#writes.push({ op: "delete", path, version: this.#takeCheck(path) });
     else this.skips = true;
   }
 

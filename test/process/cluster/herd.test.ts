@@ -7,19 +7,19 @@ import { silentLogger } from "../../../src/runtime/index.ts";
 import { LosingProxy } from "../../consul/losing-proxy.ts";
 import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
-import { CountingProxy, postgresRequests, redisRequests } from "./counting-proxy.ts";
+import { CountingProxy, postgresRequests, redisRequests, zookeeperRequests } from "./counting-proxy.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const NODES = 10;
 const WAITING = 100;
 const ROUNDS = 15;
 /** Heartbeats and the look of every second, which come whether anybody releases or not. */
-const STEADY = ["renewSession", "look"];
+const STEADY = ["renewSession", "look", "greeting", "renewal", "ping"];
 
 /** Of requests. */
 type Counts = Readonly<{ total(...without: readonly string[]): number }>;
 
-async function herd(place: Place, proxy: Counts): Promise<void> {
+async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
   const started = async (nodeId: string): Promise<Cluster> =>
     clusterIn(place, { nodeId, electionTimeout: "60s", logger: silentLogger }).start();
   const holder = await started("holder");
@@ -52,13 +52,14 @@ async function herd(place: Place, proxy: Counts): Promise<void> {
   stop.abort(new Error("enough"));
   await Promise.all(waiting);
   await Promise.all([holder, ...nodes].map((node) => node.stop()));
-  expect(Math.max(...requests)).toBeLessThanOrEqual(3);
+  expect(Math.max(...requests)).toBeLessThanOrEqual(most);
   expect(Math.min(...requests), "the proxy counts").toBeGreaterThanOrEqual(2);
 }
 
 const postgres = await sharedServer("postgres");
 const redis = await sharedServer("redis");
 const consul = await sharedServer("consul");
+const zookeeper = await sharedServer("zookeeper");
 
 describe.runIf(postgres !== undefined)("postgres", () => {
   test("postgres: 100 wait, one releases, at most 3 requests", async () => {
@@ -90,5 +91,14 @@ describe.runIf(consul !== undefined)("consul", () => {
     // A blocking query that comes back is asked again; what matters is who reads or writes for the release.
     const counts = { total: () => proxy.total("GET /v1/kv", "PUT /v1/txn", "PUT /v1/session/create") };
     await herd({ kind: "consul", address: `127.0.0.1:${proxy.port}`, prefix: `test/${randomUUID()}` }, counts);
+  });
+});
+
+describe.runIf(zookeeper !== undefined)("zookeeper", () => {
+  // The release, the watcher's look, and three for the place in the line: sync, names, values.
+  test("zookeeper: 100 wait, one releases, at most 5 requests", async () => {
+    if (zookeeper === undefined) return;
+    await using proxy = await CountingProxy.start(zookeeper, zookeeperRequests);
+    await herd({ kind: "zookeeper", servers: `127.0.0.1:${proxy.port}`, root: `/test-${randomUUID()}` }, proxy, 5);
   });
 });
