@@ -1,0 +1,2 @@
+export { coordinatedDriver } from "./driver.ts";
+export type { CoordinatedDriverOptions, CoordinatedOptions } from "./options.ts";
