@@ -36,7 +36,7 @@ export function roomIn({ limits }: CoordinationCapabilities): Room {
   const largest = Math.min(limits.valueBytes, limits.transactionBytes - TRANSACTION_SLACK);
   return {
     operations: limits.operations,
-    transactionBytes: Math.max(largest, Math.min(limits.transactionBytes, MOST_BYTES)) + TRANSACTION_SLACK,
+    transactionBytes: Math.min(limits.transactionBytes, Math.max(largest + TRANSACTION_SLACK, MOST_BYTES)),
     valueBytes: largest,
     payloadBytes: largest - RESERVE_BYTES,
     atomic: Math.max(1, Math.floor((limits.operations - FIXED_OPERATIONS) / OPERATIONS_ALONE)),
