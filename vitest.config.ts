@@ -19,7 +19,9 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
 }
 
 /** The suite on real servers. */
-const ON_SERVERS = ["postgres", "redis", "valkey", "rabbitmq"].map((name) => `test/conformance/${name}*.test.ts`);
+const ON_SERVERS = ["etcd", "postgres", "redis", "valkey", "rabbitmq"].map(
+  (name) => `test/conformance/${name}*.test.ts`,
+);
 
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
@@ -55,6 +57,7 @@ export default defineConfig({
         ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
+      alone("etcd", 4),
       alone("postgres", 4),
       alone("redis", 4),
       alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),

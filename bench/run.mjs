@@ -3,7 +3,7 @@
  * Every peer of a backend in the same run on the same work, each case in a process of its own; prints a table, a JSON file and a line a target.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
@@ -15,8 +15,9 @@ const { values: flags, positionals } = parseArgs({
   options: { case: { type: "string" }, check: { type: "boolean" } },
 });
 
-if (!existsSync(`${folder}node_modules`)) {
-  process.stderr.write("Installing the peers (once) …\n");
+const { dependencies } = JSON.parse(readFileSync(`${folder}package.json`, "utf8"));
+if (!Object.keys(dependencies).every((name) => existsSync(`${folder}node_modules/${name}`))) {
+  process.stderr.write("Installing the peers …\n");
   execFileSync("npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"], {
     stdio: ["ignore", "ignore", "inherit"],
   });

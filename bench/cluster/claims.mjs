@@ -1,18 +1,41 @@
 import { createJob, createQueue } from "../../dist/entry/index.js";
+import { cases } from "../cases.mjs";
+import { plan } from "../plan.mjs";
 import { end, startMember } from "./members.mjs";
 import { openStore, quantile, until } from "./stores.mjs";
 
 const REPEATS = 3;
 
-/** Jobs a second of 1, 2, 4 and 8 processes, each a node with ten slots and a handler that does nothing. */
+/**
+ * Jobs a second of 1, 2, 4 and 8 processes, each a node with ten slots and a handler that does nothing; and of as many processes with the raw
+ * client, that claim ten and delete them, without nodes, leases that end, attempts and a plan.
+ */
 export async function claims(kind, { jobs = 20_000, processes = [1, 2, 4, 8] } = {}) {
   const results = {};
   for (const count of processes) {
     const rates = [];
     for (let repeat = 0; repeat < REPEATS; repeat += 1) rates.push(await once(kind, count, jobs));
-    results[count] = { median: quantile(rates, 0.5), min: Math.min(...rates), max: Math.max(...rates) };
+    const bare = [];
+    for (let repeat = 0; repeat < REPEATS; repeat += 1) bare.push(await rawOnce(kind, count, jobs));
+    results[count] = { ...spread(rates), raw: spread(bare) };
   }
   return results;
+}
+
+const spread = (rates) => ({ median: quantile(rates, 0.5), min: Math.min(...rates), max: Math.max(...rates) });
+
+async function rawOnce(kind, count, jobs) {
+  const { peers, durability } = plan[kind];
+  const server = kind === "postgres" ? await openStore(kind) : undefined;
+  // Where the raw client of this store finds its server; others start their own.
+  if (server !== undefined) process.env.JOBFERRY_BENCH_URL = server.url;
+  const peer = (await peers()).find(({ name }) => name.startsWith("raw"));
+  const run = { backend: kind, count: jobs, workers: count, concurrency: 10 };
+  try {
+    return (await cases.processes({ ...peer, durability }, run)).value;
+  } finally {
+    await server?.close();
+  }
 }
 
 async function once(kind, count, jobs) {

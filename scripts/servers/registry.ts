@@ -1,4 +1,6 @@
 /** All kinds of servers: one file and one line each. */
+import { etcd, etcd34 } from "./etcd.ts";
+import { etcdCluster } from "./etcd-cluster.ts";
 import { postgres, postgres12, postgres18 } from "./postgres.ts";
 import { postgresPgbouncer } from "./postgres-pgbouncer.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
@@ -7,6 +9,9 @@ import { redisSentinel } from "./redis-sentinel.ts";
 import { redis, valkey } from "./redis.ts";
 
 export const serverKinds = {
+  etcd,
+  "etcd-3.4": etcd34,
+  "etcd-cluster": etcdCluster,
   postgres,
   "postgres-12": postgres12,
   "postgres-18": postgres18,

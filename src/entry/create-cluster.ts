@@ -4,26 +4,33 @@ import { checkOptions, nearest } from "../runtime/index.ts";
 import { memoryCluster } from "./memory.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS];
+const ETCD = ["etcd", "etcds"];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, ...ETCD];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
-    /** Redis: the prefix of the store's keys. */
+    /** Redis and etcd: the prefix of the store's keys. */
     prefix?: string;
+    /** Redis: how many replicas must have what the cluster writes before it counts. Default 0. */
+    replicas?: number;
   }>;
 
 /**
  * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
- * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS).
+ * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
+ * `etcd://host:2379,host:2379` (`etcds` for TLS), where a DistributedQueue needs a `queue`.
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
-  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix"]);
-  const { prefix, ...rest } = options;
+  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix", "replicas"]);
+  const { prefix, replicas, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();
-  if (prefix !== undefined && !REDIS.includes(known))
-    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis clusters only.");
+  if (prefix !== undefined && ![...REDIS, ...ETCD].includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis and etcd clusters only.");
+  if (replicas !== undefined && !REDIS.includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "replicas is an option of Redis clusters only.");
+  const prefixed = prefix === undefined ? rest : { ...rest, prefix };
   switch (known) {
     case "memory":
       if (place !== "")
@@ -38,17 +45,22 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { postgresCluster } = await import("./postgres.ts");
       return postgresCluster({ url, ...rest });
     }
+    case "etcd":
+    case "etcds": {
+      const { etcdCluster } = await import("./etcd.ts");
+      return etcdCluster({ url, ...prefixed });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
-      return redisCluster({ url, ...rest, ...(prefix === undefined ? {} : { prefix }) });
+      return redisCluster({ url, ...prefixed, ...(replicas === undefined ? {} : { replicas }) });
     }
   }
 }
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);

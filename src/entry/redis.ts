@@ -48,7 +48,7 @@ export function redisQueue(target: string | RedisClient, options: RedisQueueOpti
 }
 
 export type RedisClusterOptions = ClusterOptions &
-  Pick<RedisDriverOptions, "library" | "clientOptions" | "prefix" | "commandTimeout" | "connectTimeout"> &
+  Pick<RedisDriverOptions, "library" | "clientOptions" | "prefix" | "replicas" | "commandTimeout" | "connectTimeout"> &
   Readonly<{
     /** `host:port` of one server. Either this, `url` or `client`. */
     addr?: string;
@@ -63,7 +63,7 @@ export type RedisClusterOptions = ClusterOptions &
     db?: number;
   }>;
 
-const STORE_OPTIONS = ["library", "clientOptions", "prefix", "commandTimeout", "connectTimeout"] as const;
+const STORE_OPTIONS = ["library", "clientOptions", "prefix", "replicas", "commandTimeout", "connectTimeout"] as const;
 const PLACE_OPTIONS = ["addr", "url", "client", "username", "password", "db"] as const;
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^\s:/?#@,[\]]+)(:\d{1,5})?$/;
 /** A call that takes longer than a session lives is of no use. */
@@ -72,7 +72,7 @@ const CALL_TIMEOUT = "3s";
 /**
  * A node of a cluster of any number of processes that share a Redis or Valkey server: alone, behind Sentinel, or a Redis Cluster. Jobs of a
  * DistributedQueue lie there too, unless it is given another queue. A fail-over of the store can let two nodes hold one lock, with rising
- * tokens: see docs/guides/locks-and-fencing.md.
+ * tokens, unless `replicas` is the number of replicas that may take over: see docs/guides/locks-and-fencing.md.
  */
 export function redisCluster(options: RedisClusterOptions): Cluster {
   checkOptions("redisCluster", options, [...CLUSTER_OPTIONS, ...STORE_OPTIONS, ...PLACE_OPTIONS]);

@@ -8,14 +8,15 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { type Bounds, check, type Violation } from "./checker.ts";
+import { type Bounds, check } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
-import { driverFor } from "./targets.ts";
+import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
+import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
 export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
@@ -48,8 +49,10 @@ const SETTLE_MS = 500;
 /** How long anybody waits for an election that may never come. */
 const PATIENCE = 10;
 
-/** What the faults of a fail-over do to the promise is counted and not blamed: Redis replicates after it answered. */
-const mayForget = (store: ClusterStore): boolean => store === "redis-sentinel" || store === "redis-cluster";
+/** Groups of servers of which one takes over. What the cluster writes waits for the only replica, so a fail-over forgets nothing of it; claims and ends of jobs do not wait. */
+const GROUPS = { "redis-sentinel": sentinelGroup, "redis-cluster": clusterGroup } as const;
+const groupOf = (store: ClusterStore): Group | undefined =>
+  store in GROUPS ? GROUPS[store as keyof typeof GROUPS] : undefined;
 
 export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const startedAt = performance.now();
@@ -57,7 +60,9 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const register = join(folder, "register.db");
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
-  const server = run.store === "sqlite" ? undefined : await startServer(run.store, { durable: true });
+  const group = groupOf(run.store);
+  const settings = { durable: true, ...(group === undefined ? {} : { args: WITH_REPLICAS }) };
+  const server = run.store === "sqlite" ? undefined : await startServer(run.store, settings);
   const ground = groundOf(run.store, folder, server);
   const directUrl = ground.urlBy(server?.port ?? 0);
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
@@ -97,17 +102,17 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   await server?.remove();
   const bounds: Bounds = {
     ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
-    ...{ resumeMs: 10_000, leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
+    ...{ resumeMs: 10_000, leaseEnds: "deadline", falseLosses: 0 },
+    ...{ forgets: group !== undefined, twicePerFault: group === undefined ? 0 : 60 },
     atomicBatch: queue.capabilities.batch.atomic,
   };
   const jobs = check(readLogs(folder), contents, bounds);
   const led = judgeRegister(register, nodes.heard);
   const blamed = [...jobs.violations, ...led.violations, ...judgeElections(elections, run.ttlMs)];
-  const forgets = mayForget(run.store);
   const finding = {
-    violations: forgets ? [] : blamed,
-    counts: { ...jobs.counts, ...led.counts, ...timesOf(elections), ...(forgets ? countOf(blamed) : {}) },
-    apart: forgets ? [] : jobs.apart,
+    violations: blamed,
+    counts: { ...jobs.counts, ...led.counts, ...timesOf(elections) },
+    apart: jobs.apart,
   };
   problems.push(...nodes.problems, ...producers.problems);
   if (finding.violations.length + problems.length === 0) rmSync(folder, { recursive: true, force: true });
@@ -175,10 +180,7 @@ async function inflict(
     case "killStore": {
       if (server === undefined) return [];
       log.write({ type: "away", why: "killed" });
-      const [first] = server.nodes;
-      await (store === "redis-cluster" || store === "redis-sentinel" ? first?.kill() : server.kill());
-      await pause(mayForget(store) ? 4_000 : ttlMs / 4);
-      await (first === undefined || !mayForget(store) ? server.restart() : first.restart());
+      await restarted(server, groupOf(store), ttlMs / 4);
       log.write({ type: "back", why: "killed" });
       await pause(2 * ttlMs);
       break;
@@ -196,6 +198,14 @@ async function inflict(
   return found;
 }
 
+/** Killed and there again; of a group the primary, whose place another one takes. */
+async function restarted(server: RunningServer, group: Group | undefined, downMs: number): Promise<void> {
+  if (group !== undefined) return group.failOver(server);
+  await server.kill();
+  await pause(downMs);
+  await server.restart();
+}
+
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
   if (server === undefined) {
     const path = join(folder, "jobs.db");
@@ -208,7 +218,7 @@ function groundOf(store: ClusterStore, folder: string, server: RunningServer | u
     placeBy: (port) =>
       store === "postgres"
         ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
-        : { kind: "redis", url: urlBy(port), prefix: "jobferry" },
+        : { kind: "redis", url: urlBy(port), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
     urlBy,
   };
 }
@@ -222,12 +232,6 @@ function makeRegister(file: string): void {
   );
   database.exec("INSERT INTO register VALUES (1, 0)");
   database.close();
-}
-
-/** What a fail-over cost. */
-function countOf(violations: readonly Violation[]): Readonly<Record<string, number>> {
-  const kinds = Object.entries(Object.groupBy(violations, ({ kind }) => kind));
-  return Object.fromEntries(kinds.map(([kind, found]) => [`not blamed: ${kind}`, found.length]));
 }
 
 function timesOf(elections: readonly Election[]): Readonly<Record<string, number>> {

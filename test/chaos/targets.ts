@@ -9,7 +9,7 @@ import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
 /** A primary that was cut off confirms nothing for longer than about a second. */
-const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
+export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
 /** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
 export async function driverFor(url: string): Promise<Driver> {

@@ -20,7 +20,12 @@ export type ServerStore = Readonly<{
 
 /** Those that this run has. */
 export async function serverStores(): Promise<readonly ServerStore[]> {
-  const found = await Promise.all([postgres(), redis(), rabbitmq("none"), rabbitmq("resting")]);
+  const found = await Promise.all([
+    postgres(),
+    ...(["redis", "redis-sentinel", "redis-cluster"] as const).map(redis),
+    rabbitmq("none"),
+    rabbitmq("resting"),
+  ]);
   return found.filter((store) => store !== undefined);
 }
 
@@ -32,11 +37,11 @@ async function postgres(): Promise<ServerStore | undefined> {
   return { title: "postgres", env, records: "all", pause: true, pushById: true, end: () => database.drop() };
 }
 
-async function redis(): Promise<ServerStore | undefined> {
-  const server = await sharedServer("redis");
+async function redis(kind: "redis" | "redis-sentinel" | "redis-cluster"): Promise<ServerStore | undefined> {
+  const server = await sharedServer(kind);
   if (server === undefined) return undefined;
   const env = { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName() };
-  return { title: "redis", env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
+  return { title: kind, env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
 }
 
 async function rabbitmq(records: "resting" | "none"): Promise<ServerStore | undefined> {

@@ -10,6 +10,7 @@ const ENTRIES: readonly (readonly [entry: string, name: string])[] = [
   ["jobferry", "createJob"],
   ["jobferry/sqlite", "sqliteQueue"],
   ["jobferry/postgres", "postgresQueue"],
+  ["jobferry/etcd", "etcdCluster"],
   ["jobferry/rabbitmq", "rabbitmqQueue"],
   ["jobferry/driver", "JobferryError"],
   ["jobferry/conformance", "conformanceSuite"],

@@ -77,6 +77,13 @@ describe.runIf(await isServerAvailable("redis"))("redis cluster: a server that d
     expect(await startError({ url: alone.url })).toMatchObject({ code: "UNAVAILABLE", retryable: true });
   });
 
+  it("has fewer replicas than the node wants to have its writes", async () => {
+    await using alone = await startServer("redis");
+    const error = await startError({ url: alone.url, replicas: 1, commandTimeout: "500ms" });
+    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(error.message).toContain("1 replicas");
+  });
+
   it("may throw keys away", async () => {
     await using evicting = await startServer("redis", {
       args: ["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"],

@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
+import { redisCommand } from "../../scripts/servers/redis-command.ts";
 import { redisCapabilities, redisDriver } from "../../src/drivers/redis/index.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
 import { CONTEXT, openError, queueOn, rejection } from "./stage.ts";
@@ -39,6 +40,15 @@ describe.runIf(await isServerAvailable("redis"))("durability", () => {
     const replica = new Redis(`redis://${server.endpoints["redis-replica"]}`);
     expect(await replica.hlen("{replicated}:jobs")).toBe(1);
     replica.disconnect();
+  });
+
+  it("a push whose server became a replica before it could wait may be stored or not, retryable", async () => {
+    await using primary = await startServer("redis");
+    await using server = await startServer("redis", { args: ["--replica-read-only", "no"] });
+    await using queue = queueOn(server.url, { replicas: 1, pushTimeout: "1s" });
+    await queue.open();
+    await redisCommand({ port: server.port }, "REPLICAOF", primary.host, String(primary.port));
+    expect(await rejection(queue.push(createJob(1)))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
   });
 
   it("power by WAITAOF is refused by a server that does not know it, and an append-only file is labelled as what it is", async () => {

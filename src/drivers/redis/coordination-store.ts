@@ -4,7 +4,8 @@
  * - A transaction is atomic because it is one script: the server runs no other command meanwhile. All keys have one hash tag.
  * - A crash of a client leaves whole scripts, and sessions that nobody renews: every script first ends those past their time by the server's clock,
  *   and clients that watch call one at the next end. A crash of the server leaves what its persistence kept. A fail-over can lose the newest
- *   writes, and while the old primary is still reached two may hold one lock: versions rise all the same, so fencing decides.
+ *   writes, and while the old primary is still reached two may hold one lock: versions rise all the same, so fencing decides. With `replicas` a
+ *   transaction, and a sign of life, holds only once so many replicas have it: a successor among them has it too.
  * - Watches are emulated: each script publishes the names of its keys, and every second the prefixes are looked at anyway.
  * - The layout is in coordination-scripts.ts and docs/backends/redis.md; why it is so, in docs/adr/0110.
  */
@@ -37,6 +38,7 @@ import { connectionFor } from "./clients/connect.ts";
 import type { Argument, RedisConnection } from "./clients/connection.ts";
 import { ChangeChannel } from "./coordination-changes.ts";
 import { COORDINATION_LAYOUT, coordinationScripts as scripts } from "./coordination-scripts.ts";
+import { Durable } from "./durable.ts";
 import { classify } from "./errors.ts";
 import { rootOf } from "./keys.ts";
 import type { Partition } from "./keys.ts";
@@ -51,7 +53,15 @@ const FOREVER = { count: Infinity, ageMs: Infinity };
 /** Behind every key of a prefix: keys are ASCII below it. */
 const PAST = "\u007f";
 
-type Opened = Readonly<{ store: RedisStore; watches: PrefixWatches }>;
+type Opened = Readonly<{ store: RedisStore; watches: PrefixWatches; durable: Durable | undefined }>;
+
+/** A holder relies on these: with `replicas` they are not confirmed before a successor of the server would know. */
+const RELIED_ON: ReadonlySet<keyof typeof scripts> = new Set([
+  "transact",
+  "openSession",
+  "renewSession",
+  "closeSession",
+]);
 
 class RedisCoordination implements CoordinationStore {
   readonly name = "redis";
@@ -96,7 +106,7 @@ class RedisCoordination implements CoordinationStore {
   }
 
   async #openOn(connection: RedisConnection, { clock }: CoordinationContext): Promise<Opened> {
-    const { commandMs, time, prefix } = this.#settings;
+    const { commandMs, time, prefix, replicas } = this.#settings;
     await connection.ready();
     await checkServer(connection, this.#root.route);
     const context = { clock, logger: silentLogger, retention: { completed: FOREVER, failed: FOREVER } };
@@ -109,13 +119,15 @@ class RedisCoordination implements CoordinationStore {
         `The cluster's keys under the prefix ${JSON.stringify(prefix)} have layout ${layout}; this version of Jobferry reads ${COORDINATION_LAYOUT}. Upgrade Jobferry here.`,
       );
     }
+    const wanted = { fsync: false, replicas, waitMs: commandMs };
+    const durable = replicas > 0 ? new Durable(store, await connection.duplicate("durable"), wanted) : undefined;
     const seen = new Seen();
     const watches = new PrefixWatches(clock, POLL_MS, (prefixes) => this.#look(store, seen, prefixes));
     watches.hints = new ChangeChannel(store, this.#root, {
       keys: (names) => watches.told(names),
       anything: () => watches.look(),
     });
-    return { store, watches };
+    return { store, watches, durable };
   }
 
   close(): Promise<void> {
@@ -126,6 +138,7 @@ class RedisCoordination implements CoordinationStore {
   async #close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined);
     opened?.watches.close();
+    opened?.durable?.connection.close();
     opened?.store.connection.close();
   }
 
@@ -203,7 +216,10 @@ class RedisCoordination implements CoordinationStore {
   }
 
   async #call(name: keyof typeof scripts, args: readonly Argument[]): Promise<unknown> {
-    return this.#here.store.call(scripts[name], this.#root, args);
+    const { store, durable } = this.#here;
+    if (durable === undefined || !RELIED_ON.has(name)) return store.call(scripts[name], this.#root, args);
+    const { connection } = durable;
+    return durable.write(this.#root, () => store.call(scripts[name], this.#root, args, { connection }));
   }
 
   /** Nothing of the prefixes comes back where nothing was written since the last look. */

@@ -95,6 +95,11 @@ export function isNoScript(error: unknown): boolean {
   return replyCode(error) === "NOSCRIPT";
 }
 
+/** The server was a primary when it took the command before. */
+export function isDemoted(error: unknown): boolean {
+  return replyCode(error) === "UNBLOCKED" || /cannot be used with replica instances/.test(textOf(error));
+}
+
 /** The answer never came: what was sent may have been done or not. */
 export function isUnanswered(error: unknown): boolean {
   if (isJobferryError(error)) return error.code === "UNAVAILABLE" && error.retryable;

@@ -22,7 +22,7 @@ export type RedisDriverOptions = Readonly<{
   partitions?: number;
   /** `power`: a push resolves when the server has written it to disk. Default: as the server is set up. */
   durability?: Exclude<Durability, "unknown" | "quorum">;
-  /** How many replicas must have a push before it resolves. Default 0. */
+  /** How many replicas must have a push, or what a cluster writes, before it resolves. Default 0. */
   replicas?: number;
   /** How long one call may take before it fails with UNAVAILABLE. Default "5s". */
   commandTimeout?: Duration;

@@ -91,7 +91,7 @@ async function pushPart(
     const reply =
       durable === undefined
         ? await store.call(script, partition, args)
-        : await durable.push(partition, () => store.call(script, partition, args, { connection: durable.connection }));
+        : await durable.write(partition, () => store.call(script, partition, args, { connection: durable.connection }));
     const results = jobs.map(() => STORED);
     for (const number of reply as readonly number[]) results[number - 1] = EXISTS;
     return results;

@@ -1,4 +1,4 @@
-/** Redis as a target of the coordination suite: a prefix for each case, and for each client lines of its own to every node, which can be cut. */
+/** Redis as a target of the coordination suite: a prefix for each case, and for each client lines of its own to every node, which can be cut. One client of each kind of group waits for a replica. */
 import { randomUUID } from "node:crypto";
 import { Cluster, Redis } from "ioredis";
 import { createCluster, createSentinel } from "redis";
@@ -100,7 +100,7 @@ const natMapOf = (lines: Lines): Readonly<Record<string, Address>> => Object.fro
 export const bySentinel: Connect = ({ url }, lines) => {
   const sentinels = hostsIn(url).map((address) => lineTo(lines, address));
   const client = new Redis({ sentinels: [...sentinels], name: "mymaster", natMap: natMapOf(lines), lazyConnect: true });
-  return { options: { client }, end: () => client.disconnect() };
+  return { options: { client, replicas: 1 }, end: () => client.disconnect() };
 };
 
 export const byCluster: Connect = ({ url }, lines) => {
@@ -127,7 +127,7 @@ export const bySentinelRedis: Connect = ({ url }, lines) => {
 export const byClusterRedis: Connect = ({ url }, lines) => {
   const rootNodes = hostsIn(url).map((address) => ({ socket: lineTo(lines, address) }));
   const client = createCluster({ rootNodes, defaults: AT_ONCE, nodeAddressMap: natMapOf(lines) });
-  return { options: { client }, end: () => void (client.isOpen && client.destroy()) };
+  return { options: { client, replicas: 1 }, end: () => void (client.isOpen && client.destroy()) };
 };
 
 function hostsIn(url: string): readonly Address[] {

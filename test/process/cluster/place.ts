@@ -7,7 +7,7 @@ import { sqliteCluster } from "../../../src/entry/sqlite.ts";
 export type Place =
   | Readonly<{ kind: "sqlite"; path: string }>
   | Readonly<{ kind: "postgres"; url: string; schema: string }>
-  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis" }>;
+  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis"; replicas?: number }>;
 
 export function clusterIn(place: Place, options: ClusterOptions): Cluster {
   switch (place.kind) {
@@ -21,6 +21,7 @@ export function clusterIn(place: Place, options: ClusterOptions): Cluster {
         url: place.url,
         prefix: place.prefix,
         ...(place.library === undefined ? {} : { library: place.library }),
+        ...(place.replicas === undefined ? {} : { replicas: place.replicas }),
       });
   }
 }

@@ -1,0 +1,9 @@
+import { sharedServer } from "../servers/shared-server.ts";
+import { etcdCoordinationTarget } from "./coordination/etcd-lines.ts";
+import { runCoordination } from "./coordination/run-coordination.ts";
+
+const server = await sharedServer("etcd");
+if (server) await runCoordination("etcd, coordination", etcdCoordinationTarget(server));
+
+const older = await sharedServer("etcd-3.4");
+if (older) await runCoordination("etcd-3.4, coordination", etcdCoordinationTarget(older));
