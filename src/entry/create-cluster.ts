@@ -18,7 +18,7 @@ export type ClusterUrlOptions = ClusterOptions &
 /**
  * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
  * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
- * `etcd://host:2379,host:2379` (`etcds` for TLS), where a DistributedQueue needs a `queue`.
+ * `etcd://host:2379,host:2379` (`etcds` for TLS).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {

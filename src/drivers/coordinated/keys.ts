@@ -1,5 +1,5 @@
 /**
- * Where everything lies. Versions rise over an area (the first two segments of a key), and a listing stays inside one; so each bucket is an area,
+ * Where everything lies, under the prefix that the store itself has. ROOT is "jobs"; no area of a cluster's has one of these names. Versions rise over an area (the first two segments of a key), and a listing stays inside one; so each bucket is an area,
  * and so is what only one process writes.
  *
  *   ROOT/q/QUEUE                          a queue: its name, whether it is paused
@@ -34,17 +34,10 @@ export function segmentOf(text: string): string {
 export const padded = (value: number, digits: number): string => value.toString(36).padStart(digits, "0");
 
 export class Keys {
-  readonly root: string;
-  readonly queues: string;
-  readonly living: string;
-  readonly owners: string;
-
-  constructor(prefix: string) {
-    this.root = `${segmentOf(prefix)}.queue`;
-    this.queues = `${this.root}/q/`;
-    this.living = `${this.root}/o/`;
-    this.owners = `${this.root}/w/`;
-  }
+  readonly root: string = "jobs";
+  readonly queues: string = `${this.root}/q/`;
+  readonly living: string = `${this.root}/o/`;
+  readonly owners: string = `${this.root}/w/`;
 
   queue(name: string): string {
     return `${this.queues}${segmentOf(name)}`;
