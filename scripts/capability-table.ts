@@ -15,6 +15,7 @@ import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/
 import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
+import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
 const FILE = "docs/capabilities.md";
@@ -111,6 +112,7 @@ function coordinationTable(): readonly string[] {
     sqliteCoordinationStore({ path: "any.db" }),
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
+    zookeeperCoordinationStore({ url: "zookeeper://localhost" }),
   ];
   const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>
     coordinationRows[key].map(([title, cell]) =>

@@ -23,6 +23,8 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     }
     case "redis":
       return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
+    case "zookeeper":
+      return zookeeper(CLUSTER_NAME);
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -41,7 +43,23 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
   return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
 }
 
-async function started(name: "redis" | "postgres") {
+/** The jobs lie in a SQLite file: ZooKeeper keeps the cluster alone. */
+async function zookeeper(CLUSTER_NAME: string): Promise<Scene> {
+  const given = process.env["ZOOKEEPER_SERVERS"];
+  const own = given === undefined ? await started("zookeeper") : undefined;
+  const ZOOKEEPER_SERVERS = given ?? `${own?.server.host}:${own?.server.port}`;
+  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS, SQLITE_PATH: join(folder, "jobs.db") };
+  const what = own === undefined ? "Using the ZooKeeper" : `Started ZooKeeper ${own.server.version}`;
+  const note = `${what} at ${ZOOKEEPER_SERVERS}. The jobs are in a SQLite file.`;
+  const leave = async (): Promise<void> => {
+    await own?.leave();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { env, note, leave };
+}
+
+async function started(name: "redis" | "postgres" | "zookeeper") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

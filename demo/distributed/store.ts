@@ -1,7 +1,7 @@
 import { type Cluster, memoryCluster, memoryQueue, type Queue } from "jobferry";
 import type { NodeSettings } from "./environment.ts";
 
-/** This node's place in the cluster, with the jobs beside it in the same store. */
+/** This node's place in the cluster, with the jobs beside it in the same store, where that keeps jobs. */
 export async function openCluster(settings: NodeSettings): Promise<Cluster> {
   const { nodeId, name, electionMs } = settings;
   const node = { nodeId, name, electionTimeout: electionMs };
@@ -21,6 +21,12 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { postgresCluster } = await import("jobferry/postgres");
       return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
     }
+    case "zookeeper": {
+      const { zookeeperCluster } = await import("jobferry/zookeeper");
+      const { servers, username, password } = settings.zookeeper;
+      const login = username === undefined || password === undefined ? {} : { username, password };
+      return zookeeperCluster({ ...node, ...login, servers, root: `/${name}` });
+    }
   }
 }
 
@@ -32,6 +38,7 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
+    case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
       return sqliteQueue(settings.sqlitePath, { keepCompleted }) as unknown as Queue;

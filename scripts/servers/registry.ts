@@ -7,6 +7,8 @@ import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
 import { redis, valkey } from "./redis.ts";
+import { zookeeperCluster } from "./zookeeper-cluster.ts";
+import { zookeeper, zookeeper38 } from "./zookeeper.ts";
 
 export const serverKinds = {
   etcd,
@@ -22,6 +24,9 @@ export const serverKinds = {
   "redis-cluster": redisCluster,
   "redis-sentinel": redisSentinel,
   valkey,
+  zookeeper,
+  "zookeeper-3.8": zookeeper38,
+  "zookeeper-cluster": zookeeperCluster,
 } as const;
 
 export type ServerName = keyof typeof serverKinds;

@@ -5,7 +5,7 @@ import { memoryCluster } from "./memory.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
 const ETCD = ["etcd", "etcds"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, ...ETCD];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, ...ETCD, "zookeeper", "zookeepers"];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
@@ -16,9 +16,10 @@ export type ClusterUrlOptions = ClusterOptions &
   }>;
 
 /**
- * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
+ * A node of the cluster at a URL. It joins with `start()`: nothing is opened before. The jobs of a DistributedQueue lie in the same store, but for etcd
+ * and ZooKeeper, where it needs a `queue`.
  * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
- * `etcd://host:2379,host:2379` (`etcds` for TLS).
+ * `etcd://host:2379,host:2379` (`etcds`), `zookeeper://host,host/root` (`zookeepers`).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
@@ -50,6 +51,11 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { etcdCluster } = await import("./etcd.ts");
       return etcdCluster({ url, ...prefixed });
     }
+    case "zookeeper":
+    case "zookeepers": {
+      const { zookeeperCluster } = await import("./zookeeper.ts");
+      return zookeeperCluster({ url, ...rest });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
@@ -60,7 +66,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://, zookeeper://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);

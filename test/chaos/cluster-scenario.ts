@@ -5,20 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
+import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
+import type { Place } from "../process/cluster/place.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
+export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster", "zookeeper"] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -29,6 +31,8 @@ export const FAULTS = [
   "killFollower",
   "partFollower",
   "killStore",
+  "freezeStore",
+  "partStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -62,9 +66,9 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const log = new LogWriter(folder, "conductor");
   const group = groupOf(run.store);
   const settings = { durable: true, ...(group === undefined ? {} : { args: WITH_REPLICAS }) };
-  const server = run.store === "sqlite" ? undefined : await startServer(run.store, settings);
+  const server = await serverOf(run.store, settings);
   const ground = groundOf(run.store, folder, server);
-  const directUrl = ground.urlBy(server?.port ?? 0);
+  const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
   const place = { folder, keepsCompleted: true };
   const nodes = new ClusterFleet(
@@ -179,9 +183,33 @@ async function inflict(
     }
     case "killStore": {
       if (server === undefined) return [];
+      if (store === "zookeeper") {
+        const first = await leaderOf(server);
+        await first.kill();
+        await pause(2 * ttlMs);
+        await first.restart();
+        break;
+      }
       log.write({ type: "away", why: "killed" });
       await restarted(server, groupOf(store), ttlMs / 4);
       log.write({ type: "back", why: "killed" });
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "freezeStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const first = await leaderOf(server);
+      await first.pause();
+      await pause(3 * ttlMs);
+      await first.resume();
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "partStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(server)));
+      await pause(2 * ttlMs);
+      await heal();
       await pause(2 * ttlMs);
       break;
     }
@@ -198,6 +226,18 @@ async function inflict(
   return found;
 }
 
+async function serverOf(store: ClusterStore, settings: ServerOptions): Promise<RunningServer | undefined> {
+  if (store === "sqlite") return undefined;
+  return startServer(store === "zookeeper" ? "zookeeper-cluster" : store, settings);
+}
+
+async function leaderOf({ nodes }: RunningServer): Promise<ServerNode> {
+  const modes = await Promise.all(nodes.map((node) => zookeeperMode(node).catch(() => undefined)));
+  const leader = nodes[modes.indexOf("leader")];
+  if (leader === undefined) throw new Error("the store has no leader");
+  return leader;
+}
+
 /** Killed and there again; of a group the primary, whose place another one takes. */
 async function restarted(server: RunningServer, group: Group | undefined, downMs: number): Promise<void> {
   if (group !== undefined) return group.failOver(server);
@@ -207,18 +247,26 @@ async function restarted(server: RunningServer, group: Group | undefined, downMs
 }
 
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  if (server === undefined) {
-    const path = join(folder, "jobs.db");
-    return { server: undefined, placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
+  const path = join(folder, "jobs.db");
+  const inFile = (): string => `sqlite:${path}`;
+  if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
+  if (store === "zookeeper") {
+    // It keeps no jobs: these lie in a file.
+    const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
+    const placeBy = (ports: readonly number[]): Place => {
+      return { kind: "zookeeper", servers: ports.map((port) => `${server.host}:${port}`).join(","), root: "/jobferry" };
+    };
+    return { servers, placeBy, urlBy: inFile };
   }
-  const urlBy = (port: number): string => (port === 0 ? server.url : server.url.replace(`:${server.port}`, `:${port}`));
+  const urlBy = ([port]: readonly number[]): string =>
+    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
   const isAlone = store === "postgres" || store === "redis";
   return {
-    server: isAlone ? { host: server.host, port: server.port } : undefined,
-    placeBy: (port) =>
+    servers: isAlone ? [{ host: server.host, port: server.port }] : [],
+    placeBy: (ports) =>
       store === "postgres"
-        ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
-        : { kind: "redis", url: urlBy(port), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
+        ? { kind: "postgres", url: urlBy(ports), schema: "jobferry" }
+        : { kind: "redis", url: urlBy(ports), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
     urlBy,
   };
 }

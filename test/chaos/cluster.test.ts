@@ -30,3 +30,8 @@ describe.runIf(await isServerAvailable("redis"))("redis", () => {
   it("redis: the leader of a cluster is stopped and cut off, and the store is killed", () =>
     survives("redis", ["freezeLeader", "partLeader", "killStore"]));
 });
+
+describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
+  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers", () =>
+    survives("zookeeper", ["killLeader", "killStore", "freezeLeader", "partStore", "partLeader", "freezeStore"]));
+});

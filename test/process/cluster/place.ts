@@ -3,11 +3,13 @@ import type { Cluster, ClusterOptions } from "../../../src/entry/index.ts";
 import { postgresCluster } from "../../../src/entry/postgres.ts";
 import { redisCluster } from "../../../src/entry/redis.ts";
 import { sqliteCluster } from "../../../src/entry/sqlite.ts";
+import { zookeeperCluster } from "../../../src/entry/zookeeper.ts";
 
 export type Place =
   | Readonly<{ kind: "sqlite"; path: string }>
   | Readonly<{ kind: "postgres"; url: string; schema: string }>
-  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis"; replicas?: number }>;
+  | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis"; replicas?: number }>
+  | Readonly<{ kind: "zookeeper"; servers: string; root: string }>;
 
 export function clusterIn(place: Place, options: ClusterOptions): Cluster {
   switch (place.kind) {
@@ -23,5 +25,7 @@ export function clusterIn(place: Place, options: ClusterOptions): Cluster {
         ...(place.library === undefined ? {} : { library: place.library }),
         ...(place.replicas === undefined ? {} : { replicas: place.replicas }),
       });
+    case "zookeeper":
+      return zookeeperCluster({ ...options, servers: place.servers, root: place.root });
   }
 }
