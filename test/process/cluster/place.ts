@@ -1,5 +1,6 @@
 /** Where a cluster of the tests lives, as a child process is told it. */
 import type { Cluster, ClusterOptions } from "../../../src/entry/index.ts";
+import { consulCluster } from "../../../src/entry/consul.ts";
 import { postgresCluster } from "../../../src/entry/postgres.ts";
 import { redisCluster } from "../../../src/entry/redis.ts";
 import { sqliteCluster } from "../../../src/entry/sqlite.ts";
@@ -9,6 +10,7 @@ export type Place =
   | Readonly<{ kind: "sqlite"; path: string }>
   | Readonly<{ kind: "postgres"; url: string; schema: string }>
   | Readonly<{ kind: "redis"; url: string; prefix: string; library?: "ioredis" | "redis"; replicas?: number }>
+  | Readonly<{ kind: "consul"; address: string; prefix: string }>
   | Readonly<{ kind: "zookeeper"; servers: string; root: string }>;
 
 export function clusterIn(place: Place, options: ClusterOptions): Cluster {
@@ -25,6 +27,8 @@ export function clusterIn(place: Place, options: ClusterOptions): Cluster {
         ...(place.library === undefined ? {} : { library: place.library }),
         ...(place.replicas === undefined ? {} : { replicas: place.replicas }),
       });
+    case "consul":
+      return consulCluster({ ...options, address: place.address, prefix: place.prefix });
     case "zookeeper":
       return zookeeperCluster({ ...options, servers: place.servers, root: place.root });
   }
