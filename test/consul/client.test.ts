@@ -154,6 +154,18 @@ describe.runIf(server !== undefined)("the client of consul", () => {
     client.close();
   });
 
+  test("calls without end are refused instead of kept", async () => {
+    await using proxy = await startTcpProxy({ host: HOST, port });
+    const client = clientOf([proxy.port], 60_000);
+    const keys = new KeyValues(client, "test/many/");
+    proxy.halfOpen();
+    const kept = Promise.allSettled(Array.from({ length: 2_000 }, (_, n) => keys.get(String(n))));
+    await expect(keys.get("a")).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    client.close();
+    expect((await kept).filter(({ status }) => status === "fulfilled")).toEqual([]);
+    await proxy.close();
+  });
+
   test("close ends what is under way and leaves no connection", async () => {
     await using proxy = await LosingProxy.start({ host: HOST, port });
     const client = clientOf([proxy.port]);
