@@ -53,7 +53,7 @@ export default defineConfig({
       alone("process", 2),
       // They wait for the servers' own time and leave the processor idle: all at once.
       project("conformance on servers", {
-        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
+        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, maxConcurrency: 20, sequence: { groupOrder: 3 } },
         ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
