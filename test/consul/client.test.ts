@@ -166,6 +166,15 @@ describe.runIf(server !== undefined)("the client of consul", () => {
     await proxy.close();
   });
 
+  test("a session of a closed store rejects, and throws nothing", async () => {
+    const store = await openStore(`${HOST}:${port}`);
+    const session = await store.openSession(5_000);
+    await session.close();
+    await store.close();
+    expect(await errorOf(store, session.renew())).toMatchObject({ code: "CLOSED" });
+    expect(await errorOf(store, session.close())).toMatchObject({ code: "CLOSED" });
+  });
+
   test("close ends what is under way and leaves no connection", async () => {
     await using proxy = await LosingProxy.start({ host: HOST, port });
     const client = clientOf([proxy.port]);
