@@ -15,7 +15,9 @@ import { redisCapabilities, redisCoordinationStore } from "../src/drivers/redis/
 import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/capabilities.ts";
 import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
+import { consulCoordinationStore } from "../src/drivers/consul/index.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
+import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
 
 const FILE = "docs/capabilities.md";
@@ -113,6 +115,8 @@ function coordinationTable(): readonly string[] {
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
     etcdCoordinationStore({ url: "etcd://localhost" }),
+    consulCoordinationStore({ address: "localhost" }),
+    zookeeperCoordinationStore({ url: "zookeeper://localhost" }),
   ];
   const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>
     coordinationRows[key].map(([title, cell]) =>

@@ -1,7 +1,7 @@
 import { DistributedQueue, type Queue } from "jobferry";
 import { digest, digestJob, QUEUE } from "./digest-job.ts";
 import type { NodeSettings } from "./environment.ts";
-import { keepsJobs, openCluster, openQueue } from "./store.ts";
+import { openCluster, openQueue } from "./store.ts";
 
 /** What the table shows of a node. */
 export type NodeRow = Readonly<{
@@ -24,11 +24,11 @@ export type DemoNode = Readonly<{
   stop(): Promise<void>;
 }>;
 
-/** One node that runs the demo's jobs. They lie in the cluster's own store where it keeps jobs; they are opened apart, too, to keep the finished ones for a check. */
+/** One node that runs the demo's jobs. Jobs lie in the cluster's own store where that keeps jobs; there they are opened apart only to keep the finished ones for a check. */
 export async function startNode(settings: NodeSettings, hooks: NodeHooks): Promise<DemoNode> {
   const { nodeId, workers, workMs } = settings;
   const cluster = await openCluster(settings);
-  const isApart = settings.keepCompleted || !keepsJobs(settings);
+  const isApart = settings.keepCompleted || ["consul", "zookeeper"].includes(settings.type);
   const queue: Queue | undefined = isApart ? await openQueue(settings) : undefined;
   const tell = ({ error }: Readonly<{ error: Error }>): void => hooks.error(error.message);
   cluster.on("error", tell);

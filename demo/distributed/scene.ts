@@ -24,7 +24,11 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     case "redis":
       return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
     case "etcd":
-      return etcd(CLUSTER_NAME);
+      return process.env["ETCD_ENDPOINTS"] === undefined ? startedEtcd(CLUSTER_NAME) : givenEtcd(CLUSTER_NAME);
+    case "consul":
+      return withJobsInFile(CLUSTER_NAME, "consul", "Consul", "CONSUL_ADDRESS");
+    case "zookeeper":
+      return withJobsInFile(CLUSTER_NAME, "zookeeper", "ZooKeeper", "ZOOKEEPER_SERVERS");
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -43,42 +47,50 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
   return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
 }
 
-/** The cluster is on etcd; the jobs lie in a file, because it keeps none yet. */
-async function etcd(CLUSTER_NAME: string): Promise<Scene> {
-  const { ETCD_ENDPOINTS } = process.env;
-  const { note, endpoints, leave } =
-    ETCD_ENDPOINTS === undefined ? await startedEtcd() : givenEtcd(ETCD_ENDPOINTS, CLUSTER_NAME);
-  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
-  return {
-    env: { CLUSTER_NAME, ETCD_ENDPOINTS: endpoints, SQLITE_PATH: join(folder, "jobs.db") },
-    note: `${note} Jobs are in a SQLite file.`,
-    leave: async () => {
-      await rm(folder, { recursive: true, force: true });
-      await leave();
-    },
-  };
-}
-
-type Etcd = Readonly<{ note: string; endpoints: string; leave(): Promise<void> }>;
-
-async function startedEtcd(): Promise<Etcd> {
+async function startedEtcd(CLUSTER_NAME: string): Promise<Scene> {
   const { server, leave } = await started("etcd-cluster");
-  const endpoints = Object.values(server.endpoints).join(",");
-  return { note: `Started etcd ${server.version} at ${endpoints}.`, endpoints, leave };
+  const ETCD_ENDPOINTS = Object.values(server.endpoints).join(",");
+  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Started etcd ${server.version} at ${ETCD_ENDPOINTS}.`, leave };
 }
 
-function givenEtcd(endpoints: string, prefix: string): Etcd {
+async function givenEtcd(CLUSTER_NAME: string): Promise<Scene> {
+  const { ETCD_ENDPOINTS = "" } = process.env;
   const leave = async (): Promise<void> => {
-    const [first = ""] = endpoints.split(",");
-    const [key, range_end] = [`${prefix}/`, `${prefix}0`].map((text) => Buffer.from(text).toString("base64"));
+    const [first = ""] = ETCD_ENDPOINTS.split(",");
+    const [key, range_end] = [`${CLUSTER_NAME}/`, `${CLUSTER_NAME}0`].map((text) =>
+      Buffer.from(text).toString("base64"),
+    );
     const url = `${first.includes("://") ? "" : "http://"}${first.trim()}/v3/kv/deleterange`;
     const response = await fetch(url, { method: "POST", body: JSON.stringify({ key, range_end }) });
     if (!response.ok) throw new Error(`etcd answered with ${response.status}.`);
   };
-  return { note: `Using the etcd at ${endpoints}.`, endpoints, leave };
+  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Using the etcd at ${ETCD_ENDPOINTS}.`, leave };
 }
 
-async function started(name: "redis" | "postgres" | "etcd-cluster") {
+/** Stores that keep the cluster alone: the jobs lie in a SQLite file. `variable` names where they are. */
+async function withJobsInFile(
+  CLUSTER_NAME: string,
+  kind: "consul" | "zookeeper",
+  title: string,
+  variable: string,
+): Promise<Scene> {
+  const given = process.env[variable];
+  const own = given === undefined ? await started(kind) : undefined;
+  const place = given ?? `${own?.server.host}:${own?.server.port}`;
+  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+  const env = { CLUSTER_NAME, [variable]: place, SQLITE_PATH: join(folder, "jobs.db") };
+  // An address that was given may hold a token.
+  const what =
+    own === undefined ? `Using the ${title} of ${variable}` : `Started ${title} ${own.server.version} at ${place}`;
+  const note = `${what}. The jobs are in a SQLite file.`;
+  const leave = async (): Promise<void> => {
+    await own?.leave();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { env, note, leave };
+}
+
+async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul" | "zookeeper") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

@@ -1,10 +1,7 @@
 import { type Cluster, memoryCluster, memoryQueue, type Queue } from "jobferry";
 import type { NodeSettings } from "./environment.ts";
 
-/** Whether the cluster's store keeps the jobs, too. */
-export const keepsJobs = ({ type }: NodeSettings): boolean => type !== "etcd";
-
-/** This node's place in the cluster. */
+/** This node's place in the cluster, with the jobs beside it in the same store, where that keeps jobs. */
 export async function openCluster(settings: NodeSettings): Promise<Cluster> {
   const { nodeId, name, electionMs } = settings;
   const node = { nodeId, name, electionTimeout: electionMs };
@@ -20,13 +17,24 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { addr, password, db } = settings.redis;
       return redisCluster({ ...node, addr, db, prefix: name, ...(password === undefined ? {} : { password }) });
     }
+    case "postgres": {
+      const { postgresCluster } = await import("jobferry/postgres");
+      return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
+    }
     case "etcd": {
       const { etcdCluster } = await import("jobferry/etcd");
       return etcdCluster({ ...node, endpoints: settings.etcdEndpoints, prefix: name });
     }
-    case "postgres": {
-      const { postgresCluster } = await import("jobferry/postgres");
-      return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
+    case "consul": {
+      const { consulCluster } = await import("jobferry/consul");
+      const { address, token } = settings.consul;
+      return consulCluster({ ...node, address, prefix: name, ...(token === undefined ? {} : { token }) });
+    }
+    case "zookeeper": {
+      const { zookeeperCluster } = await import("jobferry/zookeeper");
+      const { servers, username, password } = settings.zookeeper;
+      const login = username === undefined || password === undefined ? {} : { username, password };
+      return zookeeperCluster({ ...node, ...login, servers, root: `/${name}` });
     }
   }
 }
@@ -39,7 +47,8 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
-    case "etcd":
+    case "consul":
+    case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
       return sqliteQueue(settings.sqlitePath, { keepCompleted }) as unknown as Queue;
@@ -47,6 +56,10 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
     case "redis": {
       const { redisQueue } = await import("jobferry/redis");
       return redisQueue(redisUrl(settings), { keepCompleted, prefix: name });
+    }
+    case "etcd": {
+      const { etcdQueue } = await import("jobferry/etcd");
+      return etcdQueue(settings.etcdEndpoints, { keepCompleted, prefix: name });
     }
     case "postgres": {
       const { postgresQueue } = await import("jobferry/postgres");

@@ -13,9 +13,8 @@ const STOP_MS = 30_000;
 export type Ground = Readonly<{
   /** None: clients learn addresses from the servers themselves, or there is no server. */
   servers: readonly Readonly<{ host: string; port: number }>[];
-  /** Where the cluster is. `ports`: of the ways to the servers, in their order. */
+  /** By ports that lead to these servers, in their order. */
   placeBy(ports: readonly number[]): Place;
-  /** Where the jobs are. */
   urlBy(ports: readonly number[]): string;
 }>;
 
@@ -23,6 +22,7 @@ type Node = {
   readonly name: string;
   readonly child: ChildProcess;
   readonly exited: Promise<void>;
+  /** One a server. */
   readonly proxies: readonly TcpProxy[];
   doomed: boolean;
 };
@@ -123,12 +123,16 @@ export class ClusterFleet {
   part(name: string): () => Promise<void> {
     const proxies = this.#nodes.get(name)?.proxies ?? [];
     this.#log.write({ type: "fault", fault: "stop", target: name, why: "cut off" });
-    for (const proxy of proxies) proxy.halfOpen();
+    const heal = halfOpen(proxies);
     return async () => {
-      await Promise.all(proxies.map((proxy) => proxy.pass()));
-      for (const proxy of proxies) proxy.cut("reset");
+      await heal();
       this.#log.write({ type: "fault", fault: "continue", target: name });
     };
+  }
+
+  /** Nothing gets through between any node and one of the servers. Resolves to what heals it. */
+  partServer(index: number): () => Promise<void> {
+    return halfOpen([...this.#nodes.values()].flatMap(({ proxies }) => proxies.slice(index, index + 1)));
   }
 
   /** Asks it to leave. Resolves to when it began to. */
@@ -163,4 +167,12 @@ export class ClusterFleet {
       await pause(5);
     }
   }
+}
+
+function halfOpen(proxies: readonly TcpProxy[]): () => Promise<void> {
+  for (const proxy of proxies) proxy.halfOpen();
+  return async () => {
+    await Promise.all(proxies.map((proxy) => proxy.pass()));
+    for (const proxy of proxies) proxy.cut("reset");
+  };
 }

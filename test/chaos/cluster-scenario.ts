@@ -6,20 +6,32 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { etcdLeader } from "../../scripts/servers/etcd-cluster.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
+import { isConsulLeader } from "../../scripts/servers/consul-request.ts";
+import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
+import type { Place } from "../process/cluster/place.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster", "etcd"] as const;
+export const CLUSTER_STORES = [
+  "sqlite",
+  "postgres",
+  "redis",
+  "redis-sentinel",
+  "redis-cluster",
+  "etcd",
+  "consul",
+  "zookeeper",
+] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -31,6 +43,7 @@ export const FAULTS = [
   "partFollower",
   "killStore",
   "freezeStore",
+  "partStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -56,16 +69,25 @@ const GROUPS = { "redis-sentinel": sentinelGroup, "redis-cluster": clusterGroup 
 const groupOf = (store: ClusterStore): Group | undefined =>
   store in GROUPS ? GROUPS[store as keyof typeof GROUPS] : undefined;
 
+/** Stores of three servers that vote for a leader; whether one is it. */
+const VOTED = {
+  etcd: async (node: ServerNode): Promise<boolean> => (await etcdLeader({ nodes: [node] })) === node,
+  consul: ({ port }: ServerNode): Promise<boolean> => isConsulLeader(port),
+  zookeeper: async (node: ServerNode): Promise<boolean> => (await zookeeperMode(node)) === "leader",
+} as const;
+type VotedStore = keyof typeof VOTED;
+const isVoted = (store: ClusterStore): store is VotedStore => store in VOTED;
+
 export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-chaos-"));
   const register = join(folder, "register.db");
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
-  const isForgetful = groupOf(run.store) !== undefined;
+  const group = groupOf(run.store);
   const server = await serverOf(run.store);
   const ground = groundOf(run.store, folder, server);
-  const directUrl = ground.urlBy([]);
+  const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
   const place = { folder, keepsCompleted: true };
   const nodes = new ClusterFleet(
@@ -104,7 +126,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const bounds: Bounds = {
     ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
     ...{ resumeMs: 10_000, leaseEnds: "deadline", falseLosses: 0 },
-    ...{ forgets: isForgetful, twicePerFault: isForgetful ? 60 : 0 },
+    ...{ forgets: group !== undefined, twicePerFault: group === undefined ? 0 : 60 },
     atomicBatch: queue.capabilities.batch.atomic,
   };
   const jobs = check(readLogs(folder), contents, bounds);
@@ -139,7 +161,8 @@ async function inflict(
     while (nodes.names.length < size) await nodes.start();
     await pause(SETTLE_MS);
   };
-  const crashMs = 1.5 * ttlMs;
+  // Consul ends a session after twice its time to live.
+  const crashMs = (store === "consul" ? 2.5 : 1.5) * ttlMs;
   const found: Election[] = [];
   switch (fault) {
     case "killLeader": {
@@ -180,19 +203,33 @@ async function inflict(
     }
     case "killStore": {
       if (server === undefined) return [];
+      if (isVoted(store)) {
+        const first = await leaderOf(store, server);
+        await first.kill();
+        await pause(2 * ttlMs);
+        await first.restart();
+        break;
+      }
       log.write({ type: "away", why: "killed" });
-      await restarted(server, store, ttlMs);
+      await restarted(server, groupOf(store), ttlMs / 4);
       log.write({ type: "back", why: "killed" });
       await pause(2 * ttlMs);
       break;
     }
     case "freezeStore": {
-      // Of several the one that leads, so that another has to.
-      const frozen = store === "etcd" && server !== undefined ? await etcdLeader(server) : undefined;
-      if (frozen === undefined) return [];
-      await frozen.pause();
+      if (server === undefined || !isVoted(store)) return [];
+      const first = await leaderOf(store, server);
+      await first.pause();
+      await pause(3 * ttlMs);
+      await first.resume();
       await pause(2 * ttlMs);
-      await frozen.resume();
+      break;
+    }
+    case "partStore": {
+      if (server === undefined || !isVoted(store)) return [];
+      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(store, server)));
+      await pause(2 * ttlMs);
+      await heal();
       await pause(2 * ttlMs);
       break;
     }
@@ -209,57 +246,57 @@ async function inflict(
   return found;
 }
 
-/** Killed and there again; of several the one that leads, whose place another one takes. */
-async function restarted(server: RunningServer, store: ClusterStore, ttlMs: number): Promise<void> {
-  const group = groupOf(store);
+/** Killed and there again; of a group the primary, whose place another one takes. */
+async function restarted(server: RunningServer, group: Group | undefined, downMs: number): Promise<void> {
   if (group !== undefined) return group.failOver(server);
-  const victim = store === "etcd" ? ((await etcdLeader(server)) ?? server) : server;
-  await victim.kill();
-  await pause(store === "etcd" ? 2 * ttlMs : ttlMs / 4);
-  await victim.restart();
+  await server.kill();
+  await pause(downMs);
+  await server.restart();
 }
 
-/** Of the run's own. */
 async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
   if (store === "sqlite") return undefined;
-  // What SIGKILL leaves in the system's cache is enough here, and a busy disk does not hold up each write of three nodes.
+  const args = groupOf(store) === undefined ? {} : { args: WITH_REPLICAS };
+  // What SIGKILL leaves in the system's cache is enough for it, and a busy disk does not hold up each write of three nodes.
   if (store === "etcd") return startServer("etcd-cluster");
-  return startServer(store, { durable: true, ...(groupOf(store) === undefined ? {} : { args: WITH_REPLICAS }) });
+  return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args });
+}
+
+/** Of three servers the one that the others have voted for. */
+async function leaderOf(store: VotedStore, { nodes }: RunningServer): Promise<ServerNode> {
+  const leads = await Promise.all(nodes.map((node) => VOTED[store](node).catch(() => false)));
+  const leader = nodes[leads.indexOf(true)];
+  if (leader === undefined) throw new Error("the store has no leader");
+  return leader;
 }
 
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  const file = join(folder, "jobs.db");
-  if (server === undefined)
-    return { servers: [], placeBy: () => ({ kind: "sqlite", path: file }), urlBy: () => `sqlite:${file}` };
-  const ways = ([port]: readonly number[]): string =>
-    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
-  const here = [{ host: server.host, port: server.port }];
-  switch (store) {
-    case "etcd":
-      // It keeps no jobs: they lie in a file.
-      return {
-        servers: server.nodes.map(({ port }) => ({ host: server.host, port })),
-        placeBy: (ports) => {
-          const url = `etcd://${ports.map((port) => `${server.host}:${port}`).join(",")}`;
-          return { kind: "etcd", url, prefix: "jobferry" };
-        },
-        urlBy: () => `sqlite:${file}`,
-      };
-    case "postgres":
-      return {
-        servers: here,
-        placeBy: (ports) => ({ kind: store, url: ways(ports), schema: "jobferry" }),
-        urlBy: ways,
-      };
-    default: {
-      const isAlone = store === "redis";
-      return {
-        servers: isAlone ? here : [],
-        placeBy: (ports) => ({ kind: "redis", url: ways(ports), prefix: "jobferry", replicas: isAlone ? 0 : 1 }),
-        urlBy: ways,
-      };
-    }
+  const path = join(folder, "jobs.db");
+  const inFile = (): string => `sqlite:${path}`;
+  if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
+  if (isVoted(store)) {
+    // It keeps no jobs: these lie in a file.
+    const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
+    const placeBy = (ports: readonly number[]): Place => {
+      const address = ports.map((port) => `${server.host}:${port}`).join(",");
+      if (store === "etcd") return { kind: "etcd", url: `etcd://${address}`, prefix: "jobferry" };
+      return store === "consul"
+        ? { kind: "consul", address, prefix: "jobferry" }
+        : { kind: "zookeeper", servers: address, root: "/jobferry" };
+    };
+    return { servers, placeBy, urlBy: inFile };
   }
+  const urlBy = ([port]: readonly number[]): string =>
+    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
+  const isAlone = store === "postgres" || store === "redis";
+  return {
+    servers: isAlone ? [{ host: server.host, port: server.port }] : [],
+    placeBy: (ports) =>
+      store === "postgres"
+        ? { kind: "postgres", url: urlBy(ports), schema: "jobferry" }
+        : { kind: "redis", url: urlBy(ports), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
+    urlBy,
+  };
 }
 
 function makeRegister(file: string): void {

@@ -31,7 +31,17 @@ describe.runIf(await isServerAvailable("redis"))("redis", () => {
     survives("redis", ["freezeLeader", "partLeader", "killStore"]));
 });
 
+describe.runIf(await isServerAvailable("consul-cluster"))("consul", () => {
+  it("consul: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers", () =>
+    survives("consul", ["killLeader", "killStore", "freezeLeader", "partStore", "partLeader", "freezeStore"]));
+});
+
+describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
+  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers", () =>
+    survives("zookeeper", ["killLeader", "killStore", "freezeLeader", "partStore", "partLeader", "freezeStore"]));
+});
+
 describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {
-  it("etcd: the leader of a cluster is killed, and of its three store nodes the one that leads is killed and stopped", () =>
-    survives("etcd", ["killLeader", "killStore", "freezeStore"]));
+  it("etcd: the leader of a cluster is killed and cut off, and the leader of the three store nodes is killed, stopped and cut off", () =>
+    survives("etcd", ["killLeader", "killStore", "partLeader", "partStore", "freezeStore"]));
 });

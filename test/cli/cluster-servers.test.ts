@@ -11,13 +11,12 @@ type Target = Readonly<{
   url: string;
   args: readonly string[];
   node(nodeId: string): Promise<Cluster>;
-  /** Where the store keeps no jobs. */
-  queue?: () => Queue;
+  /** Where the store keeps none. */
+  queue?: Queue;
 }>;
 
 const redis = await sharedServer("redis");
 const postgres = await sharedServer("postgres");
-const etcd = await sharedServer("etcd");
 const options = { electionTimeout: "3s", logger: silentLogger } as const;
 const targets: [string, Target][] = [];
 if (redis !== undefined) {
@@ -29,11 +28,23 @@ if (postgres !== undefined) {
   const url = `${postgres.url}${postgres.url.includes("?") ? "&" : "?"}schema=${place}`;
   targets.push(["postgres", { url, args: [], node: (nodeId) => createCluster(url, { nodeId, ...options }) }]);
 }
-
+const etcd = await sharedServer("etcd");
 if (etcd !== undefined) {
   const { url } = etcd;
   const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
-  targets.push(["etcd", { url, args: ["--prefix", place], node, queue: () => memoryQueue() }]);
+  targets.push(["etcd", { url, args: ["--prefix", place], node }]);
+}
+const consul = await sharedServer("consul");
+if (consul !== undefined) {
+  const { url } = consul;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
+  targets.push(["consul", { url, args: ["--prefix", place], node, queue: memoryQueue() }]);
+}
+const zookeeper = await sharedServer("zookeeper");
+if (zookeeper !== undefined) {
+  const url = `${zookeeper.url}/${place}`;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, ...options });
+  targets.push(["zookeeper", { url, args: [], node, queue: memoryQueue() }]);
 }
 
 describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node, queue }) => {
@@ -42,9 +53,10 @@ describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url,
     const data = async (...words: readonly string[]): Promise<unknown> =>
       dataOf(await sandbox.run(["cluster", ...words, ...args, "--url", url, "--json"]));
     const cluster = await node("a");
-    const jobs = queue?.();
-    const work = { queues: ["mail"], workerCount: 2, handler: () => undefined };
-    await using member = new DistributedQueue({ cluster, ...work, ...(jobs === undefined ? {} : { queue: jobs }) });
+    await using member = new DistributedQueue({
+      ...{ cluster, queues: ["mail"], workerCount: 2, handler: () => undefined },
+      ...(queue === undefined ? {} : { queue }),
+    });
     await member.start();
     const heard: unknown[] = [];
     await cluster.subscribe("prices", (message) => heard.push(message.data));
@@ -67,6 +79,8 @@ describe("a cluster that cannot be reached", () => {
     ["redis://:very-secret@127.0.0.1:1/0", 3],
     ["postgres://app:very-secret@127.0.0.1:1/db", 3],
     ["etcd://app:very-secret@127.0.0.1:1", 3],
+    ["consul://:very-secret@127.0.0.1:1,127.0.0.1:2", 3],
+    ["zookeeper://app:very-secret@127.0.0.1:1,127.0.0.1:2/root?auth=sasl", 3],
   ])("%s ends with %d, in one line and without the password", async (url, code) => {
     const sandbox = new Sandbox();
     const result = await sandbox.run(["cluster", "nodes", "--json"], "", { JOBFERRY_URL: url });

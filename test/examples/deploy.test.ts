@@ -49,7 +49,9 @@ const composeFiles = globSync("deploy/compose.*.yaml", { cwd: root });
 
 it("has a compose file for each store that processes can share", () => {
   expect(composeFiles.toSorted()).toEqual(
-    ["redis", "postgres", "etcd", "sqlite"].map((one) => `deploy/compose.${one}.yaml`).toSorted(),
+    ["redis", "postgres", "sqlite", "etcd", "consul", "zookeeper"]
+      .map((one) => `deploy/compose.${one}.yaml`)
+      .toSorted(),
   );
 });
 

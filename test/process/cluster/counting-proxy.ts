@@ -114,6 +114,26 @@ export const redisRequests =
     }
   };
 
+/** ZooKeeper: each has its length in front, then a number and what it wants. The first greets. */
+export const zookeeperRequests: Requests = (sent, isFirst) => {
+  const names: string[] = [];
+  let at = 0;
+  for (let length = 0; at + 4 <= sent.length; at += 4 + length) {
+    length = sent.readInt32BE(at);
+    if (at + 4 + length > sent.length) break;
+    names.push(isFirst && at === 0 ? "greeting" : zookeeperName(sent.subarray(at + 4, at + 4 + length)));
+  }
+  return { names, rest: sent.subarray(at) };
+};
+
+function zookeeperName(request: Buffer): string {
+  const opcode = request.readInt32BE(4);
+  if (opcode === 11) return "ping";
+  // A transaction that only checks the node of a session.
+  const isRenewal = opcode === 14 && request.readInt32BE(8) === 13 && request.length < 150 && request.includes("/s/");
+  return isRenewal ? "renewal" : String(opcode);
+}
+
 function commandAt(sent: Buffer, start: number): Readonly<{ words: readonly string[]; end: number }> | undefined {
   const line = (at: number): Readonly<{ number: number; next: number }> | undefined => {
     const over = sent.indexOf("\r\n", at);

@@ -6,5 +6,5 @@ import { clusterCases } from "./cases.ts";
 const server = await sharedServer("etcd-cluster");
 if (server !== undefined) {
   const place = () => ({ kind: "etcd", url: server.url, prefix: `test-${randomUUID()}` }) as const;
-  clusterCases("etcd cluster", place, { ttl: 2_000, lockTtl: 2_000 });
+  clusterCases("etcd cluster", place, { ttl: 2_000, lockTtlMs: 2_000, boundMs: 3_000 });
 }
