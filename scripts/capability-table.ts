@@ -14,6 +14,7 @@ import { redisCapabilities, redisCoordinationStore } from "../src/drivers/redis/
 import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/capabilities.ts";
 import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
+import { consulCoordinationStore } from "../src/drivers/consul/index.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
@@ -112,6 +113,7 @@ function coordinationTable(): readonly string[] {
     sqliteCoordinationStore({ path: "any.db" }),
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
+    consulCoordinationStore({ address: "localhost" }),
     zookeeperCoordinationStore({ url: "zookeeper://localhost" }),
   ];
   const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>

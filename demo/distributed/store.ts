@@ -21,6 +21,11 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { postgresCluster } = await import("jobferry/postgres");
       return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
     }
+    case "consul": {
+      const { consulCluster } = await import("jobferry/consul");
+      const { address, token } = settings.consul;
+      return consulCluster({ ...node, address, prefix: name, ...(token === undefined ? {} : { token }) });
+    }
     case "zookeeper": {
       const { zookeeperCluster } = await import("jobferry/zookeeper");
       const { servers, username, password } = settings.zookeeper;
@@ -38,6 +43,7 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
+    case "consul":
     case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");

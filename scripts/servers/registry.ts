@@ -1,4 +1,5 @@
 /** All kinds of servers: one file and one line each. */
+import { consul, consulCluster } from "./consul.ts";
 import { etcd, etcd34 } from "./etcd.ts";
 import { etcdCluster } from "./etcd-cluster.ts";
 import { postgres, postgres12, postgres18 } from "./postgres.ts";
@@ -11,6 +12,8 @@ import { zookeeperCluster } from "./zookeeper-cluster.ts";
 import { zookeeper, zookeeper38 } from "./zookeeper.ts";
 
 export const serverKinds = {
+  consul,
+  "consul-cluster": consulCluster,
   etcd,
   "etcd-3.4": etcd34,
   "etcd-cluster": etcdCluster,

@@ -49,7 +49,7 @@ export class KeptSession {
 
   /** `trouble` is told each renewal that failed. */
   static async open(
-    store: CoordinationStore,
+    store: Pick<CoordinationStore, "openSession">,
     clock: Clock,
     timing: SessionTiming,
     trouble: (error: unknown) => void,

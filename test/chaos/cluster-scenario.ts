@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
+import { isConsulLeader } from "../../scripts/servers/consul-request.ts";
 import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
@@ -20,7 +21,15 @@ import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster", "zookeeper"] as const;
+export const CLUSTER_STORES = [
+  "sqlite",
+  "postgres",
+  "redis",
+  "redis-sentinel",
+  "redis-cluster",
+  "consul",
+  "zookeeper",
+] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -59,6 +68,14 @@ const GROUPS = { "redis-sentinel": sentinelGroup, "redis-cluster": clusterGroup 
 const groupOf = (store: ClusterStore): Group | undefined =>
   store in GROUPS ? GROUPS[store as keyof typeof GROUPS] : undefined;
 
+/** Stores of three servers that vote for a leader; whether one is it. */
+const VOTED = {
+  consul: ({ port }: ServerNode): Promise<boolean> => isConsulLeader(port),
+  zookeeper: async (node: ServerNode): Promise<boolean> => (await zookeeperMode(node)) === "leader",
+} as const;
+type VotedStore = keyof typeof VOTED;
+const isVoted = (store: ClusterStore): store is VotedStore => store in VOTED;
+
 export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-chaos-"));
@@ -66,8 +83,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
   const group = groupOf(run.store);
-  const settings = { durable: true, ...(group === undefined ? {} : { args: WITH_REPLICAS }) };
-  const server = await serverOf(run.store, settings);
+  const server = await serverOf(run.store);
   const ground = groundOf(run.store, folder, server);
   const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
@@ -143,7 +159,8 @@ async function inflict(
     while (nodes.names.length < size) await nodes.start();
     await pause(SETTLE_MS);
   };
-  const crashMs = 1.5 * ttlMs;
+  // Consul ends a session after twice its time to live.
+  const crashMs = (store === "consul" ? 2.5 : 1.5) * ttlMs;
   const found: Election[] = [];
   switch (fault) {
     case "killLeader": {
@@ -184,8 +201,8 @@ async function inflict(
     }
     case "killStore": {
       if (server === undefined) return [];
-      if (store === "zookeeper") {
-        const first = await leaderOf(server);
+      if (isVoted(store)) {
+        const first = await leaderOf(store, server);
         await first.kill();
         await pause(2 * ttlMs);
         await first.restart();
@@ -198,8 +215,8 @@ async function inflict(
       break;
     }
     case "freezeStore": {
-      if (server === undefined || store !== "zookeeper") return [];
-      const first = await leaderOf(server);
+      if (server === undefined || !isVoted(store)) return [];
+      const first = await leaderOf(store, server);
       await first.pause();
       await pause(3 * ttlMs);
       await first.resume();
@@ -218,8 +235,8 @@ async function inflict(
       break;
     }
     case "partStore": {
-      if (server === undefined || store !== "zookeeper") return [];
-      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(server)));
+      if (server === undefined || !isVoted(store)) return [];
+      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(store, server)));
       await pause(2 * ttlMs);
       await heal();
       await pause(2 * ttlMs);
@@ -238,18 +255,6 @@ async function inflict(
   return found;
 }
 
-async function serverOf(store: ClusterStore, settings: ServerOptions): Promise<RunningServer | undefined> {
-  if (store === "sqlite") return undefined;
-  return startServer(store === "zookeeper" ? "zookeeper-cluster" : store, settings);
-}
-
-async function leaderOf({ nodes }: RunningServer): Promise<ServerNode> {
-  const modes = await Promise.all(nodes.map((node) => zookeeperMode(node).catch(() => undefined)));
-  const leader = nodes[modes.indexOf("leader")];
-  if (leader === undefined) throw new Error("the store has no leader");
-  return leader;
-}
-
 /** Killed and there again; of a group the primary, whose place another one takes. */
 async function restarted(server: RunningServer, group: Group | undefined, downMs: number): Promise<void> {
   if (group !== undefined) return group.failOver(server);
@@ -258,15 +263,32 @@ async function restarted(server: RunningServer, group: Group | undefined, downMs
   await server.restart();
 }
 
+async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
+  if (store === "sqlite") return undefined;
+  const args = groupOf(store) === undefined ? {} : { args: WITH_REPLICAS };
+  return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args });
+}
+
+/** Of three servers the one that the others have voted for. */
+async function leaderOf(store: VotedStore, { nodes }: RunningServer): Promise<ServerNode> {
+  const leads = await Promise.all(nodes.map((node) => VOTED[store](node).catch(() => false)));
+  const leader = nodes[leads.indexOf(true)];
+  if (leader === undefined) throw new Error("the store has no leader");
+  return leader;
+}
+
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
   const path = join(folder, "jobs.db");
   const inFile = (): string => `sqlite:${path}`;
   if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
-  if (store === "zookeeper") {
+  if (isVoted(store)) {
     // It keeps no jobs: these lie in a file.
     const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
     const placeBy = (ports: readonly number[]): Place => {
-      return { kind: "zookeeper", servers: ports.map((port) => `${server.host}:${port}`).join(","), root: "/jobferry" };
+      const address = ports.map((port) => `${server.host}:${port}`).join(",");
+      return store === "consul"
+        ? { kind: "consul", address, prefix: "jobferry" }
+        : { kind: "zookeeper", servers: address, root: "/jobferry" };
     };
     return { servers, placeBy, urlBy: inFile };
   }

@@ -31,6 +31,11 @@ describe.runIf(await isServerAvailable("redis"))("redis", () => {
     survives("redis", ["freezeLeader", "partLeader", "killStore"]));
 });
 
+describe.runIf(await isServerAvailable("consul-cluster"))("consul", () => {
+  it("consul: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers", () =>
+    survives("consul", ["killLeader", "killStore", "freezeLeader", "partStore", "partLeader", "freezeStore"]));
+});
+
 describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
   it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers, which is left alone, too", () =>
     survives("zookeeper", [

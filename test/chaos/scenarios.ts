@@ -197,11 +197,12 @@ const ON_PROCESSES: readonly Name[] = [
 ];
 /** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
 const ON_GROUPS_OF_SERVERS: readonly Name[] = ["failOver", "killedServer", "frozenServer"];
+const ON_FILES: readonly string[] = ["sqlite", "coordinated"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
 
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
-  if (scheme === "sqlite") return ON_PROCESSES;
+  if (ON_FILES.includes(scheme)) return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
   const names = NAMES.filter((name) => name !== "failOver");
   return scheme === "postgres" ? names : names.filter((name) => name !== "soak");

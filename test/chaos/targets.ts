@@ -1,7 +1,8 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
-import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
+import { sqliteCoordinationStore, sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
@@ -17,6 +18,12 @@ export async function driverFor(url: string): Promise<Driver> {
   switch (url.slice(0, colon)) {
     case "sqlite":
       return sqliteDriver({ path: rest });
+    // The algorithm of etcd, Consul and ZooKeeper, on the coordination store that needs no server.
+    case "coordinated":
+      return coordinatedDriver({
+        ...{ name: "coordinated", durability: "serverCrash", sessionTtl: "2s" },
+        connect: () => sqliteCoordinationStore({ path: rest }),
+      });
     case "redis":
     case "redis+sentinel":
     case "redis+cluster": {
@@ -40,8 +47,9 @@ export async function driverFor(url: string): Promise<Driver> {
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed, or that of the runs before it. */
 export async function openStore(scheme: string, folder: string, running?: RunningServer): Promise<Store> {
   switch (scheme) {
+    case "coordinated":
     case "sqlite": {
-      const url = `sqlite:${folder}/jobs.db`;
+      const url = `${scheme}:${folder}/jobs.db`;
       return { url, directUrl: url, faults: undefined, close: async () => undefined };
     }
     case "redis":
@@ -62,7 +70,7 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     }
     default:
       throw new Error(
-        `No chaos target "${scheme}". Known: sqlite, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
+        `No chaos target "${scheme}". Known: sqlite, coordinated, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
       );
   }
 }

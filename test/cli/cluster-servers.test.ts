@@ -28,6 +28,12 @@ if (postgres !== undefined) {
   const url = `${postgres.url}${postgres.url.includes("?") ? "&" : "?"}schema=${place}`;
   targets.push(["postgres", { url, args: [], node: (nodeId) => createCluster(url, { nodeId, ...options }) }]);
 }
+const consul = await sharedServer("consul");
+if (consul !== undefined) {
+  const { url } = consul;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
+  targets.push(["consul", { url, args: ["--prefix", place], node, queue: memoryQueue() }]);
+}
 const zookeeper = await sharedServer("zookeeper");
 if (zookeeper !== undefined) {
   const url = `${zookeeper.url}/${place}`;
@@ -66,6 +72,7 @@ describe("a cluster that cannot be reached", () => {
   test.each([
     ["redis://:very-secret@127.0.0.1:1/0", 3],
     ["postgres://app:very-secret@127.0.0.1:1/db", 3],
+    ["consul://:very-secret@127.0.0.1:1,127.0.0.1:2", 3],
     ["zookeeper://app:very-secret@127.0.0.1:1,127.0.0.1:2/root?auth=sasl", 3],
   ])("%s ends with %d, in one line and without the password", async (url, code) => {
     const sandbox = new Sandbox();

@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 const parts = Object.keys(mayImport);
 const drivers = [
-  ...["memory", "sqlite", "postgres", "mysql", "redis", "etcd", "consul"],
+  ...["memory", "sqlite", "postgres", "mysql", "redis", "coordinated", "etcd", "consul"],
   ...["zookeeper", "rabbitmq", "kafka", "rocketmq", "activemq"],
 ];
 const forms = ["import type", "export type", "import()"] as const;

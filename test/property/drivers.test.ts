@@ -1,7 +1,16 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Driver, FinishItem, FinishResult, ReserveRequest, ReserveResult } from "../../src/contract/index.ts";
+import type {
+  CoordinationStore,
+  Driver,
+  FinishItem,
+  FinishResult,
+  ReserveRequest,
+  ReserveResult,
+} from "../../src/contract/index.ts";
+import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
+import { MemoryCoordination, memoryCoordinationStore } from "../../src/drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
 import { redisDriver } from "../../src/drivers/redis/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
@@ -13,6 +22,12 @@ import { type Operation, operation, Run } from "./operations.ts";
 
 const operations = fc.array(operation, { minLength: 1, maxLength: 60, size: "max" });
 const RETENTION = { completed: { count: 0, ageMs: Infinity }, failed: { count: Infinity, ageMs: Infinity } };
+
+function overCoordination(): Driver {
+  const shared = new MemoryCoordination();
+  const connect = (): CoordinationStore => memoryCoordinationStore(shared);
+  return coordinatedDriver({ name: "coordinated", connect, durability: "process" });
+}
 
 async function play(open: () => Driver, all: readonly Operation[]): Promise<void> {
   const driver = open();
@@ -35,6 +50,7 @@ describe("any sequence of operations does what the model says", () => {
     ["memory", 1_500, () => memoryDriver()],
     ["memory by reference", 300, () => memoryDriver({ copy: false })],
     ["SQLite", 300, () => sqliteDriver({ path: ":memory:" })],
+    ["a coordination store", 300, () => overCoordination()],
   ] as const)("%s", async (_, numRuns, open) => {
     await fc.assert(property(open), { numRuns });
   });

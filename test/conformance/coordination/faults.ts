@@ -77,24 +77,24 @@ export class FaultyClient implements CoordinationStore {
     prefix: string,
     options: Parameters<CoordinationStore["watch"]>[1],
   ): AsyncGenerator<WatchEvent, void, undefined> {
-    this.#check();
+    this.check();
     this.requests += 1;
     for await (const event of this.inner.watch(prefix, options)) {
-      this.#check();
+      this.check();
       yield event;
     }
   }
 
   async #through<T>(call: () => Promise<T>): Promise<T> {
-    this.#check();
+    this.check();
     this.requests += 1;
     if (this.#hangs) return new Promise<never>(() => undefined);
     const result = await call();
-    this.#check();
+    this.check();
     return result;
   }
 
-  #check(): void {
+  protected check(): void {
     if (this.#cut !== undefined || this.#dead) throw unavailable();
   }
 }

@@ -1,0 +1,140 @@
+import type { CoordinationEntry, Reservation } from "../../contract/index.ts";
+import type { Contention } from "./contention.ts";
+import { type Kept, released } from "./job-value.ts";
+import type { JobStore } from "./job-store.ts";
+import { encodeJob } from "./job-value.ts";
+import { groupOfReadyBucket, segmentOf } from "./keys.ts";
+import { Unanswered } from "./ledger.ts";
+import type { Life } from "./life.ts";
+import { grouped, type Part } from "./part.ts";
+import type { Shelved } from "./shelves.ts";
+
+export type Wanted = Readonly<{ queue: string; max: number; free: number; leaseMs: number }>;
+
+/** Markers read at once; a claim rarely needs more than the first few. */
+const MARKERS = 32;
+/** Refused claims one after the other before the caller is told that nothing came. */
+const ROUNDS = 12;
+
+type Taking = Readonly<{ from: Shelved; job: Kept; key: string; part: Part }>;
+
+/** Jobs of one queue, at most one transaction of them. `raced`: others were faster again and again. */
+export async function claimFrom(
+  js: JobStore,
+  contention: Contention,
+  wanted: Wanted,
+  isOver: () => boolean,
+): Promise<readonly Reservation[]> {
+  for (let round = 0; round < ROUNDS && !isOver(); round += 1) {
+    const state = await js.states.of(wanted.queue);
+    if (state === undefined || state.isPaused) return [];
+    const life = await js.life();
+    await life.refresh();
+    const found = upToLost(await gather(js, contention, wanted), wanted.free);
+    if (found.length === 0) return [];
+    const [taking = []] = grouped(
+      found.map((from) => takingOf(js, life, from, wanted.leaseMs)),
+      ({ part }) => part,
+      js.room,
+    );
+    const claimedAt = js.clock.monotonic();
+    const paused = { key: js.keys.queue(wanted.queue), version: state.version };
+    const versions = await take(js, life, taking, [paused]);
+    if (versions !== undefined) {
+      contention.took(taking.map(({ from }) => from.key));
+      return taking.flatMap(({ key, job }, rank) => {
+        const version = versions.get(key);
+        return version === undefined
+          ? []
+          : [life.held.add(life.owner, key, version, rank, job, claimedAt + wanted.leaseMs)];
+      });
+    }
+    contention.lost();
+    // A pause, somebody else's claim, or the end of the session: all are looked at.
+    await js.states.read(wanted.queue);
+    if (round > 1) await life.doubt();
+  }
+  return [];
+}
+
+/** The versions of what is held now; undefined when it was refused. A claim without an answer is given back as soon as the store tells what became of it. */
+async function take(
+  js: JobStore,
+  life: Life,
+  taking: readonly Taking[],
+  compares: Parameters<Life["ledger"]["commit"]>[1],
+): Promise<ReadonlyMap<string, string> | undefined> {
+  const parts = taking.map(({ part }) => part);
+  try {
+    const committed = await life.ledger.commit(parts, compares);
+    if (!committed.ok) return undefined;
+    return committed.versions ?? (await versionsOf(js, taking));
+  } catch (error) {
+    if (error instanceof Unanswered)
+      life.strays.add(
+        taking.map(({ key }) => key),
+        error.settle,
+      );
+    throw error;
+  }
+}
+
+/** It was done, but its answer was lost. */
+async function versionsOf(js: JobStore, taking: readonly Taking[]): Promise<ReadonlyMap<string, string>> {
+  const entries = await Promise.all(taking.map(({ key }) => js.store.get(key)));
+  return new Map(entries.flatMap((entry) => (entry === undefined ? [] : [[entry.key, entry.version]])));
+}
+
+/**
+ * The first jobs in the order of priorities and buckets. Where others claim, too, each looks at another place: a bucket of the same priority, or a part
+ * of one, so that they do not meet again.
+ */
+async function gather(js: JobStore, contention: Contention, { queue, max }: Wanted): Promise<readonly Shelved[]> {
+  const want = Math.min(max, Math.floor((js.room.operations - 4) / 3));
+  for (;;) {
+    const markers = await js.shelves.markers("r", { of: `${segmentOf(queue)}.`, limit: MARKERS });
+    const found: Shelved[] = [];
+    let empty = 0;
+    for (const marker of contention.order(markers, groupIn(js))) {
+      if (found.length >= want) break;
+      const entries = await contention.entries(js, marker);
+      if (entries.length === 0) {
+        empty += 1;
+        await js.shelves.tidy(marker);
+      }
+      found.push(...contention.share(entries, want - found.length));
+    }
+    if (found.length > 0 || empty === 0) return found;
+  }
+}
+
+const groupIn =
+  ({ keys }: JobStore) =>
+  ({ key }: CoordinationEntry): string =>
+    groupOfReadyBucket(keys.bucketOf(key));
+
+function takingOf(js: JobStore, { owner }: Life, from: Shelved, leaseMs: number): Taking {
+  const now = js.clock.now();
+  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs };
+  const key = js.keys.held(owner, job.id);
+  const compares = [{ key: from.key, version: from.version }];
+  const writes = [{ delete: from.key }, { put: key, value: encodeJob(job) }];
+  const { queue } = job;
+  const counts = [
+    { queue, what: "pending", by: -1 },
+    { queue, what: "reserved", by: 1 },
+  ] as const;
+  return { from, job, key, part: { compares, writes, counts } };
+}
+
+/** Everything before the first job with losses that has no free slot. */
+function upToLost(found: readonly Shelved[], free: number): readonly Shelved[] {
+  let withLosses = 0;
+  const end = found.findIndex(({ job }) => job.losses > 0 && (withLosses += 1) > free);
+  return end === -1 ? found : found.slice(0, end);
+}
+
+/** As it was before it was taken: its attempt goes back with it. */
+export function untaken(job: Kept, now: number): Kept {
+  return { ...released(job, now), attempts: job.attempts - 1 };
+}

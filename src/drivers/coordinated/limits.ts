@@ -1,0 +1,52 @@
+import type { CoordinationCapabilities } from "../../contract/index.ts";
+
+export const MAX_PRIORITY = 2_147_483_647;
+/** One call of the driver; it is several transactions. */
+export const MAX_ITEMS = 500;
+/** How long a wake-up may be missed at most: a watch is told again by a look at the store. */
+export const POLL_MS = 1_000;
+/** Of what a value holds beside the payload: envelope, names, tags, the newest failure. */
+const RESERVE_BYTES: number = 48 * 1024;
+/** Of that, for the newest failure and what else a job gains on its way. */
+export const FAILURE_BYTES: number = 40 * 1024;
+/** Characters of the stack and of the message of a failure that are kept. */
+export const MAX_FAILURE_TEXT: number = 4 * 1024;
+/** Keys, counters and markers of one transaction that is full. */
+const TRANSACTION_SLACK: number = 16 * 1024;
+/** A small transaction holds up nobody else, and a refused one costs little. */
+const MOST_BYTES: number = 1024 * 1024;
+
+/** What the store's limits leave for jobs. */
+export type Room = Readonly<{
+  /** Compares and writes of one transaction together. */
+  operations: number;
+  transactionBytes: number;
+  valueBytes: number;
+  payloadBytes: number;
+  /** So many jobs, each of another queue and priority, fit in one transaction. */
+  atomic: number;
+}>;
+
+/** Operations of one transaction for the session and the state of a queue. */
+const FIXED_OPERATIONS = 2;
+/** A pushed job that shares nothing: its id's absence and key, its entry and marker, and compare and value of its queue's counter. */
+const OPERATIONS_ALONE = 6;
+
+export function roomIn({ limits }: CoordinationCapabilities): Room {
+  const largest = Math.min(limits.valueBytes, limits.transactionBytes - TRANSACTION_SLACK);
+  return {
+    operations: limits.operations,
+    transactionBytes: Math.min(limits.transactionBytes, Math.max(largest + TRANSACTION_SLACK, MOST_BYTES)),
+    valueBytes: largest,
+    payloadBytes: largest - RESERVE_BYTES,
+    atomic: Math.max(1, Math.floor((limits.operations - FIXED_OPERATIONS) / OPERATIONS_ALONE)),
+  };
+}
+
+export function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  if (items.length <= size) return items.length === 0 ? [] : [items];
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+/** How late a timer and the transactions behind it may be on a store that is not busy. */
+export const LATE_MS = 250;

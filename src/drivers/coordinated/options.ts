@@ -1,0 +1,45 @@
+import type { CoordinationStore, Durability } from "../../contract/index.ts";
+import { checkInteger, checkOptions, parseDuration } from "../../runtime/index.ts";
+import type { Duration } from "../../runtime/index.ts";
+
+/** What users of a queue over a coordination store may set, beside where the store is. */
+export type CoordinatedOptions = Readonly<{
+  /**
+   * The time to live of this process's session. What a process held that died comes back when its session has ended and its leases have run out. Default "10s", or
+   * what the store takes at least.
+   */
+  sessionTtl?: Duration;
+  /** How many jobs may wait in the whole store; a push beyond that fails with STORE_FULL. Default 10,000. */
+  maxBacklog?: number;
+}>;
+
+export type CoordinatedDriverOptions = CoordinatedOptions &
+  Readonly<{
+    /** The backend, for messages and tables. */
+    name: string;
+    /** A new client of the store, not yet opened. Called for the jobs, and for what lives beside them. */
+    connect: () => CoordinationStore;
+    /** What a resolved push survives. */
+    durability: Durability;
+  }>;
+
+export const COORDINATED_OPTIONS = ["sessionTtl", "maxBacklog"] as const;
+
+export type Settings = Readonly<{ ttlMs: number | undefined; maxBacklog: number }>;
+
+const DEFAULT_BACKLOG = 10_000;
+
+/** @throws INVALID_ARGUMENT. */
+export function resolveOptions({
+  name,
+  connect: _connect,
+  durability: _durability,
+  ...options
+}: CoordinatedDriverOptions): Settings {
+  checkOptions(name, options, COORDINATED_OPTIONS);
+  const { sessionTtl, maxBacklog = DEFAULT_BACKLOG } = options;
+  return {
+    ttlMs: sessionTtl === undefined ? undefined : parseDuration(sessionTtl, "sessionTtl", { min: 1 }),
+    maxBacklog: maxBacklog === Infinity ? Infinity : checkInteger("maxBacklog", maxBacklog, 1),
+  };
+}

@@ -1,0 +1,55 @@
+import type { JobStore } from "./job-store.ts";
+import { done, toReady } from "./moves.ts";
+import { grouped } from "./part.ts";
+import type { Shelved } from "./shelves.ts";
+
+type Bucket = Readonly<{ marker: Readonly<{ key: string; version: string }>; isLast: boolean }>;
+
+/** Delayed jobs whose time has come, at most `max`, become ready in the order of their times. */
+export async function promoteDue(js: JobStore, max: number): Promise<number> {
+  if (js.delays.nextInMs > 0 || max <= 0) return 0;
+  const life = await js.life();
+  const { due, buckets } = await dueNow(js, max);
+  const now = js.clock.now();
+  const moves = due.map(({ key, version, job }) =>
+    toReady(js, { key, version, counted: "delayed" }, { ...job, availableAt: now }),
+  );
+  let promoted = 0;
+  for (const group of grouped(moves, ({ part }) => part, js.room)) {
+    const committed = await life.ledger.commit(group.map(({ part }) => part));
+    done(js, group, committed);
+    if (committed.ok) promoted += group.length;
+    // Another process does the same. What it left is found by the next look.
+    else return promoted;
+  }
+  for (const { marker, isLast } of buckets) {
+    if (!isLast) continue;
+    await js.shelves.tidy({ ...marker, value: new Uint8Array() });
+    js.delays.gone(marker.key, marker.version);
+  }
+  return promoted;
+}
+
+/** `isLast`: nothing else lies in that bucket. */
+async function dueNow(
+  js: JobStore,
+  max: number,
+): Promise<Readonly<{ due: readonly Shelved[]; buckets: readonly Bucket[] }>> {
+  const now = js.clock.now();
+  const due: Shelved[] = [];
+  const buckets: Bucket[] = [];
+  for (const marker of js.delays.due) {
+    if (due.length >= max) break;
+    const entries = await js.shelves.entries({ ...marker, value: new Uint8Array() });
+    const next = entries.find(({ job }) => job.availableAt > now);
+    due.push(...entries.filter(({ job }) => job.availableAt <= now));
+    if (next === undefined) buckets.push({ marker, isLast: true });
+    else js.delays.looked(marker.key, marker.version, next.job.availableAt);
+  }
+  const isWhole = due.length <= max;
+  const sorted = due.toSorted((a, b) => a.job.availableAt - b.job.availableAt || (entryOf(a) < entryOf(b) ? -1 : 1));
+  // What is left over is due still.
+  return { due: sorted.slice(0, max), buckets: isWhole ? buckets : [] };
+}
+
+const entryOf = ({ key }: Shelved): string => key.slice(key.lastIndexOf("/") + 1);

@@ -1,0 +1,61 @@
+import type { Retention } from "../../contract/index.ts";
+import type { JobStore } from "./job-store.ts";
+import type { ShelfKind } from "./keys.ts";
+import { done, gone } from "./moves.ts";
+import { grouped } from "./part.ts";
+import { readCounts } from "./statistics.ts";
+
+/** Buckets that one call looks at. */
+const MARKERS = 16;
+
+/** Finished jobs that the retention keeps no longer, the oldest first, at most `max` in all. */
+export async function prune(js: JobStore, max: number): Promise<number> {
+  const { failed, completed } = js.retention;
+  const isCounted = Number.isFinite(failed.count) || Number.isFinite(completed.count);
+  const counts = isCounted && (js.keeps.failed || js.keeps.completed) ? await readCounts(js) : undefined;
+  const total = (what: "failed" | "kept"): number =>
+    [...(counts?.values() ?? [])].reduce((sum, one) => sum + one[what], 0);
+  const failedGone = js.keeps.failed ? await pruneOf(js, "f", failed, total("failed"), max) : 0;
+  const left = max - failedGone;
+  return failedGone + (js.keeps.completed ? await pruneOf(js, "c", completed, total("kept"), left) : 0);
+}
+
+async function pruneOf(
+  js: JobStore,
+  kind: ShelfKind,
+  { count, ageMs }: Retention,
+  total: number,
+  max: number,
+): Promise<number> {
+  let tooMany = Number.isFinite(count) ? Math.max(0, total - count) : 0;
+  const before = js.clock.now() - ageMs;
+  let pruned = 0;
+  if (max <= 0 || (tooMany === 0 && ageMs === Infinity)) return 0;
+  for (const marker of await js.shelves.markers(kind, { limit: MARKERS })) {
+    const entries = await js.shelves.entries(marker);
+    const isOver = ({ job }: (typeof entries)[number], index: number): boolean =>
+      index < tooMany || (job.finishedAt ?? Infinity) < before;
+    const old = entries.filter(isOver).slice(0, max - pruned);
+    const moves = old.map(({ key, version, job }) => ({ part: partOf(js, kind, { key, version }, job) }));
+    for (const group of grouped(moves, ({ part }) => part, js.room)) {
+      const committed = await (await js.life()).ledger.commit(group.map(({ part }) => part));
+      done(js, group, committed);
+      // Another process prunes, too.
+      if (!committed.ok) return pruned;
+      pruned += group.length;
+    }
+    tooMany = Math.max(0, tooMany - old.length);
+    if (old.length === entries.length) await js.shelves.tidy(marker);
+    if (pruned >= max || old.length < entries.length) return pruned;
+  }
+  return pruned;
+}
+
+function partOf(
+  js: JobStore,
+  kind: ShelfKind,
+  at: Readonly<{ key: string; version: string }>,
+  job: Parameters<typeof gone>[2],
+): ReturnType<typeof gone>["part"] {
+  return gone(js, { ...at, counted: kind === "f" ? "failed" : "kept" }, job).part;
+}

@@ -1,0 +1,131 @@
+import type { Compare } from "../../contract/index.ts";
+import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
+import type { Held } from "./held-jobs.ts";
+import { decodeJob } from "./job-value.ts";
+import type { JobStore } from "./job-store.ts";
+import { untaken } from "./claim-jobs.ts";
+import { BASE } from "./keys.ts";
+import { Unanswered } from "./ledger.ts";
+import type { Life } from "./life.ts";
+import { chunksOf } from "./limits.ts";
+import { done, type Move, toLost, toReady } from "./moves.ts";
+import { grouped } from "./part.ts";
+
+/** Counters of one process that is gone, added up in one transaction. */
+const COUNTERS_AT_ONCE = 8;
+
+/** Leases that ran out while their holder, this process, lives. The number of those that came back. */
+export async function takeBackOwn(js: JobStore, life: Life, max: number): Promise<number> {
+  await giveBackStrays(js, life);
+  let recovered = 0;
+  const all: Readonly<{ held: Held; move: Move }>[] = [];
+  for (const held of life.held.overdue(max)) {
+    if ((await life.held.settled(held)) !== "free") continue;
+    held.isEnding = true;
+    all.push({ held, move: toLost(js, { key: held.key, version: held.version, counted: "reserved" }, held.job) });
+  }
+  for (const group of grouped(all, ({ move }) => move.part, js.room)) {
+    const moves = group.map(({ move }) => move);
+    try {
+      const committed = await life.ledger.commit(moves.map(({ part }) => part));
+      for (const { held } of group) life.held.remove(held);
+      if (committed.ok) recovered += recoveredIn(moves);
+      else await life.doubt();
+      done(js, moves, committed);
+    } catch (error) {
+      for (const { held } of group) {
+        if (error instanceof Unanswered) held.unsettled = error.settle;
+        else held.isEnding = false;
+      }
+      throw error;
+    }
+  }
+  return recovered;
+}
+
+/** Those that died are told apart. */
+function recoveredIn(moves: readonly Move[]): number {
+  return moves.filter(({ dead }) => dead === undefined).length;
+}
+
+/** Claims whose answers were lost: nobody asked for these jobs any more, so they go back with their attempts. */
+async function giveBackStrays(js: JobStore, life: Life): Promise<void> {
+  if (life.strays.isEmpty) return;
+  const known = life.held.keys;
+  const keys = (await life.strays.settled()).filter((key) => !known.has(key));
+  const entries = await Promise.all(keys.map((key) => js.store.get(key)));
+  const moves = entries.flatMap((entry): readonly Move[] => {
+    if (entry === undefined) return [];
+    const job = decodeJob(entry.key, entry.value);
+    return [toReady(js, { key: entry.key, version: entry.version, counted: "reserved" }, untaken(job, js.clock.now()))];
+  });
+  for (const group of grouped(moves, ({ part }) => part, js.room)) {
+    done(js, group, await life.ledger.commit(group.map(({ part }) => part)));
+  }
+  life.strays.clear();
+}
+
+/**
+ * Jobs of processes that are gone. Whoever held them may count on each for its lease from the last renewal of its session that it knows of, which is no
+ * older than `freshMs`; so much later than the session's end they are taken. @returns how many came back, and when the next are taken.
+ */
+export async function takeBackOthers(
+  js: JobStore,
+  life: Life,
+  max: number,
+): Promise<Readonly<{ recovered: number; nextInMs: number }>> {
+  let [moved, recovered, nextInMs] = [0, 0, Infinity];
+  for (const owner of js.owners.dead) {
+    if (moved >= max) return { recovered, nextInMs: 0 };
+    const isGone = { key: js.keys.alive(owner), absent: true } as const;
+    const { entries } = await js.store.list(js.keys.heldBy(owner), { limit: max - moved });
+    const moves: Move[] = [];
+    for (const { key, version, value } of entries) {
+      const job = decodeJob(key, value);
+      const left = job.leaseMs + js.timing.freshMs - js.timing.ttlMs - js.owners.deadForMs(owner);
+      if (left > 0) nextInMs = Math.min(nextInMs, left);
+      else moves.push(toLost(js, { key, version, counted: "reserved" }, job));
+    }
+    for (const group of grouped(moves, ({ part }) => part, js.room)) {
+      const committed = await life.ledger.commit(
+        group.map(({ part }) => part),
+        [isGone],
+      );
+      done(js, group, committed);
+      if (committed.ok) [moved, recovered] = [moved + group.length, recovered + recoveredIn(group)];
+      else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
+      else await life.doubt();
+    }
+    if (entries.length === 0) await fold(js, owner, isGone);
+  }
+  return { recovered, nextInMs };
+}
+
+/** Its counters are added to those of all that are gone; then nothing is left of it. */
+async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void> {
+  const { store, keys, owners } = js;
+  const { entries } = await store.list(keys.countersOf(owner));
+  for (const some of chunksOf(entries, COUNTERS_AT_ONCE)) {
+    const sums = new Map<string, Counts>();
+    for (const { value } of some) {
+      const { queue, counts } = decodeCounter(value);
+      const known = sums.get(queue);
+      sums.set(queue, known === undefined ? counts : added(known, counts));
+    }
+    const compares: Compare[] = [isGone, ...some.map(({ key, version }) => ({ key, version }))];
+    const writes = [];
+    for (const [queue, counts] of sums) {
+      const key = keys.counter(BASE, queue, 0);
+      const base = await store.get(key);
+      compares.push(base === undefined ? { key, absent: true } : { key, version: base.version });
+      const before = base === undefined ? { serial: 0, counts: undefined } : decodeCounter(base.value);
+      const total = before.counts === undefined ? counts : added(before.counts, counts);
+      writes.push({ put: key, value: encodeCounter({ queue, serial: before.serial + 1, counts: total }) });
+    }
+    const { ok } = await store.transact(compares, [...some.map(({ key }) => ({ delete: key })), ...writes]);
+    // Others do it at the same time, or it lives.
+    if (!ok) return;
+  }
+  const { ok } = await store.transact([isGone], [{ delete: keys.owner(owner) }]);
+  if (ok) owners.forget(owner);
+}

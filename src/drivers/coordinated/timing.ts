@@ -1,0 +1,16 @@
+import type { CoordinationCapabilities } from "../../contract/index.ts";
+import { invalidArgument } from "../../errors/index.ts";
+import type { LifeTiming } from "./life.ts";
+
+const DEFAULT_TTL_MS = 10_000;
+
+/** @throws INVALID_ARGUMENT for a time to live that the store does not take. */
+export function timingFor(
+  ttlMs: number | undefined,
+  { session: { minTtlMs, maxTtlMs } }: CoordinationCapabilities,
+): LifeTiming {
+  const chosen = ttlMs ?? Math.min(Math.max(DEFAULT_TTL_MS, minTtlMs), maxTtlMs);
+  if (chosen < minTtlMs || chosen > maxTtlMs)
+    throw invalidArgument("sessionTtl", chosen, `from ${minTtlMs} to ${maxTtlMs} ms, which this store takes`);
+  return { ttlMs: chosen, freshMs: chosen / 2 };
+}
