@@ -154,6 +154,27 @@ describe.runIf(server !== undefined)("the client of consul", () => {
     client.close();
   });
 
+  test("calls without end are refused instead of kept", async () => {
+    await using proxy = await startTcpProxy({ host: HOST, port });
+    const client = clientOf([proxy.port], 60_000);
+    const keys = new KeyValues(client, "test/many/");
+    proxy.halfOpen();
+    const kept = Promise.allSettled(Array.from({ length: 2_000 }, (_, n) => keys.get(String(n))));
+    await expect(keys.get("a")).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    client.close();
+    expect((await kept).filter(({ status }) => status === "fulfilled")).toEqual([]);
+    await proxy.close();
+  });
+
+  test("a session of a closed store rejects, and throws nothing", async () => {
+    const store = await openStore(`${HOST}:${port}`);
+    const session = await store.openSession(5_000);
+    await session.close();
+    await store.close();
+    expect(await errorOf(store, session.renew())).toMatchObject({ code: "CLOSED" });
+    expect(await errorOf(store, session.close())).toMatchObject({ code: "CLOSED" });
+  });
+
   test("close ends what is under way and leaves no connection", async () => {
     await using proxy = await LosingProxy.start({ host: HOST, port });
     const client = clientOf([proxy.port]);

@@ -30,7 +30,7 @@ const ANSWER_WITHIN = 60_000;
 
 export type Broker = Readonly<{ url: string; close: () => Promise<void> }>;
 
-export async function startBroker(reportFile: string): Promise<Broker> {
+export async function startBroker(reportFile: string, answerWithin: number = ANSWER_WITHIN): Promise<Broker> {
   const rows = new Map<string, ServerRow>();
   const shared = new Map<ServerName, Promise<Answer>>();
   const available = new Map<ServerName, Promise<Answer>>();
@@ -49,7 +49,7 @@ export async function startBroker(reportFile: string): Promise<Broker> {
 
   async function soon(answer: Promise<Answer>): Promise<Answer> {
     const answered = new AbortController();
-    const late = delay<Answer>(ANSWER_WITHIN, { later: true }, { signal: answered.signal, ref: false });
+    const late = delay<Answer>(answerWithin, { later: true }, { signal: answered.signal, ref: false });
     late.catch(() => undefined);
     try {
       return await Promise.race([answer, late]);

@@ -129,8 +129,8 @@ class ConsulCoordination implements CoordinationStore {
     const id = await this.#here.sessions.create(ttlMs);
     return {
       id,
-      renew: () => this.#here.sessions.renew(id),
-      close: () => this.#here.sessions.destroy(id),
+      renew: async () => this.#here.sessions.renew(id),
+      close: async () => this.#here.sessions.destroy(id),
     };
   }
 

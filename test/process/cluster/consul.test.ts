@@ -8,5 +8,5 @@ if (server !== undefined) {
   const address = `${server.host}:${server.port}`;
   const placeIn = (): Place => ({ kind: "consul", address, prefix: `test/${randomUUID()}` });
   // Consul ends a session after twice its time to live; the rest is the watch and the machine.
-  clusterCases("consul cluster", placeIn, { lockTtlMs: 1_000, boundMs: 2_500 });
+  clusterCases("consul cluster", placeIn, { ttl: 1_000, lockTtlMs: 1_000, boundMs: 2_500 });
 }

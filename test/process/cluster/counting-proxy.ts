@@ -81,6 +81,25 @@ export const postgresRequests: Requests = (sent, isFirst) => {
   return { names, rest: sent.subarray(end) };
 };
 
+const HTTP2_GREETING = 24;
+const HTTP2_HEAD = 9;
+const GRPC_HEAD = 5;
+
+/** etcd: each is a message of gRPC, which all fit into one frame of HTTP/2 here. One that holds nothing but the number of a lease renews or ends it. */
+export const etcdRequests: Requests = (sent, isFirst) => {
+  const names: string[] = [];
+  let at = isFirst ? HTTP2_GREETING : 0;
+  if (sent.length < at) return { names, rest: sent };
+  while (at + HTTP2_HEAD <= sent.length && at + HTTP2_HEAD + sent.readUIntBE(at, 3) <= sent.length) {
+    const body = sent.subarray(at + HTTP2_HEAD, at + HTTP2_HEAD + sent.readUIntBE(at, 3));
+    const isData = sent[at + 3] === 0;
+    at += HTTP2_HEAD + body.length;
+    if (!isData || body.length <= GRPC_HEAD) continue;
+    names.push(body[GRPC_HEAD] === 8 ? "renewSession" : "other");
+  }
+  return { names, rest: sent.subarray(at) };
+};
+
 /** Redis: each is an array of strings; a script's name is its number. */
 export const redisRequests =
   (scripts: ReadonlyMap<string, string>): Requests =>

@@ -7,7 +7,7 @@ import { silentLogger } from "../../../src/runtime/index.ts";
 import { LosingProxy } from "../../consul/losing-proxy.ts";
 import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
-import { CountingProxy, postgresRequests, redisRequests, zookeeperRequests } from "./counting-proxy.ts";
+import { CountingProxy, etcdRequests, postgresRequests, redisRequests, zookeeperRequests } from "./counting-proxy.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const NODES = 10;
@@ -56,10 +56,19 @@ async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
   expect(Math.min(...requests), "the proxy counts").toBeGreaterThanOrEqual(2);
 }
 
+const etcd = await sharedServer("etcd");
 const postgres = await sharedServer("postgres");
 const redis = await sharedServer("redis");
 const consul = await sharedServer("consul");
 const zookeeper = await sharedServer("zookeeper");
+
+describe.runIf(etcd !== undefined)("etcd", () => {
+  test("etcd: 100 wait, one releases, at most 3 requests", async () => {
+    if (etcd === undefined) return;
+    await using proxy = await CountingProxy.start(etcd, etcdRequests);
+    await herd({ kind: "etcd", url: `etcd://127.0.0.1:${proxy.port}`, prefix: `test-${randomUUID()}` }, proxy);
+  });
+});
 
 describe.runIf(postgres !== undefined)("postgres", () => {
   test("postgres: 100 wait, one releases, at most 3 requests", async () => {

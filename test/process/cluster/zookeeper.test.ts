@@ -8,5 +8,5 @@ if (server !== undefined) {
   const servers = `${server.host}:${server.port}`;
   const placeIn = (): Place => ({ kind: "zookeeper", servers, root: `/test-${randomUUID()}` });
   // The server looks once a tick, half a second here; the rest is the watch and the machine.
-  clusterCases("zookeeper cluster", placeIn, { lockTtlMs: 1_000, boundMs: 1_750 });
+  clusterCases("zookeeper cluster", placeIn, { ttl: 1_000, lockTtlMs: 1_000, boundMs: 1_750 });
 }

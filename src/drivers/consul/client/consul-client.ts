@@ -1,4 +1,5 @@
 import type { Clock } from "../../../contract/index.ts";
+import { JobferryError } from "../../../errors/index.ts";
 import type { Address, Endpoint } from "./address.ts";
 import { Foreign, NoAnswer, Refusal } from "./consul-errors.ts";
 import { HttpLine } from "./http-line.ts";
@@ -26,6 +27,9 @@ type Ask = Readonly<{
 
 /** Of ordinary calls, to one endpoint. Consul takes 200 connections of one address by default (http_max_conns_per_client). */
 const SOCKETS = 16;
+/** Calls that are under way or wait for a connection. What comes then would end late anyway. */
+const MAX_CALLS = 2_000;
+const MAX_CALL_BYTES = 64 * 1_048_576;
 
 /**
  * A client of Consul's HTTP interface over one or several agents or servers of a datacenter. It speaks with one endpoint until there is trouble
@@ -43,6 +47,8 @@ export class ConsulClient {
   readonly #closed = new AbortController();
   #doubt = new AbortController();
   #current = 0;
+  #underWay = 0;
+  #bytesUnderWay = 0;
 
   constructor({ address, token, tls, callMs, clock }: ConsulClientOptions) {
     this.#endpoints = address.endpoints;
@@ -52,8 +58,24 @@ export class ConsulClient {
     this.#waits = new HttpLine(clock, tls, Infinity);
   }
 
-  /** @throws NoAnswer, Refusal, Foreign. */
+  /** @throws NoAnswer, Refusal, Foreign; UNAVAILABLE beyond what may be under way. */
   async call(ask: Ask): Promise<Reply> {
+    const bytes = ask.body?.length ?? 0;
+    if (this.#underWay >= MAX_CALLS || this.#bytesUnderWay + bytes > MAX_CALL_BYTES)
+      throw new JobferryError("UNAVAILABLE", "More calls to Consul are under way than it can answer. Try again.", {
+        retryable: true,
+      });
+    this.#underWay += 1;
+    this.#bytesUnderWay += bytes;
+    try {
+      return await this.#call(ask);
+    } finally {
+      this.#underWay -= 1;
+      this.#bytesUnderWay -= bytes;
+    }
+  }
+
+  async #call(ask: Ask): Promise<Reply> {
     for (let left = this.#endpoints.length; ; left -= 1) {
       const at = this.#current;
       try {

@@ -60,12 +60,12 @@ export class HttpLine {
         const why: unknown = signal?.reason;
         call.giveUp(why instanceof NoAnswer ? why.message : "it was given up", false);
       };
-      if (signal?.aborted) onAbort();
-      else signal?.addEventListener("abort", onAbort, { once: true });
       call.settled = () => {
         timer.cancel();
         signal?.removeEventListener("abort", onAbort);
       };
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener("abort", onAbort, { once: true });
       if (body === undefined) sent.end();
       else sent.end(body);
     });
