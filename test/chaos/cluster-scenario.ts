@@ -44,6 +44,7 @@ export const FAULTS = [
   "killStore",
   "freezeStore",
   "partStore",
+  "loneStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -222,6 +223,17 @@ async function inflict(
       await first.pause();
       await pause(3 * ttlMs);
       await first.resume();
+      await pause(2 * ttlMs);
+      break;
+    }
+    // Its leader serves on and has no majority: who is connected to it must not believe it.
+    case "loneStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const first = await leaderOf(store, server);
+      const others = server.nodes.filter((node) => node !== first);
+      await Promise.all(others.map((node) => node.pause()));
+      await pause(3 * ttlMs);
+      await Promise.all(others.map((node) => node.resume()));
       await pause(2 * ttlMs);
       break;
     }
