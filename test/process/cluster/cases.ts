@@ -6,9 +6,10 @@ import type { Place } from "./place.ts";
 
 /**
  * `ttl`: of nodes. `lockTtlMs`: of those that take a lock. Both as short as the store lets them be. `boundMs`: how long after the death of its holder
- * something is another's at the latest.
+ * something is another's at the latest. `write`: one write to the store, where each goes through several processes: on a busy machine a hand-over may take
+ * as long as ten of them.
  */
-export type CaseTimes = Readonly<{ ttl: number; lockTtlMs: number; boundMs: number }>;
+export type CaseTimes = Readonly<{ ttl: number; lockTtlMs: number; boundMs: number; write?: () => Promise<unknown> }>;
 const TIMES: CaseTimes = { ttl: 1_000, lockTtlMs: 500, boundMs: 1_500 };
 
 type PlaceIn = (folder: string) => Place;
@@ -37,7 +38,25 @@ function expectRising(tokens: readonly number[]): void {
   expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
 }
 
-export function clusterCases(title: string, placeIn: PlaceIn, { ttl, lockTtlMs, boundMs }: CaseTimes = TIMES): void {
+/** Of the writes that are made, one after the other, while it does that. */
+async function slowestWrite(write: () => Promise<unknown>, act: () => Promise<void>): Promise<number> {
+  let slowestMs = 0;
+  let isOver = false;
+  const acting = act().finally(() => (isOver = true));
+  while (!isOver) {
+    const begun = now();
+    await write();
+    slowestMs = Math.max(slowestMs, now() - begun);
+  }
+  await acting;
+  return slowestMs;
+}
+
+export function clusterCases(
+  title: string,
+  placeIn: PlaceIn,
+  { ttl, lockTtlMs, boundMs, write }: CaseTimes = TIMES,
+): void {
   describe(title, () => {
     test("SIGKILL of the leader: a new one within the bound, with a higher term", async () => {
       const { fleet, leader, term } = await threeNodes(placeIn, ttl);
@@ -85,16 +104,22 @@ export function clusterCases(title: string, placeIn: PlaceIn, { ttl, lockTtlMs, 
       const { fleet } = await threeNodes(placeIn, ttl);
       let leader = "a";
       await fleet.start("d", "leads");
-      for (let round = 0; round < 3; round += 1) {
+      const handOver = async (): Promise<void> => {
         const asked = now();
         fleet.ask(leader, "stop");
         const elected = await fleet.first("elected", asked, leader, ttl * 3);
         const left = fleet.of(leader, "stopping")[0]?.at ?? 0;
         times.push(elected.at - left);
         leader = elected.nodeId;
+      };
+      const bounds: number[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        if (write === undefined) await handOver();
+        bounds.push(write === undefined ? 100 : Math.max(100, 10 * (await slowestWrite(write, handOver))));
       }
-      console.log(`hand-over after a graceful stop: ${times.map((ms) => ms.toFixed(1)).join(", ")} ms`);
-      for (const ms of times) expect(ms).toBeLessThan(100);
+      const [took, allowed] = [times, bounds].map((all) => all.map((ms) => ms.toFixed(1)).join(", "));
+      console.log(`hand-over after a graceful stop: ${took} ms, at most ${allowed}`);
+      for (const [round, ms] of times.entries()) expect(ms).toBeLessThan(bounds[round] ?? 0);
       expectRising(acceptedTokens(fleet.register));
     });
 
