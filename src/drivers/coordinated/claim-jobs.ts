@@ -29,9 +29,10 @@ export async function claimFrom(
     const state = await js.states.of(wanted.queue);
     if (state === undefined || state.isPaused) return [];
     const life = await js.life();
-    await life.refresh();
     const found = upToLost(await gather(js, contention, wanted), wanted.free);
     if (found.length === 0) return [];
+    // After the looking around, which may take its time: the leases count from now.
+    await life.refresh();
     const [taking = []] = grouped(
       found.map((from) => takingOf(js, life, from, wanted.leaseMs)),
       ({ part }) => part,
@@ -65,16 +66,16 @@ async function take(
   compares: Parameters<Life["ledger"]["commit"]>[1],
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const parts = taking.map(({ part }) => part);
+  let settle: (() => Promise<boolean>) | undefined;
   try {
     const committed = await life.ledger.commit(parts, compares);
-    if (!committed.ok) return undefined;
-    return committed.versions ?? (await versionsOf(js, taking));
+    if (!committed.ok || committed.versions !== undefined) return committed.ok ? committed.versions : undefined;
+    settle = async () => true;
+    return await versionsOf(js, taking);
   } catch (error) {
-    if (error instanceof Unanswered)
-      life.strays.add(
-        taking.map(({ key }) => key),
-        error.settle,
-      );
+    if (error instanceof Unanswered) settle = error.settle;
+    const keys = taking.map(({ key }) => key);
+    if (settle !== undefined) life.strays.add(keys, settle);
     throw error;
   }
 }

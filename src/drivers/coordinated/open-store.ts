@@ -138,7 +138,7 @@ export class OpenStore {
     this.#dueTurns
       .run(() => takeBackOwn(this.jobs, life, DUE_AT_ONCE))
       .then(
-        () => life.held.rearm(1),
+        () => life.held.rearm(life.held.hasUnsettled ? AGAIN_MS : 1),
         () => life.held.rearm(AGAIN_MS),
       );
   }
@@ -147,7 +147,7 @@ export class OpenStore {
   settle(max: number = DUE_AT_ONCE): Promise<Readonly<{ promoted: number; recovered: number }>> {
     return this.#dueTurns.run(async () => {
       const life = await this.#alive();
-      const own = life.held.nextEndInMs <= 0 || !life.strays.isEmpty ? await takeBackOwn(this.jobs, life, max) : 0;
+      const own = life.held.nextLookInMs <= 0 || !life.strays.isEmpty ? await takeBackOwn(this.jobs, life, max) : 0;
       const promoted = await promoteDue(this.jobs, max);
       return { promoted, recovered: own + (await this.#others(life, max - own)) };
     });

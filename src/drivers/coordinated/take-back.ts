@@ -1,5 +1,6 @@
 import type { Compare } from "../../contract/index.ts";
 import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
+import { isStillHeld } from "./finish-jobs.ts";
 import type { Held } from "./held-jobs.ts";
 import { decodeJob } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
@@ -14,33 +15,42 @@ import { grouped } from "./part.ts";
 /** Counters of one process that is gone, added up in one transaction. */
 const COUNTERS_AT_ONCE = 8;
 
+type Overdue = Readonly<{ held: Held; move: Move }>;
+
 /** Leases that ran out while their holder, this process, lives. The number of those that came back. */
 export async function takeBackOwn(js: JobStore, life: Life, max: number): Promise<number> {
   await giveBackStrays(js, life);
   let recovered = 0;
-  const all: Readonly<{ held: Held; move: Move }>[] = [];
+  const all: Overdue[] = [];
   for (const held of life.held.overdue(max)) {
-    if ((await life.held.settled(held)) !== "free") continue;
+    if ((await life.held.settled(held)) !== "free" || held.endsAt > js.clock.monotonic()) continue;
     held.isEnding = true;
     all.push({ held, move: toLost(js, { key: held.key, version: held.version, counted: "reserved" }, held.job) });
   }
-  for (const group of grouped(all, ({ move }) => move.part, js.room)) {
-    const moves = group.map(({ move }) => move);
-    try {
-      const committed = await life.ledger.commit(moves.map(({ part }) => part));
-      for (const { held } of group) life.held.remove(held);
-      if (committed.ok) recovered += recoveredIn(moves);
-      else await life.doubt();
-      done(js, moves, committed);
-    } catch (error) {
-      for (const { held } of group) {
-        if (error instanceof Unanswered) held.unsettled = error.settle;
-        else held.isEnding = false;
-      }
-      throw error;
-    }
+  try {
+    for (const group of grouped(all, ({ move }) => move.part, js.room))
+      recovered += await takeBackGroup(js, life, group);
+  } finally {
+    // What was not reached, or was refused, is looked at again.
+    for (const { held } of all) if (held.unsettled === undefined) held.isEnding = false;
   }
   return recovered;
+}
+
+async function takeBackGroup(js: JobStore, life: Life, group: readonly Overdue[]): Promise<number> {
+  const moves = group.map(({ move }) => move);
+  try {
+    const committed = await life.ledger.commit(moves.map(({ part }) => part));
+    for (const { held } of group) if (committed.ok) life.held.remove(held);
+    done(js, moves, committed);
+    if (committed.ok) return recoveredIn(moves);
+  } catch (error) {
+    if (error instanceof Unanswered)
+      for (const { held } of group) held.unsettled = { settle: error.settle, finishes: false };
+    throw error;
+  }
+  for (const { held } of group) await isStillHeld(js, life, held);
+  return 0;
 }
 
 /** Those that died are told apart. */
