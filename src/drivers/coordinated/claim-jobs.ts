@@ -116,7 +116,8 @@ const groupIn =
 
 function takingOf(js: JobStore, { owner }: Life, from: Shelved, leaseMs: number): Taking {
   const now = js.clock.now();
-  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs };
+  const { ttlMs } = js.timing;
+  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs, ttlMs };
   const key = js.keys.held(owner, job.id);
   const compares = [{ key: from.key, version: from.version }];
   const writes = [{ delete: from.key }, { put: key, value: encodeJob(job) }];

@@ -47,6 +47,10 @@ export class HeldJobs {
     return this.#held.get(token);
   }
 
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   remove(held: Held): void {
     this.#held.delete(held.token);
   }

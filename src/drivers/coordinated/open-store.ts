@@ -51,6 +51,8 @@ export class OpenStore {
   #died: StoredJob[] = [];
   #othersInMs = Infinity;
   #othersAt = -Infinity;
+  /** Deaths when it was looked at last. */
+  #othersSeen = 0;
   #watches: readonly Promise<void>[] = [];
 
   private constructor(
@@ -155,7 +157,12 @@ export class OpenStore {
 
   async #others(life: Life, max: number): Promise<number> {
     const { owners, clock } = this.jobs;
+    if (owners.dead.length === 0) this.#othersInMs = Infinity;
     if (owners.dead.length === 0 || max <= 0) return 0;
+    // What they hold is listed when it can be taken, and not at every claim until then.
+    const isEarly = clock.monotonic() < this.#othersAt + this.#othersInMs;
+    if (isEarly && owners.deaths === this.#othersSeen) return 0;
+    this.#othersSeen = owners.deaths;
     const { recovered, nextInMs } = await takeBackOthers(this.jobs, life, max);
     [this.#othersInMs, this.#othersAt] = [nextInMs, clock.monotonic()];
     return recovered;

@@ -8,9 +8,10 @@ import { untaken } from "./claim-jobs.ts";
 import { BASE } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { chunksOf } from "./limits.ts";
+import { chunksOf, POLL_MS } from "./limits.ts";
 import { done, type Move, toLost, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
+import { freshMsOf } from "./timing.ts";
 
 /** Counters of one process that is gone, added up in one transaction. */
 const COUNTERS_AT_ONCE = 8;
@@ -92,7 +93,7 @@ export async function takeBackOthers(
     const moves: Move[] = [];
     for (const { key, version, value } of entries) {
       const job = decodeJob(key, value);
-      const left = job.leaseMs + js.timing.freshMs - js.timing.ttlMs - js.owners.deadForMs(owner);
+      const left = job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner);
       if (left > 0) nextInMs = Math.min(nextInMs, left);
       else moves.push(toLost(js, { key, version, counted: "reserved" }, job));
     }
@@ -106,7 +107,9 @@ export async function takeBackOthers(
       else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
       else await life.doubt();
     }
+    // Somebody else may be faster, and what a listing had no room for is still there: soon again.
     if (entries.length === 0) await fold(js, owner, isGone);
+    if (entries.length === 0 || moves.length > 0) nextInMs = Math.min(nextInMs, POLL_MS);
   }
   return { recovered, nextInMs };
 }
@@ -133,7 +136,7 @@ async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void>
       writes.push({ put: key, value: encodeCounter({ queue, serial: before.serial + 1, counts: total }) });
     }
     const { ok } = await store.transact(compares, [...some.map(({ key }) => ({ delete: key })), ...writes]);
-    // Others do it at the same time, or it lives.
+    // Others do it at the same time.
     if (!ok) return;
   }
   const { ok } = await store.transact([isGone], [{ delete: keys.owner(owner) }]);

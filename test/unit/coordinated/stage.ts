@@ -20,15 +20,25 @@ export class Client extends FaultyClient {
   readonly limits: Partial<Limits>;
   /** Every transaction goes through it. */
   onTransact: (writes: readonly CoordinationWrite[], send: Transact) => Promise<TransactResult> = (_, send) => send();
-  onList: (prefix: string) => void = () => undefined;
+  onList: (prefix: string) => void | Promise<void> = () => undefined;
+  /** Renewals of its sessions are answered. */
+  renews = true;
 
   constructor(inner: CoordinationStore, limits: Partial<Limits>) {
     super(inner);
     this.limits = limits;
-    const { list } = this;
-    this.list = (prefix, options) => {
-      this.onList(prefix);
+    const { list, openSession } = this;
+    this.list = async (prefix, options) => {
+      await this.onList(prefix);
       return list(prefix, options);
+    };
+    this.openSession = async (ttlMs) => {
+      const session = await openSession(ttlMs);
+      const renew: typeof session.renew = async () => {
+        if (!this.renews) throw noAnswer();
+        return session.renew();
+      };
+      return { ...session, renew };
     };
   }
 
@@ -75,7 +85,7 @@ export const puts =
 export const endsHeld = (writes: readonly CoordinationWrite[]): boolean =>
   writes.some((write) => "delete" in write && write.delete.includes("/p."));
 
-export type Member = Readonly<{ driver: Driver; client: Client }>;
+export type Member = Readonly<{ driver: Driver; client: Client; maxPayload: number }>;
 export type Stage = Readonly<{
   clock: VirtualClock;
   join(options?: CoordinatedOptions, limits?: Partial<Limits>): Promise<Member>;
@@ -98,11 +108,15 @@ export function stage(): Stage {
       const driver = coordinatedDriver({ name: "coordinated", connect, durability: "quorum", ...options });
       const none = { count: Infinity, ageMs: Infinity };
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
-      await driver.open({ clock, logger, retention: { completed: { count: 0, ageMs: 0 }, failed: none } });
+      const { payload } = await driver.open({
+        clock,
+        logger,
+        retention: { completed: { count: 0, ageMs: 0 }, failed: none },
+      });
       opened.push(driver);
       const [client] = clients;
       if (client === undefined) throw new Error("no client was made");
-      return { driver, client };
+      return { driver, client, maxPayload: payload.maxBytes };
     },
   };
 }
