@@ -19,7 +19,7 @@ function project(name: string, options: TestOptions = {}): TestProjectInlineConf
 }
 
 /** The suite on real servers. */
-const ON_SERVERS = ["etcd", "postgres", "redis", "valkey", "rabbitmq"].map(
+const ON_SERVERS = ["consul", "etcd", "postgres", "redis", "valkey", "rabbitmq", "zookeeper"].map(
   (name) => `test/conformance/${name}*.test.ts`,
 );
 
@@ -53,7 +53,7 @@ export default defineConfig({
       alone("process", 2),
       // They wait for the servers' own time and leave the processor idle: all at once.
       project("conformance on servers", {
-        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
+        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, maxConcurrency: 20, sequence: { groupOrder: 3 } },
         ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
@@ -61,6 +61,8 @@ export default defineConfig({
       alone("postgres", 4),
       alone("redis", 4),
       alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),
+      alone("consul", 4),
+      alone("zookeeper", 4),
       alone("servers", 4, { hookTimeout: 120_000 }),
       // Chaos measures time and kills processes: it runs last.
       alone("chaos", 5, { testTimeout: 300_000 }),

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { type Duration, parseDuration } from "jobferry";
 
-export const CLUSTER_TYPES = ["redis", "postgres", "sqlite", "memory"] as const;
+export const CLUSTER_TYPES = ["redis", "postgres", "consul", "zookeeper", "sqlite", "memory"] as const;
 export type ClusterType = (typeof CLUSTER_TYPES)[number];
 
 /** One node, as its environment describes it. */
@@ -20,6 +20,9 @@ export type NodeSettings = Readonly<{
   keepCompleted: boolean;
   redis: Readonly<{ addr: string; password: string | undefined; db: number }>;
   postgresUrl: string;
+  consul: Readonly<{ address: string; token: string | undefined }>;
+  zookeeper: Readonly<{ servers: string; username: string | undefined; password: string | undefined }>;
+  /** Where the jobs are too, when the cluster's store keeps none. */
   sqlitePath: string;
 }>;
 
@@ -40,6 +43,15 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
       db: wholeNumber(env, "REDIS_DB", 0),
     },
     postgresUrl: env["POSTGRES_URL"] || "postgres://postgres@127.0.0.1:5432/postgres",
+    consul: {
+      address: env["CONSUL_ADDRESS"] || "127.0.0.1:8500",
+      token: env["CONSUL_TOKEN"] || undefined,
+    },
+    zookeeper: {
+      servers: env["ZOOKEEPER_SERVERS"] || "127.0.0.1:2181",
+      username: env["ZOOKEEPER_USERNAME"] || undefined,
+      password: env["ZOOKEEPER_PASSWORD"] || undefined,
+    },
     sqlitePath: env["SQLITE_PATH"] || "./jobferry-demo.db",
   };
 }

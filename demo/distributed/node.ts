@@ -24,11 +24,12 @@ export type DemoNode = Readonly<{
   stop(): Promise<void>;
 }>;
 
-/** One node that runs the demo's jobs. Jobs lie in the cluster's own store; they are opened apart only to keep the finished ones for a check. */
+/** One node that runs the demo's jobs. Jobs lie in the cluster's own store where that keeps jobs; there they are opened apart only to keep the finished ones for a check. */
 export async function startNode(settings: NodeSettings, hooks: NodeHooks): Promise<DemoNode> {
   const { nodeId, workers, workMs } = settings;
   const cluster = await openCluster(settings);
-  const queue: Queue | undefined = settings.keepCompleted ? await openQueue(settings) : undefined;
+  const isApart = settings.keepCompleted || ["consul", "zookeeper"].includes(settings.type);
+  const queue: Queue | undefined = isApart ? await openQueue(settings) : undefined;
   const tell = ({ error }: Readonly<{ error: Error }>): void => hooks.error(error.message);
   cluster.on("error", tell);
   const node = new DistributedQueue({

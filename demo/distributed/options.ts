@@ -13,7 +13,10 @@ export function readOptions(argv: readonly string[]): ShowOptions {
     .option("--nodes <number>", "how many nodes", wholeNumber(2, 20), 3)
     .option("--jobs <number>", `how many jobs (default: ${JOBS_A_NODE} a node)`, wholeNumber(1, 1_000_000))
     .option("--election-timeout <duration>", "how long a silent node stays a member", duration, "2s")
-    .addHelpText("after", "\nREDIS_ADDR or POSTGRES_URL name a server that is there; without them one is started.")
+    .addHelpText(
+      "after",
+      "\nREDIS_ADDR, POSTGRES_URL, CONSUL_ADDRESS or ZOOKEEPER_SERVERS name a server that is there; without them one is started.",
+    )
     .parse(argv);
   const { jobs, ...rest } = command.opts<Omit<ShowOptions, "jobs"> & Readonly<{ jobs?: number }>>();
   return { ...rest, jobs: jobs ?? JOBS_A_NODE * rest.nodes };

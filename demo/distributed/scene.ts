@@ -23,6 +23,10 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     }
     case "redis":
       return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
+    case "consul":
+      return withJobsInFile(CLUSTER_NAME, "consul", "Consul", "CONSUL_ADDRESS");
+    case "zookeeper":
+      return withJobsInFile(CLUSTER_NAME, "zookeeper", "ZooKeeper", "ZOOKEEPER_SERVERS");
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -41,7 +45,30 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
   return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
 }
 
-async function started(name: "redis" | "postgres") {
+/** Stores that keep the cluster alone: the jobs lie in a SQLite file. `variable` names where they are. */
+async function withJobsInFile(
+  CLUSTER_NAME: string,
+  kind: "consul" | "zookeeper",
+  title: string,
+  variable: string,
+): Promise<Scene> {
+  const given = process.env[variable];
+  const own = given === undefined ? await started(kind) : undefined;
+  const place = given ?? `${own?.server.host}:${own?.server.port}`;
+  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
+  const env = { CLUSTER_NAME, [variable]: place, SQLITE_PATH: join(folder, "jobs.db") };
+  // An address that was given may hold a token.
+  const what =
+    own === undefined ? `Using the ${title} of ${variable}` : `Started ${title} ${own.server.version} at ${place}`;
+  const note = `${what}. The jobs are in a SQLite file.`;
+  const leave = async (): Promise<void> => {
+    await own?.leave();
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { env, note, leave };
+}
+
+async function started(name: "redis" | "postgres" | "consul" | "zookeeper") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

@@ -1,7 +1,7 @@
 import { type Cluster, memoryCluster, memoryQueue, type Queue } from "jobferry";
 import type { NodeSettings } from "./environment.ts";
 
-/** This node's place in the cluster, with the jobs beside it in the same store. */
+/** This node's place in the cluster, with the jobs beside it in the same store, where that keeps jobs. */
 export async function openCluster(settings: NodeSettings): Promise<Cluster> {
   const { nodeId, name, electionMs } = settings;
   const node = { nodeId, name, electionTimeout: electionMs };
@@ -21,6 +21,17 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { postgresCluster } = await import("jobferry/postgres");
       return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
     }
+    case "consul": {
+      const { consulCluster } = await import("jobferry/consul");
+      const { address, token } = settings.consul;
+      return consulCluster({ ...node, address, prefix: name, ...(token === undefined ? {} : { token }) });
+    }
+    case "zookeeper": {
+      const { zookeeperCluster } = await import("jobferry/zookeeper");
+      const { servers, username, password } = settings.zookeeper;
+      const login = username === undefined || password === undefined ? {} : { username, password };
+      return zookeeperCluster({ ...node, ...login, servers, root: `/${name}` });
+    }
   }
 }
 
@@ -32,6 +43,8 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
+    case "consul":
+    case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
       return sqliteQueue(settings.sqlitePath, { keepCompleted }) as unknown as Queue;

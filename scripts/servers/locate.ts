@@ -14,6 +14,8 @@ export interface Installer {
 }
 
 export interface Needs {
+  /** The kind whose folder in the cache this one shares. Default: its own. */
+  readonly sharedWith?: string;
   /** `cache` is the kind's folder in the cache. */
   readonly find: (cache: string) => Located | undefined;
   readonly installers: readonly Installer[];
@@ -26,8 +28,8 @@ export class ServerUnavailable extends Error {
   override readonly name = "ServerUnavailable";
 }
 
-export async function locate(kind: string, { find, installers, words }: Needs): Promise<Located> {
-  const cache = cacheFolder(kind);
+export async function locate(kind: string, { sharedWith = kind, find, installers, words }: Needs): Promise<Located> {
+  const cache = cacheFolder(sharedWith);
   const present = find(cache);
   if (present) return present;
   const reasons: string[] = [];

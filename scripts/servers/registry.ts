@@ -1,4 +1,5 @@
 /** All kinds of servers: one file and one line each. */
+import { consul, consulCluster } from "./consul.ts";
 import { etcd, etcd34 } from "./etcd.ts";
 import { etcdCluster } from "./etcd-cluster.ts";
 import { postgres, postgres12, postgres18 } from "./postgres.ts";
@@ -7,8 +8,12 @@ import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
 import { redis, valkey } from "./redis.ts";
+import { zookeeperCluster } from "./zookeeper-cluster.ts";
+import { zookeeper, zookeeper38 } from "./zookeeper.ts";
 
 export const serverKinds = {
+  consul,
+  "consul-cluster": consulCluster,
   etcd,
   "etcd-3.4": etcd34,
   "etcd-cluster": etcdCluster,
@@ -22,6 +27,9 @@ export const serverKinds = {
   "redis-cluster": redisCluster,
   "redis-sentinel": redisSentinel,
   valkey,
+  zookeeper,
+  "zookeeper-3.8": zookeeper38,
+  "zookeeper-cluster": zookeeperCluster,
 } as const;
 
 export type ServerName = keyof typeof serverKinds;

@@ -6,6 +6,16 @@ import { checkExists, DEFAULT_URL, loggerOn } from "./connection.ts";
 
 type ClusterFlags = Readonly<{ clusterName: string }>;
 
+/** Options of queues. In the environment they are there for all commands; who writes one here expects something of it. */
+function refuseUseless(command: Command): void {
+  const written = ["records", "partitions"].find((name) => command.getOptionValueSourceWithGlobals(name) === "cli");
+  if (written === undefined) return;
+  throw new JobferryError(
+    "INVALID_ARGUMENT",
+    `--${written} is an option of queues and means nothing to a cluster. Leave it out.`,
+  );
+}
+
 /** Looks at the cluster that `--url`, else JOBFERRY_URL, else the default names, without joining it. */
 export async function withCluster(
   cli: Cli,
@@ -13,6 +23,7 @@ export async function withCluster(
   use: (observer: ClusterObserver) => Promise<void>,
 ): Promise<void> {
   const { url, clusterName: name, prefix } = command.optsWithGlobals<GlobalOptions & ClusterFlags>();
+  refuseUseless(command);
   const target = url ?? DEFAULT_URL;
   if (url === undefined) cli.terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
   if (/^memory:/i.test(target))

@@ -5,20 +5,22 @@ import { memoryCluster } from "./memory.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
 const ETCD = ["etcd", "etcds"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...REDIS, ...ETCD];
+const CONSUL = ["consul", "consuls"];
+const WITH_PREFIX = [...REDIS, ...ETCD, ...CONSUL];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", ...WITH_PREFIX, "zookeeper", "zookeepers"];
 
 export type ClusterUrlOptions = ClusterOptions &
   Readonly<{
-    /** Redis and etcd: the prefix of the store's keys. */
+    /** Redis, etcd and Consul: the prefix of the store's keys. */
     prefix?: string;
     /** Redis: how many replicas must have what the cluster writes before it counts. Default 0. */
     replicas?: number;
   }>;
 
 /**
- * A node of the cluster at a URL, with the jobs of a DistributedQueue in the same store. It joins with `start()`: nothing is opened before.
+ * A node of the cluster at a URL, which joins with `start()`: nothing is opened before. Jobs of a DistributedQueue lie in the same store.
  * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
- * `etcd://host:2379,host:2379` (`etcds` for TLS), where a DistributedQueue needs a `queue`.
+ * `etcd://host:2379,host:2379` (`etcds` for TLS), `consul://host:8500` (`consuls`), `zookeeper://host,host/root` (`zookeepers`).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
@@ -26,8 +28,8 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
   const { prefix, replicas, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();
-  if (prefix !== undefined && ![...REDIS, ...ETCD].includes(known))
-    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis and etcd clusters only.");
+  if (prefix !== undefined && !WITH_PREFIX.includes(known))
+    throw new JobferryError("INVALID_ARGUMENT", "prefix is an option of Redis, etcd and Consul clusters only.");
   if (replicas !== undefined && !REDIS.includes(known))
     throw new JobferryError("INVALID_ARGUMENT", "replicas is an option of Redis clusters only.");
   const prefixed = prefix === undefined ? rest : { ...rest, prefix };
@@ -50,6 +52,16 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       const { etcdCluster } = await import("./etcd.ts");
       return etcdCluster({ url, ...prefixed });
     }
+    case "consul":
+    case "consuls": {
+      const { consulCluster } = await import("./consul.ts");
+      return consulCluster({ address: url, ...prefixed });
+    }
+    case "zookeeper":
+    case "zookeepers": {
+      const { zookeeperCluster } = await import("./zookeeper.ts");
+      return zookeeperCluster({ url, ...rest });
+    }
     default: {
       if (!REDIS.includes(known)) throw unknownScheme(scheme);
       const { redisCluster } = await import("./redis.ts");
@@ -60,7 +72,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
 
 /** Names the scheme only, and only where it is one: what stands around it may hold a password. */
 function unknownScheme(scheme: string): JobferryError {
-  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://.";
+  const known = "Known: memory:, sqlite:PATH, postgres://, redis://, etcd://, consul://, zookeeper://.";
   if (/^amqps?$/i.test(scheme)) {
     const text = `RabbitMQ cannot carry a cluster. Take another store for it, and hand the queue to the DistributedQueue. ${known}`;
     return new JobferryError("INVALID_ARGUMENT", text);

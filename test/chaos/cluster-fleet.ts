@@ -11,17 +11,19 @@ const STOP_MS = 30_000;
 
 /** Where nodes find the store: each by a way of its own where there can be one. */
 export type Ground = Readonly<{
-  /** undefined: clients learn addresses from the servers themselves, or there is no server. */
-  server: Readonly<{ host: string; port: number }> | undefined;
-  placeBy(port: number): Place;
-  urlBy(port: number): string;
+  /** None: clients learn addresses from the servers themselves, or there is no server. */
+  servers: readonly Readonly<{ host: string; port: number }>[];
+  /** By ports that lead to these servers, in their order. */
+  placeBy(ports: readonly number[]): Place;
+  urlBy(ports: readonly number[]): string;
 }>;
 
 type Node = {
   readonly name: string;
   readonly child: ChildProcess;
   readonly exited: Promise<void>;
-  readonly proxy: TcpProxy | undefined;
+  /** One a server. */
+  readonly proxies: readonly TcpProxy[];
   doomed: boolean;
 };
 
@@ -47,12 +49,11 @@ export class ClusterFleet {
   async start(): Promise<string> {
     this.#made += 1;
     const name = `node-${this.#made}`;
-    const { server } = this.#ground;
-    const proxy = server === undefined ? undefined : await startTcpProxy(server);
-    const port = proxy?.port ?? 0;
+    const proxies = await Promise.all(this.#ground.servers.map(startTcpProxy));
+    const ports = proxies.map(({ port }) => port);
     const settings: NodeSettings = {
       ...this.#settings,
-      ...{ name, url: this.#ground.urlBy(port), place: this.#ground.placeBy(port) },
+      ...{ name, url: this.#ground.urlBy(ports), place: this.#ground.placeBy(ports) },
     };
     const file = fileURLToPath(new URL("cluster-node-process.ts", import.meta.url));
     const child = fork(file, [JSON.stringify(settings)], {
@@ -64,11 +65,11 @@ export class ClusterFleet {
     child.stderr?.on("data", keep);
     child.on("message", (message) => this.heard.push({ ...(message as Told), node: name }));
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const node: Node = { name, child, exited, proxy, doomed: false };
+    const node: Node = { name, child, exited, proxies, doomed: false };
     child.once("exit", (code, signal) => {
       this.#nodes.delete(name);
       if (code !== 0 && !node.doomed) this.problems.push(`${name} ended with ${signal ?? `exit code ${code}`}`);
-      void proxy?.close();
+      for (const proxy of proxies) void proxy.close();
     });
     this.#nodes.set(name, node);
     await this.until(() => this.#has(name, "joined") || !this.#nodes.has(name), START_MS, `${name} joins`);
@@ -95,7 +96,7 @@ export class ClusterFleet {
   }
 
   get canPart(): boolean {
-    return this.#ground.server !== undefined;
+    return this.#ground.servers.length > 0;
   }
 
   async kill(name: string): Promise<void> {
@@ -120,14 +121,18 @@ export class ClusterFleet {
 
   /** Nothing gets through between it and the store, and nobody is told. Resolves to what heals it. */
   part(name: string): () => Promise<void> {
-    const proxy = this.#nodes.get(name)?.proxy;
+    const proxies = this.#nodes.get(name)?.proxies ?? [];
     this.#log.write({ type: "fault", fault: "stop", target: name, why: "cut off" });
-    proxy?.halfOpen();
+    const heal = halfOpen(proxies);
     return async () => {
-      await proxy?.pass();
-      proxy?.cut("reset");
+      await heal();
       this.#log.write({ type: "fault", fault: "continue", target: name });
     };
+  }
+
+  /** Nothing gets through between any node and one of the servers. Resolves to what heals it. */
+  partServer(index: number): () => Promise<void> {
+    return halfOpen([...this.#nodes.values()].flatMap(({ proxies }) => proxies.slice(index, index + 1)));
   }
 
   /** Asks it to leave. Resolves to when it began to. */
@@ -162,4 +167,12 @@ export class ClusterFleet {
       await pause(5);
     }
   }
+}
+
+function halfOpen(proxies: readonly TcpProxy[]): () => Promise<void> {
+  for (const proxy of proxies) proxy.halfOpen();
+  return async () => {
+    await Promise.all(proxies.map((proxy) => proxy.pass()));
+    for (const proxy of proxies) proxy.cut("reset");
+  };
 }

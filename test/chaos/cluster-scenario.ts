@@ -5,20 +5,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
+import { isConsulLeader } from "../../scripts/servers/consul-request.ts";
+import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
+import type { Place } from "../process/cluster/place.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
 
-export const CLUSTER_STORES = ["sqlite", "postgres", "redis", "redis-sentinel", "redis-cluster"] as const;
+export const CLUSTER_STORES = [
+  "sqlite",
+  "postgres",
+  "redis",
+  "redis-sentinel",
+  "redis-cluster",
+  "consul",
+  "zookeeper",
+] as const;
 export type ClusterStore = (typeof CLUSTER_STORES)[number];
 
 export const FAULTS = [
@@ -29,6 +40,9 @@ export const FAULTS = [
   "killFollower",
   "partFollower",
   "killStore",
+  "freezeStore",
+  "partStore",
+  "loneStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -54,6 +68,14 @@ const GROUPS = { "redis-sentinel": sentinelGroup, "redis-cluster": clusterGroup 
 const groupOf = (store: ClusterStore): Group | undefined =>
   store in GROUPS ? GROUPS[store as keyof typeof GROUPS] : undefined;
 
+/** Stores of three servers that vote for a leader; whether one is it. */
+const VOTED = {
+  consul: ({ port }: ServerNode): Promise<boolean> => isConsulLeader(port),
+  zookeeper: async (node: ServerNode): Promise<boolean> => (await zookeeperMode(node)) === "leader",
+} as const;
+type VotedStore = keyof typeof VOTED;
+const isVoted = (store: ClusterStore): store is VotedStore => store in VOTED;
+
 export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-chaos-"));
@@ -61,10 +83,9 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
   const group = groupOf(run.store);
-  const settings = { durable: true, ...(group === undefined ? {} : { args: WITH_REPLICAS }) };
-  const server = run.store === "sqlite" ? undefined : await startServer(run.store, settings);
+  const server = await serverOf(run.store);
   const ground = groundOf(run.store, folder, server);
-  const directUrl = ground.urlBy(server?.port ?? 0);
+  const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
   const place = { folder, keepsCompleted: true };
   const nodes = new ClusterFleet(
@@ -138,7 +159,8 @@ async function inflict(
     while (nodes.names.length < size) await nodes.start();
     await pause(SETTLE_MS);
   };
-  const crashMs = 1.5 * ttlMs;
+  // Consul ends a session after twice its time to live.
+  const crashMs = (store === "consul" ? 2.5 : 1.5) * ttlMs;
   const found: Election[] = [];
   switch (fault) {
     case "killLeader": {
@@ -179,9 +201,44 @@ async function inflict(
     }
     case "killStore": {
       if (server === undefined) return [];
+      if (isVoted(store)) {
+        const first = await leaderOf(store, server);
+        await first.kill();
+        await pause(2 * ttlMs);
+        await first.restart();
+        break;
+      }
       log.write({ type: "away", why: "killed" });
       await restarted(server, groupOf(store), ttlMs / 4);
       log.write({ type: "back", why: "killed" });
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "freezeStore": {
+      if (server === undefined || !isVoted(store)) return [];
+      const first = await leaderOf(store, server);
+      await first.pause();
+      await pause(3 * ttlMs);
+      await first.resume();
+      await pause(2 * ttlMs);
+      break;
+    }
+    // Its leader serves on and has no majority: who is connected to it must not believe it.
+    case "loneStore": {
+      if (server === undefined || store !== "zookeeper") return [];
+      const first = await leaderOf(store, server);
+      const others = server.nodes.filter((node) => node !== first);
+      await Promise.all(others.map((node) => node.pause()));
+      await pause(3 * ttlMs);
+      await Promise.all(others.map((node) => node.resume()));
+      await pause(2 * ttlMs);
+      break;
+    }
+    case "partStore": {
+      if (server === undefined || !isVoted(store)) return [];
+      const heal = nodes.partServer(server.nodes.indexOf(await leaderOf(store, server)));
+      await pause(2 * ttlMs);
+      await heal();
       await pause(2 * ttlMs);
       break;
     }
@@ -206,19 +263,44 @@ async function restarted(server: RunningServer, group: Group | undefined, downMs
   await server.restart();
 }
 
+async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
+  if (store === "sqlite") return undefined;
+  const args = groupOf(store) === undefined ? {} : { args: WITH_REPLICAS };
+  return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args });
+}
+
+/** Of three servers the one that the others have voted for. */
+async function leaderOf(store: VotedStore, { nodes }: RunningServer): Promise<ServerNode> {
+  const leads = await Promise.all(nodes.map((node) => VOTED[store](node).catch(() => false)));
+  const leader = nodes[leads.indexOf(true)];
+  if (leader === undefined) throw new Error("the store has no leader");
+  return leader;
+}
+
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  if (server === undefined) {
-    const path = join(folder, "jobs.db");
-    return { server: undefined, placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
+  const path = join(folder, "jobs.db");
+  const inFile = (): string => `sqlite:${path}`;
+  if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
+  if (isVoted(store)) {
+    // It keeps no jobs: these lie in a file.
+    const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
+    const placeBy = (ports: readonly number[]): Place => {
+      const address = ports.map((port) => `${server.host}:${port}`).join(",");
+      return store === "consul"
+        ? { kind: "consul", address, prefix: "jobferry" }
+        : { kind: "zookeeper", servers: address, root: "/jobferry" };
+    };
+    return { servers, placeBy, urlBy: inFile };
   }
-  const urlBy = (port: number): string => (port === 0 ? server.url : server.url.replace(`:${server.port}`, `:${port}`));
+  const urlBy = ([port]: readonly number[]): string =>
+    port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
   const isAlone = store === "postgres" || store === "redis";
   return {
-    server: isAlone ? { host: server.host, port: server.port } : undefined,
-    placeBy: (port) =>
+    servers: isAlone ? [{ host: server.host, port: server.port }] : [],
+    placeBy: (ports) =>
       store === "postgres"
-        ? { kind: "postgres", url: urlBy(port), schema: "jobferry" }
-        : { kind: "redis", url: urlBy(port), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
+        ? { kind: "postgres", url: urlBy(ports), schema: "jobferry" }
+        : { kind: "redis", url: urlBy(ports), prefix: "jobferry", replicas: isAlone ? 0 : 1 },
     urlBy,
   };
 }

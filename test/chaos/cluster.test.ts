@@ -30,3 +30,21 @@ describe.runIf(await isServerAvailable("redis"))("redis", () => {
   it("redis: the leader of a cluster is stopped and cut off, and the store is killed", () =>
     survives("redis", ["freezeLeader", "partLeader", "killStore"]));
 });
+
+describe.runIf(await isServerAvailable("consul-cluster"))("consul", () => {
+  it("consul: the leader of a cluster is killed and cut off, and the leader of the three servers killed and stopped", () =>
+    survives("consul", ["killLeader", "killStore", "partLeader", "freezeStore"]));
+});
+
+describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
+  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers, which is left alone, too", () =>
+    survives("zookeeper", [
+      "killLeader",
+      "killStore",
+      "freezeLeader",
+      "partStore",
+      "partLeader",
+      "freezeStore",
+      "loneStore",
+    ]));
+});

@@ -1,13 +1,19 @@
 // The commands for clusters on real servers.
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Cluster, createCluster, DistributedQueue } from "../../src/entry/index.ts";
+import { type Cluster, createCluster, DistributedQueue, memoryQueue, type Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 import { dataOf, errorOf, Sandbox } from "./run-cli.ts";
 
 const place = `cli_${randomBytes(4).toString("hex")}`;
-type Target = Readonly<{ url: string; args: readonly string[]; node(nodeId: string): Promise<Cluster> }>;
+type Target = Readonly<{
+  url: string;
+  args: readonly string[];
+  node(nodeId: string): Promise<Cluster>;
+  /** Where the store keeps none. */
+  queue?: Queue;
+}>;
 
 const redis = await sharedServer("redis");
 const postgres = await sharedServer("postgres");
@@ -22,14 +28,29 @@ if (postgres !== undefined) {
   const url = `${postgres.url}${postgres.url.includes("?") ? "&" : "?"}schema=${place}`;
   targets.push(["postgres", { url, args: [], node: (nodeId) => createCluster(url, { nodeId, ...options }) }]);
 }
+const consul = await sharedServer("consul");
+if (consul !== undefined) {
+  const { url } = consul;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
+  targets.push(["consul", { url, args: ["--prefix", place], node, queue: memoryQueue() }]);
+}
+const zookeeper = await sharedServer("zookeeper");
+if (zookeeper !== undefined) {
+  const url = `${zookeeper.url}/${place}`;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, ...options });
+  targets.push(["zookeeper", { url, args: [], node, queue: memoryQueue() }]);
+}
 
-describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node }) => {
+describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node, queue }) => {
   test("nodes, leader, locks, plan and broadcast", async () => {
     const sandbox = new Sandbox();
     const data = async (...words: readonly string[]): Promise<unknown> =>
       dataOf(await sandbox.run(["cluster", ...words, ...args, "--url", url, "--json"]));
     const cluster = await node("a");
-    await using member = new DistributedQueue({ cluster, queues: ["mail"], workerCount: 2, handler: () => undefined });
+    await using member = new DistributedQueue({
+      ...{ cluster, queues: ["mail"], workerCount: 2, handler: () => undefined },
+      ...(queue === undefined ? {} : { queue }),
+    });
     await member.start();
     const heard: unknown[] = [];
     await cluster.subscribe("prices", (message) => heard.push(message.data));
@@ -51,6 +72,8 @@ describe("a cluster that cannot be reached", () => {
   test.each([
     ["redis://:very-secret@127.0.0.1:1/0", 3],
     ["postgres://app:very-secret@127.0.0.1:1/db", 3],
+    ["consul://:very-secret@127.0.0.1:1,127.0.0.1:2", 3],
+    ["zookeeper://app:very-secret@127.0.0.1:1,127.0.0.1:2/root?auth=sasl", 3],
   ])("%s ends with %d, in one line and without the password", async (url, code) => {
     const sandbox = new Sandbox();
     const result = await sandbox.run(["cluster", "nodes", "--json"], "", { JOBFERRY_URL: url });

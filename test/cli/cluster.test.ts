@@ -136,6 +136,13 @@ describe("cluster", () => {
     expect(lines(byEnvironment.stdout)).toHaveLength(2);
   });
 
+  test("what the environment says of queues does not matter", async () => {
+    const sandbox = new Sandbox();
+    await sandbox.data(["push", "x"]);
+    const environment = { JOBFERRY_RECORDS: "sqlite:failed.db", JOBFERRY_PARTITIONS: "3" };
+    expect((await sandbox.run(["cluster", "nodes"], "", environment)).code).toBe(0);
+  });
+
   test("nothing there is said, and has an exit code", async () => {
     const sandbox = new Sandbox();
     await sandbox.data(["push", "x"]);
@@ -152,6 +159,8 @@ describe("cluster", () => {
     [["cluster", "nodes", "--url", "amqp://app:secret@127.0.0.1/x"], /RabbitMQ cannot carry a cluster/],
     [["cluster", "nodes", "--cluster-name", ""], /name/],
     [["cluster", "nodes", "--url", "sqlite:nowhere.db"], /There is no database at nowhere\.db/],
+    [["cluster", "nodes", "--records", "sqlite:failed.db"], /--records is an option of queues/],
+    [["cluster", "leader", "--partitions", "3"], /--partitions is an option of queues/],
     [["cluster", "broadcast"], /missing required argument 'topic'/],
     [["cluster", "nods"], /unknown command 'nods'/],
   ])("%j is refused with 2", async (args, message) => {

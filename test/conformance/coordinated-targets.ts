@@ -8,7 +8,7 @@ import { ConsulServer } from "./coordination/consul-server.ts";
 import { ConsulStore } from "./coordination/consul-store.ts";
 import { EtcdServer } from "./coordination/etcd-server.ts";
 import { EtcdStore } from "./coordination/etcd-store.ts";
-import { FaultyClient } from "./coordination/faults.ts";
+import { LosingClient } from "./losing-client.ts";
 import { ZookeeperServer } from "./coordination/zookeeper-server.ts";
 import { ZookeeperStore } from "./coordination/zookeeper-store.ts";
 
@@ -16,28 +16,6 @@ type Server = Readonly<{ connect(): CoordinationStore; stop?(): void }>;
 
 /** Calls take turns of the event loop, which virtual time must not overtake. */
 const TURNS_MS = 50;
-
-/** Loses the answer of one transaction that moves jobs, and whatever is asked afterwards, until the driver is called again. */
-class LosingClient extends FaultyClient {
-  loses = false;
-  #heal: (() => void) | undefined;
-
-  heal(): void {
-    this.#heal?.();
-    this.#heal = undefined;
-  }
-
-  override transact: CoordinationStore["transact"] = async (compares, writes) => {
-    this.check();
-    const result = await this.inner.transact(compares, writes);
-    this.check();
-    const movesJobs = writes.some((write) => ("put" in write ? write.put : write.delete).includes("/n."));
-    if (!this.loses || !movesJobs) return result;
-    this.loses = false;
-    this.#heal = this.cut();
-    throw new Error("The answer was lost.");
-  };
-}
 
 /** Several drivers on one server, on a virtual clock. */
 export function coordinatedTarget(start: (clock: VirtualClock) => Server): ConformanceTarget {
@@ -54,7 +32,7 @@ export function coordinatedTarget(start: (clock: VirtualClock) => Server): Confo
     };
     const made = coordinatedDriver({ name: "coordinated", connect, durability: "quorum" });
     clients.set(made, own);
-    healing(made, () => own.forEach((client) => client.heal()));
+    for (const client of own) client.healAtCallsOf(made);
     return made;
   };
   const clientsOf = (of: Driver): readonly LosingClient[] => clients.get(of) ?? [];
@@ -81,17 +59,6 @@ export function coordinatedTarget(start: (clock: VirtualClock) => Server): Confo
       clients.clear();
     },
   };
-}
-
-function healing(driver: Driver, heal: () => void): void {
-  for (const name of ["push", "finish", "reserve", "maintain"] as const) {
-    const call = driver[name].bind(driver) as (...args: readonly unknown[]) => unknown;
-    const healed = (...args: readonly unknown[]): unknown => {
-      heal();
-      return call(...args);
-    };
-    Object.assign(driver, { [name]: healed });
-  }
 }
 
 export const STORES: Readonly<Record<string, (clock: VirtualClock) => Server>> = {

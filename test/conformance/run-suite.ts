@@ -4,16 +4,33 @@ import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 
 /** The suite as vitest tests, on one target. Cases that do not apply are shown as skipped, with the reason. */
 export async function runSuite(title: string, target: ConformanceTarget): Promise<void> {
-  const capabilities = await capabilitiesOf(target);
+  await run(title, test, target, () => target);
+}
+
+/** Sessions of real time end in some cases, one after the other. */
+const LONG_MS = 90_000;
+
+/** The same with a target for each case, many cases at once: for servers in whose time most cases only wait. */
+export async function runSuiteAtOnce(title: string, makeTarget: () => ConformanceTarget): Promise<void> {
+  await run(title, test.concurrent, makeTarget(), makeTarget, LONG_MS);
+}
+
+async function run(
+  title: string,
+  as: typeof test | typeof test.concurrent,
+  first: ConformanceTarget,
+  targetFor: () => ConformanceTarget,
+  timeout?: number,
+): Promise<void> {
+  const capabilities = await capabilitiesOf(first);
   describe(title, () => {
-    const cases = conformanceSuite(target);
     let ran = 0;
-    for (const { group, name, requires, run } of cases) {
-      test(`${group}: ${name}`, async ({ skip }) => {
+    for (const [index, { group, name, requires }] of conformanceSuite(first).entries()) {
+      as(`${group}: ${name}`, timeout === undefined ? {} : { timeout }, async ({ skip }) => {
         const reason = requires?.(capabilities);
         if (reason !== undefined) return skip(reason);
         ran += 1;
-        await run();
+        await conformanceSuite(targetFor())[index]?.run();
       });
     }
     afterAll(() => {

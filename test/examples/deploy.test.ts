@@ -49,7 +49,7 @@ const composeFiles = globSync("deploy/compose.*.yaml", { cwd: root });
 
 it("has a compose file for each store that processes can share", () => {
   expect(composeFiles.toSorted()).toEqual(
-    ["redis", "postgres", "sqlite"].map((one) => `deploy/compose.${one}.yaml`).toSorted(),
+    ["redis", "postgres", "sqlite", "consul", "zookeeper"].map((one) => `deploy/compose.${one}.yaml`).toSorted(),
   );
 });
 

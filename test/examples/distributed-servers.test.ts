@@ -17,13 +17,13 @@ function expectProof(output: string): void {
   expect(output).toContain("600 jobs pushed, 600 completed, each once and with the right result; 0 lost.");
 }
 
-describe.each(["redis", "postgres"] as const)("distributed demo on %s", async (kind) => {
+describe.each(["redis", "postgres", "consul", "zookeeper"] as const)("distributed demo on %s", async (kind) => {
   it.runIf(await isServerAvailable(kind))("starts a server of its own, and takes it away again", async () => {
     await inEmptyFolder(async (folder) => {
       await chmod(folder, 0o755); // PostgreSQL runs as a user of its own
       const { child, output } = startDemo(folder, ["--cluster", kind, ...ARGS]);
       expect(await endOf(child), output()).toBe(0);
-      expect(output()).toMatch(/Started (Redis|PostgreSQL) [\d.]+ at 127\.0\.0\.1:\d+\./);
+      expect(output()).toMatch(/Started (Redis|PostgreSQL|Consul|ZooKeeper) [\d.]+ at 127\.0\.0\.1:\d+\./);
       expectProof(output());
       expect(readdirSync(folder)).toEqual([]);
     });

@@ -12,6 +12,8 @@ const ENTRIES: readonly (readonly [entry: string, name: string])[] = [
   ["jobferry/postgres", "postgresQueue"],
   ["jobferry/etcd", "etcdCluster"],
   ["jobferry/rabbitmq", "rabbitmqQueue"],
+  ["jobferry/consul", "consulCluster"],
+  ["jobferry/zookeeper", "zookeeperCluster"],
   ["jobferry/driver", "JobferryError"],
   ["jobferry/conformance", "conformanceSuite"],
   ["jobferry/testing", "virtualClock"],

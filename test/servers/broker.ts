@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { closeGuardian } from "../../scripts/servers/guarded.ts";
 import { isServerName } from "../../scripts/servers/registry.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
@@ -18,13 +19,18 @@ import { isLeftOut } from "./policy.ts";
 export type ServerRow = Readonly<{ name: string; ran: boolean; what: string }>;
 
 export type Answer =
+  /** A server is being built, which takes minutes: ask again. */
+  | Readonly<{ later: true }>
   | Readonly<{ address: ServerAddress }>
   | Readonly<{ available: true }>
   | Readonly<{ reason: string }>;
 
+/** Below the time that `fetch` waits for an answer. */
+const ANSWER_WITHIN = 60_000;
+
 export type Broker = Readonly<{ url: string; close: () => Promise<void> }>;
 
-export async function startBroker(reportFile: string): Promise<Broker> {
+export async function startBroker(reportFile: string, answerWithin: number = ANSWER_WITHIN): Promise<Broker> {
   const rows = new Map<string, ServerRow>();
   const shared = new Map<ServerName, Promise<Answer>>();
   const available = new Map<ServerName, Promise<Answer>>();
@@ -36,9 +42,20 @@ export async function startBroker(reportFile: string): Promise<Broker> {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, question, name = ""] = (request.url ?? "").split("/");
-    const answer = isServerName(name) ? await reply(question, name) : { reason: `there is no server ${name}` };
+    const answer = isServerName(name) ? await soon(reply(question, name)) : { reason: `there is no server ${name}` };
     response.setHeader("connection", "close");
     response.end(JSON.stringify(answer));
+  }
+
+  async function soon(answer: Promise<Answer>): Promise<Answer> {
+    const answered = new AbortController();
+    const late = delay<Answer>(answerWithin, { later: true }, { signal: answered.signal, ref: false });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      answered.abort();
+    }
   }
 
   function reply(question: string | undefined, name: ServerName): Promise<Answer> {

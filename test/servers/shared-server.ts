@@ -32,7 +32,9 @@ export async function isServerAvailable(name: ServerName): Promise<boolean> {
 async function ask(question: string, name: ServerName): Promise<Answer> {
   const broker = process.env["JOBFERRY_SERVERS"];
   if (broker === undefined) throw new Error("The run has no test/servers/global-setup.ts.");
-  const answer = (await (await fetch(`${broker}/${question}/${name}`)).json()) as Answer;
+  let answer: Answer;
+  do answer = (await (await fetch(`${broker}/${question}/${name}`)).json()) as Answer;
+  while ("later" in answer);
   if (!("reason" in answer)) return answer;
   const message = `${name} did not run: ${answer.reason}`;
   if (isRequired(name)) throw new Error(message);

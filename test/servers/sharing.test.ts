@@ -29,6 +29,15 @@ describe.runIf(await isServerAvailable("redis"))("a shared server", () => {
     expect(rows()).toMatchObject([{ name: "redis", ran: true }]);
   });
 
+  it("that takes longer than a request may is asked for again", async () => {
+    vi.stubEnv("JOBFERRY_ONLY", "redis");
+    const broker = await startBroker(report, 1);
+    expect(await (await fetch(`${broker.url}/shared/redis`)).json()).toEqual({ later: true });
+    vi.stubEnv("JOBFERRY_SERVERS", broker.url);
+    expect(await sharedServer("redis")).toMatchObject({ kind: "redis" });
+    await broker.close();
+  });
+
   it("is the same in every file of this run", async () => {
     expect(await sharedServer("redis")).toEqual(await sharedServer("redis"));
   });

@@ -39,7 +39,7 @@ export async function claimFrom(
       js.room,
     );
     const claimedAt = js.clock.monotonic();
-    const paused = { key: js.keys.queue(wanted.queue), version: state.version };
+    const paused = { key: js.keys.queue(wanted.queue), version: state.version, once: true };
     const versions = await take(js, life, taking, [paused]);
     if (versions !== undefined) {
       contention.took(taking.map(({ from }) => from.key));
@@ -66,23 +66,24 @@ async function take(
   compares: Parameters<Life["ledger"]["commit"]>[1],
 ): Promise<ReadonlyMap<string, string> | undefined> {
   const parts = taking.map(({ part }) => part);
-  let settle: (() => Promise<boolean>) | undefined;
   try {
     const committed = await life.ledger.commit(parts, compares);
-    if (!committed.ok || committed.versions !== undefined) return committed.ok ? committed.versions : undefined;
-    settle = async () => true;
-    return await versionsOf(js, taking);
+    if (!committed.ok) return undefined;
+    return committed.versions ?? (await versionsOf(js, life, taking));
   } catch (error) {
-    if (error instanceof Unanswered) settle = error.settle;
-    const keys = taking.map(({ key }) => key);
-    if (settle !== undefined) life.strays.add(keys, settle);
+    if (error instanceof Unanswered) life.strays.add(keysOf(taking), error.settle);
     throw error;
   }
 }
 
+const keysOf = (taking: readonly Taking[]): readonly string[] => taking.map(({ key }) => key);
+
 /** It was done, but its answer was lost. */
-async function versionsOf(js: JobStore, taking: readonly Taking[]): Promise<ReadonlyMap<string, string>> {
-  const entries = await Promise.all(taking.map(({ key }) => js.store.get(key)));
+async function versionsOf(js: JobStore, life: Life, taking: readonly Taking[]): Promise<ReadonlyMap<string, string>> {
+  const entries = await Promise.all(taking.map(({ key }) => js.store.get(key))).catch((error: unknown) => {
+    life.strays.add(keysOf(taking), async () => true);
+    throw error;
+  });
   return new Map(entries.flatMap((entry) => (entry === undefined ? [] : [[entry.key, entry.version]])));
 }
 
@@ -114,13 +115,13 @@ const groupIn =
   ({ key }: CoordinationEntry): string =>
     groupOfReadyBucket(keys.bucketOf(key));
 
-function takingOf(js: JobStore, { owner }: Life, from: Shelved, leaseMs: number): Taking {
+function takingOf(js: JobStore, life: Life, from: Shelved, leaseMs: number): Taking {
   const now = js.clock.now();
   const { ttlMs } = js.timing;
   const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs, ttlMs };
-  const key = js.keys.held(owner, job.id);
-  const compares = [{ key: from.key, version: from.version }];
-  const writes = [{ delete: from.key }, { put: key, value: encodeJob(job) }];
+  const key = life.keyFor(job.id);
+  const compares = [{ key: from.key, version: from.version, once: true }];
+  const writes = [{ delete: from.key }, { put: key, value: encodeJob(job), once: true }];
   const { queue } = job;
   const counts = [
     { queue, what: "pending", by: -1 },

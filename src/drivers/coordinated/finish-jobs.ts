@@ -152,8 +152,9 @@ async function lengthen(js: JobStore, life: Life, held: Held, leaseMs: number): 
     const job = { ...held.job, leaseMs };
     // Counted as nothing, so that it is settled when its answer is lost.
     const counts = [{ queue: job.queue, what: "reserved", by: 0 }] as const;
-    const compares = [{ key, version: held.version }];
-    const committed = await life.ledger.commit([{ compares, writes: [{ put: key, value: encodeJob(job) }], counts }]);
+    const compares = [{ key, version: held.version, once: true }];
+    const writes = [{ put: key, value: encodeJob(job), once: true }];
+    const committed = await life.ledger.commit([{ compares, writes, counts }]);
     if (committed.ok) {
       held.job = job;
       const version = committed.versions?.get(key) ?? (await js.store.get(key))?.version;

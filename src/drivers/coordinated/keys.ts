@@ -1,12 +1,12 @@
 /**
- * Where everything lies. Versions rise over an area (the first two segments of a key), and a listing stays inside one; so each bucket is an area,
+ * Where everything lies, under the prefix that the store itself has. ROOT is "jobs"; no area of a cluster's has one of these names. Versions rise over an area (the first two segments of a key), and a listing stays inside one; so each bucket is an area,
  * and so is what only one process writes.
  *
  *   ROOT/q/QUEUE                          a queue: its name, whether it is paused
  *   ROOT/i/ID                             where the job was put last, so that an id is taken once
  *   ROOT/{r,d,f,c}/BUCKET                 marker of a bucket of ready, delayed, failed, completed jobs
  *   ROOT/{r,d,f,c}.BUCKET/ENTRY           a job in it
- *   ROOT/p.OWNER/ID                       a job that this owner holds
+ *   ROOT/p.OWNER/ID.CLAIM                 a job that this owner holds
  *   ROOT/n.OWNER/QUEUE.SLOT               counters that this owner alone writes; OWNER "base": those of owners that are gone
  *   ROOT/o/OWNER                          a process that lives: under its session
  *   ROOT/w/OWNER                          a process that lives, or left something behind
@@ -38,17 +38,10 @@ export function segmentOf(text: string): string {
 export const padded = (value: number, digits: number): string => value.toString(36).padStart(digits, "0");
 
 export class Keys {
-  readonly root: string;
-  readonly queues: string;
-  readonly living: string;
-  readonly owners: string;
-
-  constructor(prefix: string) {
-    this.root = `${segmentOf(prefix)}.queue`;
-    this.queues = `${this.root}/q/`;
-    this.living = `${this.root}/o/`;
-    this.owners = `${this.root}/w/`;
-  }
+  readonly root: string = "jobs";
+  readonly queues: string = `${this.root}/q/`;
+  readonly living: string = `${this.root}/o/`;
+  readonly owners: string = `${this.root}/w/`;
 
   queue(name: string): string {
     return `${this.queues}${segmentOf(name)}`;
@@ -71,8 +64,13 @@ export class Keys {
     return `${this.root}/p.${owner}/`;
   }
 
-  held(owner: string, id: string): string {
-    return `${this.heldBy(owner)}${segmentOf(id)}`;
+  /** One claim of a job; `heldAny` begins all of them. */
+  held(owner: string, id: string, claim: number): string {
+    return `${this.heldAny(owner, id)}${claim.toString(36)}`;
+  }
+
+  heldAny(owner: string, id: string): string {
+    return `${this.heldBy(owner)}${segmentOf(id)}.`;
   }
 
   countersOf(owner: string): string {

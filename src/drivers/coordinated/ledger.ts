@@ -17,7 +17,8 @@ type Slot = {
   doubt: Doubt | undefined;
 };
 
-type Doubt = { wasDone: boolean | undefined; settling: Promise<void> | undefined };
+/** `serial`: what the transaction wrote, or would have. */
+type Doubt = { readonly serial: number; wasDone: boolean | undefined; settling: Promise<void> | undefined };
 
 /** `versions` of the keys that were put; undefined when the answer was lost and only reading back told that it was done. */
 export type Committed =
@@ -40,8 +41,6 @@ export class Unanswered extends Error {
 const AT_ONCE = 8;
 /** What a store refuses before it does anything. A client that is closed ends calls that were sent. */
 const NOT_DONE = new Set(["INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", "ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
-/** How much further a counter's serial is after each. By it a question that lost its own answer is not taken for what it asked about. */
-const STEP = { transaction: 1, question: 2 } as const;
 
 /**
  * Every change of jobs goes through here. What moves is counted in the transaction that moves it, in a counter that this process alone writes and
@@ -81,8 +80,7 @@ export class Ledger {
     const next = slots.map((slot) => countsAfter(slot, parts));
     const writes = new Map<string, CoordinationWrite>();
     for (const part of parts) for (const write of part.writes) writes.set(keyOf(write), write);
-    for (const [index, slot] of slots.entries())
-      writes.set(slot.key, counterWrite(slot, next[index] ?? slot.counts, STEP.transaction));
+    for (const [index, slot] of slots.entries()) writes.set(slot.key, counterWrite(slot, next[index] ?? slot.counts));
     const list = [...writes.values()];
     try {
       const result = await this.#store.transact(
@@ -92,8 +90,7 @@ export class Ledger {
       if (!result.ok) return { ok: false };
       const versions = new Map(list.map((write, index) => [keyOf(write), result.versions[index] ?? ""]));
       for (const [index, slot] of slots.entries()) {
-        const serial = slot.serial + STEP.transaction;
-        Object.assign(slot, { counts: next[index], serial, version: versions.get(slot.key) });
+        Object.assign(slot, { counts: next[index], serial: slot.serial + 1, version: versions.get(slot.key) });
       }
       return { ok: true, versions };
     } catch (error) {
@@ -104,7 +101,9 @@ export class Ledger {
 
   /** Asks at once whether it was done. */
   async #afterSilence(error: unknown, slots: readonly Slot[]): Promise<Committed> {
-    const doubts = slots.map((slot) => (slot.doubt = { wasDone: undefined, settling: undefined }));
+    const doubts = slots.map(
+      (slot) => (slot.doubt = { serial: slot.serial + 1, wasDone: undefined, settling: undefined }),
+    );
     const settle = async (): Promise<boolean> => {
       const [slot, doubt] = [slots[0], doubts[0]];
       if (slot === undefined || doubt === undefined) throw error;
@@ -117,40 +116,38 @@ export class Ledger {
     throw error;
   }
 
-  /** Those who ask at the same time share one answer: the question of each would be news to the others. */
+  /** Who asks at the same time gets the same answer: two would close the door to each other's next transaction. */
   #settle(slot: Slot, doubt: Doubt): Promise<void> {
-    doubt.settling ??= this.#ask(slot, doubt).finally(() => (doubt.settling = undefined));
+    doubt.settling ??= this.#settleNow(slot, doubt).finally(() => (doubt.settling = undefined));
     return doubt.settling;
   }
 
-  async #ask(slot: Slot, doubt: Doubt): Promise<void> {
+  async #settleNow(slot: Slot, doubt: Doubt): Promise<void> {
     for (;;) {
       const entry = await this.#store.get(slot.key);
       if (entry !== undefined && entry.version !== slot.version) {
         const { serial, counts } = decodeCounter(entry.value);
-        doubt.wasDone = serial === slot.serial + STEP.transaction;
         Object.assign(slot, { serial, counts, version: entry.version, doubt: undefined });
+        // Else it is what closed the door to it, whose own answer was lost.
+        doubt.wasDone = serial === doubt.serial;
         return;
       }
       // Somebody has added it to those of processes that are gone: it cannot tell any more.
       if (entry === undefined && slot.version !== undefined) throw sessionLost();
-      const { ok, versions = [] } = { versions: undefined, ...(await this.#fence(slot)) };
-      if (ok) Object.assign(slot, { serial: slot.serial + STEP.question, version: versions[0] });
+      const { ok, versions = [] } = { versions: undefined, ...(await this.#closeDoor(slot, doubt)) };
+      if (ok) Object.assign(slot, { serial: doubt.serial + 1, version: versions[0] });
       // Refused, and then unchanged: the session has ended, which ends the transaction, too.
       else if ((await this.#store.get(slot.key))?.version !== slot.version) continue;
-      // A counter that was never seen may have been added up already.
-      else if (slot.version === undefined) throw sessionLost();
       slot.doubt = undefined;
       doubt.wasDone = false;
       return;
     }
   }
 
-  #fence(slot: Slot): ReturnType<CoordinationStore["transact"]> {
-    return this.#store.transact(
-      [{ session: this.#session }, unchanged(slot)],
-      [counterWrite(slot, slot.counts, STEP.question)],
-    );
+  /** The same counts under another serial: whatever compares the version from before can never be done. */
+  #closeDoor(slot: Slot, { serial }: Doubt): ReturnType<CoordinationStore["transact"]> {
+    const write = counterWrite({ ...slot, serial }, slot.counts);
+    return this.#store.transact([{ session: this.#session }, unchanged(slot)], [write]);
   }
 
   async #take(queues: ReadonlySet<string>): Promise<readonly Slot[]> {
@@ -182,11 +179,11 @@ export class Ledger {
 }
 
 function unchanged({ key, version }: Slot): Compare {
-  return version === undefined ? { key, absent: true } : { key, version };
+  return version === undefined ? { key, absent: true } : { key, version, once: true };
 }
 
-function counterWrite({ key, queue, serial }: Slot, counts: Counts, step: number): CoordinationWrite {
-  return { put: key, value: encodeCounter({ queue, serial: serial + step, counts }) };
+function counterWrite({ key, queue, serial }: Slot, counts: Counts): CoordinationWrite {
+  return { put: key, value: encodeCounter({ queue, serial: serial + 1, counts }), once: true };
 }
 
 function countsAfter({ queue, counts }: Slot, parts: readonly Part[]): Counts {

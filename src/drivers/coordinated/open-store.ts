@@ -58,10 +58,10 @@ export class OpenStore {
   private constructor(
     { clock, retention }: DriverContext,
     options: CoordinatedDriverOptions,
-    { prefix, ttlMs, maxBacklog }: Settings,
+    { ttlMs, maxBacklog }: Settings,
     store: CoordinationStore,
   ) {
-    const keys = new Keys(prefix);
+    const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
     this.contention = new Contention(clock);

@@ -1,11 +1,9 @@
 import type { CoordinationStore, Durability } from "../../contract/index.ts";
-import { checkInteger, checkName, checkOptions, parseDuration } from "../../runtime/index.ts";
+import { checkInteger, checkOptions, parseDuration } from "../../runtime/index.ts";
 import type { Duration } from "../../runtime/index.ts";
 
 /** What users of a queue over a coordination store may set, beside where the store is. */
 export type CoordinatedOptions = Readonly<{
-  /** What all keys begin with. Default "jobferry". */
-  prefix?: string;
   /**
    * The time to live of this process's session. What a process held that died comes back when its session has ended and its leases have run out. Default "10s", or
    * what the store takes at least.
@@ -25,9 +23,9 @@ export type CoordinatedDriverOptions = CoordinatedOptions &
     durability: Durability;
   }>;
 
-const COORDINATED_OPTIONS = ["prefix", "sessionTtl", "maxBacklog"] as const;
+export const COORDINATED_OPTIONS = ["sessionTtl", "maxBacklog"] as const;
 
-export type Settings = Readonly<{ prefix: string; ttlMs: number | undefined; maxBacklog: number }>;
+export type Settings = Readonly<{ ttlMs: number | undefined; maxBacklog: number }>;
 
 const DEFAULT_BACKLOG = 10_000;
 
@@ -39,9 +37,8 @@ export function resolveOptions({
   ...options
 }: CoordinatedDriverOptions): Settings {
   checkOptions(name, options, COORDINATED_OPTIONS);
-  const { prefix = "jobferry", sessionTtl, maxBacklog = DEFAULT_BACKLOG } = options;
+  const { sessionTtl, maxBacklog = DEFAULT_BACKLOG } = options;
   return {
-    prefix: checkName("prefix", prefix),
     ttlMs: sessionTtl === undefined ? undefined : parseDuration(sessionTtl, "sessionTtl", { min: 1 }),
     maxBacklog: maxBacklog === Infinity ? Infinity : checkInteger("maxBacklog", maxBacklog, 1),
   };

@@ -129,7 +129,7 @@ function foreign(_error: unknown, { shown, isSecure }: Where): ErrorClass {
 
 const TLS = /^(ERR_SSL|ERR_TLS|EPROTO$|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/;
 
-function notReached(error: NotReached, { shown }: Where): ErrorClass {
+function notReached(error: NotReached, { shown, isSecure }: Where): ErrorClass {
   const code = codeIn(error);
   if (code !== undefined && TLS.test(code))
     return refused(
@@ -137,7 +137,11 @@ function notReached(error: NotReached, { shown }: Where): ErrorClass {
       `The TLS handshake with etcd at ${shown} failed (${code}). Use etcds:// only where the server speaks TLS, and give the option tls what it needs: ca, and cert and key where it wants a certificate of the client.`,
     );
   const why = code ?? error.message;
-  return away(`etcd at ${shown} cannot be reached (${why}). Is it up, and are host and port right?`);
+  // What expects TLS, or the opposite, waits for the end of what it takes for a call, or hangs up.
+  const isHungUp = code === "ECONNRESET" || code === undefined;
+  const other = isSecure ? "no TLS: then use etcd:// (or http://)" : "TLS only: then use etcds:// (or https://)";
+  const hint = isHungUp ? ` It may also be that the server speaks ${other}.` : "";
+  return away(`etcd at ${shown} cannot be reached (${why}). Is it up, and are host and port right?${hint}`);
 }
 
 /** Of Node.js: the first in the chain of causes. */

@@ -3,7 +3,7 @@ import { checkOptions, parseDuration } from "../../runtime/index.ts";
 import type { Duration } from "../../runtime/index.ts";
 import { parseEndpoints, parseUrl } from "./address.ts";
 import type { Address } from "./address.ts";
-import type { Endpoint } from "./client/channel.ts";
+import type { Endpoint } from "./client/endpoint.ts";
 import type { Credentials } from "./client/login.ts";
 
 export type EtcdStoreOptions = Readonly<{

@@ -81,6 +81,25 @@ export const postgresRequests: Requests = (sent, isFirst) => {
   return { names, rest: sent.subarray(end) };
 };
 
+const HTTP2_GREETING = 24;
+const HTTP2_HEAD = 9;
+const GRPC_HEAD = 5;
+
+/** etcd: each is a message of gRPC, which all fit into one frame of HTTP/2 here. One that holds nothing but the number of a lease renews or ends it. */
+export const etcdRequests: Requests = (sent, isFirst) => {
+  const names: string[] = [];
+  let at = isFirst ? HTTP2_GREETING : 0;
+  if (sent.length < at) return { names, rest: sent };
+  while (at + HTTP2_HEAD <= sent.length && at + HTTP2_HEAD + sent.readUIntBE(at, 3) <= sent.length) {
+    const body = sent.subarray(at + HTTP2_HEAD, at + HTTP2_HEAD + sent.readUIntBE(at, 3));
+    const isData = sent[at + 3] === 0;
+    at += HTTP2_HEAD + body.length;
+    if (!isData || body.length <= GRPC_HEAD) continue;
+    names.push(body[GRPC_HEAD] === 8 ? "renewSession" : "other");
+  }
+  return { names, rest: sent.subarray(at) };
+};
+
 /** Redis: each is an array of strings; a script's name is its number. */
 export const redisRequests =
   (scripts: ReadonlyMap<string, string>): Requests =>
@@ -94,6 +113,26 @@ export const redisRequests =
       end = command.end;
     }
   };
+
+/** ZooKeeper: each has its length in front, then a number and what it wants. The first greets. */
+export const zookeeperRequests: Requests = (sent, isFirst) => {
+  const names: string[] = [];
+  let at = 0;
+  for (let length = 0; at + 4 <= sent.length; at += 4 + length) {
+    length = sent.readInt32BE(at);
+    if (at + 4 + length > sent.length) break;
+    names.push(isFirst && at === 0 ? "greeting" : zookeeperName(sent.subarray(at + 4, at + 4 + length)));
+  }
+  return { names, rest: sent.subarray(at) };
+};
+
+function zookeeperName(request: Buffer): string {
+  const opcode = request.readInt32BE(4);
+  if (opcode === 11) return "ping";
+  // A transaction that only checks the node of a session.
+  const isRenewal = opcode === 14 && request.readInt32BE(8) === 13 && request.length < 150 && request.includes("/s/");
+  return isRenewal ? "renewal" : String(opcode);
+}
 
 function commandAt(sent: Buffer, start: number): Readonly<{ words: readonly string[]; end: number }> | undefined {
   const line = (at: number): Readonly<{ number: number; next: number }> | undefined => {

@@ -35,6 +35,6 @@ test("jobs of one push share a bucket, whatever the order of their times", async
   const at = clock.now() + 3_600_000;
   const items = Array.from({ length: 20 }, (_, index) => item(`job-${index}`, { runAt: at + 1_000 * (20 - index) }));
   expect(await driver.push(items)).toEqual(items.map(() => ({ status: "stored" })));
-  const { entries } = await client.inner.list("jobferry.queue/d/");
+  const { entries } = await client.inner.list("jobs/d/");
   expect(entries.length).toBeLessThanOrEqual(2);
 });

@@ -45,7 +45,7 @@ test("a lease lasts its time also when its holder closes", async () => {
 test("who holds nothing leaves at once when it closes", async () => {
   const { join } = stage();
   const [one, other] = [await join(), await join()];
-  const alive = async (): Promise<number> => (await other.client.inner.list("jobferry.queue/o/")).entries.length;
+  const alive = async (): Promise<number> => (await other.client.inner.list("jobs/o/")).entries.length;
   expect(await alive()).toBe(2);
   await one.driver.close();
   expect(await alive()).toBe(1);

@@ -18,7 +18,7 @@ describe("createCluster", () => {
     ["postgress://app:secret@host/db", {}, /Did you mean "postgres:"/],
     ["secret", {}, /no scheme/],
     ["amqps://app:secret@host", {}, /RabbitMQ cannot carry a cluster/],
-    ["memory:", { prefix: "p" }, /Redis clusters only/],
+    ["memory:", { prefix: "p" }, /Redis, etcd and Consul clusters only/],
     ["memory:", { electionTimeOut: 5 }, /Did you mean "electionTimeout"/],
   ])("%s %j is refused at once, and no secret repeated", async (url, options, message) => {
     const error = await failure(createCluster(url, { nodeId: "a", ...options }));

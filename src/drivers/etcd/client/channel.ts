@@ -1,13 +1,10 @@
 import { connect, type ClientHttp2Session } from "node:http2";
-import type { ConnectionOptions } from "node:tls";
+import type { Socket } from "node:net";
 import type { Timer } from "../../../contract/index.ts";
 import { Deferred, nextTurn, systemClock } from "../../../runtime/index.ts";
+import { type Endpoint, shownEndpoint, socketTo } from "./endpoint.ts";
 import { Exchange, type Heard } from "./exchange.ts";
 import { ClientClosed, NoAnswer, NotEtcd, NotReached } from "./failures.ts";
-
-export type Endpoint = Readonly<{ host: string; port: number; tls: ConnectionOptions | undefined }>;
-
-export const shownEndpoint = ({ host, port }: Endpoint): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 const CONNECT_MS = 2_000;
 const LOOK_EVERY_MS = 250;
@@ -29,6 +26,7 @@ const MAX_MESSAGE_BYTES = 32 * 1_048_576;
  */
 export class Channel {
   readonly endpoint: Endpoint;
+  readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #ready = new Deferred();
   readonly #gone = new Deferred();
@@ -44,12 +42,11 @@ export class Channel {
 
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
-    const { tls } = endpoint;
     const settings = { enablePush: false, initialWindowSize: WINDOW_BYTES };
-    const session = connect(`${tls === undefined ? "http" : "https"}://${shownEndpoint(endpoint)}`, {
-      ...tls,
-      settings,
-    });
+    const socket = socketTo(endpoint);
+    const scheme = endpoint.tls === undefined ? "http" : "https";
+    const session = connect(`${scheme}://${shownEndpoint(endpoint)}`, { createConnection: () => socket, settings });
+    this.#socket = socket;
     this.#session = session;
     this.#ready.promise.catch(() => undefined); // told to those who call; there may be none
     this.#patience = systemClock.timer(CONNECT_MS, () =>
@@ -58,7 +55,10 @@ export class Channel {
     session.once("connect", () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
     session.once("remoteSettings", () => this.#opened());
     session.on("error", (error) => this.#fail(this.#explained(error)));
-    session.once("close", () => {
+    session.once("close", () => this.#fail(this.#explained(undefined)));
+    // The session itself says nothing when a server refuses the client's certificate after the handshake (Node.js 24).
+    socket.on("error", (error) => this.#fail(this.#explained(error)));
+    socket.once("close", () => {
       this.#fail(this.#explained(undefined));
       this.#gone.resolve();
     });
@@ -82,7 +82,7 @@ export class Channel {
     withinMs: number,
   ): Promise<Uint8Array> {
     const answered = new Deferred<Uint8Array>();
-    let answer = new Uint8Array();
+    let answer: Uint8Array = new Uint8Array();
     if (this.#calls === 0) this.#heardAt = systemClock.monotonic();
     this.#calls += 1;
     const patience = systemClock.timer(withinMs, () => {
@@ -92,7 +92,7 @@ export class Channel {
     try {
       const timeout = { ...headers, "grpc-timeout": `${Math.max(1, Math.round(withinMs))}m` };
       exchange = this.open(method, timeout, {
-        message: (bytes) => (answer = bytes.slice()),
+        message: (bytes) => (answer = bytes),
         anything: () => undefined,
         ended: (failure) => (failure === undefined ? answered.resolve(answer) : answered.reject(failure)),
       });
@@ -167,6 +167,7 @@ export class Channel {
     this.#rest();
     this.#ready.reject(failure);
     this.#session.destroy();
+    this.#socket.destroy();
   }
 
   #rest(): void {

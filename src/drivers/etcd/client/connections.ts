@@ -1,4 +1,5 @@
-import { Channel, shownEndpoint, type Endpoint } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import { type Endpoint, shownEndpoint } from "./endpoint.ts";
 import { ClientClosed, NotReached } from "./failures.ts";
 
 /**

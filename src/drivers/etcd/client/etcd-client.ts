@@ -5,8 +5,8 @@
  * refused its token. All calls go over one connection, many at once.
  */
 import { systemClock } from "../../../runtime/index.ts";
-import type { Endpoint } from "./channel.ts";
 import { Connections } from "./connections.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { ClientClosed, EtcdRefusal, NoAnswer, NotReached, STATUS } from "./failures.ts";
 import { type Changes, Follower } from "./follower.ts";
 import { Gate } from "./gate.ts";

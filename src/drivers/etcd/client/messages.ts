@@ -189,7 +189,7 @@ function readEntry(message: Uint8Array): EtcdEntry {
     if (number === 1) entry.key = textOf(bytes);
     else if (number === 3) entry.modRevision = integer;
     // A copy: the whole message would be kept with it.
-    else if (number === 5) entry.value = bytes.slice();
+    else if (number === 5) entry.value = new Uint8Array(bytes);
     else if (number === 6) entry.lease = BigInt.asIntN(64, integer);
   }
   return entry;

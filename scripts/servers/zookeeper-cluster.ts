@@ -1,0 +1,67 @@
+import { createCertificate } from "./certificate.ts";
+import { freePorts } from "./free-port.ts";
+import { program } from "./locate.ts";
+import type { Located } from "./locate.ts";
+import { runningServer } from "./running-server.ts";
+import { HOST, refuseOptions } from "./server.ts";
+import type { RunningServer, ServerKind } from "./server.ts";
+import { serverFolder } from "./server-process.ts";
+import type { ServerProcess } from "./server-process.ts";
+import { waitUntil } from "./wait-until.ts";
+import { zookeeperMode } from "./zookeeper-command.ts";
+import { startZookeeperNode, zookeeperNeeds } from "./zookeeper.ts";
+import type { ZookeeperOptions } from "./zookeeper.ts";
+
+const NODES = 3;
+
+/** Three servers, one of which they elect. They notice a leader that hangs within two seconds (`syncLimit` ticks). */
+export const zookeeperCluster: ServerKind<ZookeeperOptions> = {
+  name: "zookeeper-cluster",
+  needs: zookeeperNeeds,
+  start,
+};
+
+async function start(options: ZookeeperOptions, located: Located): Promise<RunningServer> {
+  refuseOptions("zookeeper-cluster", options, ["readOnly"]);
+  const ports = await freePorts(3 * NODES);
+  const clientPorts = ports.slice(0, NODES);
+  const quorum = clientPorts.map(
+    (_, index) => `server.${index + 1}=${HOST}:${ports[NODES + index]}:${ports[2 * NODES + index]}`,
+  );
+  const folders = await Promise.all(clientPorts.map((_, index) => serverFolder(nameOf(index))));
+  const files = options.tls ? await createCertificate(folders[0] ?? "") : undefined;
+  const nodes = await Promise.all(
+    clientPorts.map((port, index) => {
+      const folder = folders[index] ?? "";
+      return startZookeeperNode({
+        name: nameOf(index),
+        located,
+        folder,
+        port,
+        options,
+        files,
+        quorum,
+        number: index + 1,
+      });
+    }),
+  );
+  const ca = files?.certificate;
+  await waitUntilWhole(nodes, ca);
+  const url = `zookeeper${files ? "s" : ""}://${clientPorts.map((port) => `${HOST}:${port}`).join(",")}`;
+  const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
+  const description = { kind: "zookeeper-cluster", version: program(located, "version"), url, endpoints };
+  return runningServer({ ...description, ...(ca === undefined ? {} : { ca }) }, nodes, {
+    waitUntilReady: () => waitUntilWhole(nodes, ca),
+  });
+}
+
+function nameOf(index: number): string {
+  return `zookeeper-${index + 1}`;
+}
+
+function waitUntilWhole(nodes: readonly ServerProcess[], ca: string | undefined): Promise<void> {
+  return waitUntil("one leads and two follow", async () => {
+    const modes = await Promise.all(nodes.map(({ port }) => zookeeperMode({ port, ca })));
+    return modes.filter((mode) => mode === "leader").length === 1 && !modes.includes(undefined);
+  });
+}

@@ -1,0 +1,90 @@
+import type { ErrorClass } from "../../contract/index.ts";
+import { isJobferryError } from "../../errors/index.ts";
+import { Foreign, NoAnswer, Refusal } from "./client/consul-errors.ts";
+
+const TLS = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
+
+/** No message repeats Consul's own: it can hold names of keys. `shown`: the address without the token. */
+export function classify(error: unknown, shown: string): ErrorClass {
+  if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  if (error instanceof NoAnswer) return noAnswer(error, shown);
+  if (error instanceof Refusal) return refusal(error, shown);
+  if (error instanceof Foreign) return foreign(shown);
+  return { code: "UNEXPECTED", retryable: false };
+}
+
+function noAnswer({ message, isLate }: NoAnswer, shown: string): ErrorClass {
+  if (TLS.test(message))
+    return {
+      code: "ACCESS_DENIED",
+      retryable: false,
+      message: `${shown} and this process do not agree on TLS (${message}). Use consuls:// only where Consul listens for HTTPS, give its certificate authority in tls.ca, the name in its certificate in tls.serverName, and your own tls.cert and tls.key where it asks for them.`,
+    };
+  return {
+    code: "UNAVAILABLE",
+    retryable: true,
+    message: isLate
+      ? `${shown} gave no answer in time (${message}). It is away or busy, or has no leader because most of its servers are away. Try again.`
+      : `There is no connection to ${shown} (${message}). Check that Consul runs, that it can be reached, and that its HTTP interface is what listens there; then try again.`,
+  };
+}
+
+function refusal(error: Refusal, shown: string): ErrorClass {
+  const { status, text } = error;
+  if (status === 400 && /HTTP request to an HTTPS server/i.test(text))
+    return {
+      code: "INVALID_ARGUMENT",
+      retryable: false,
+      message: `${shown} wants TLS. Write the address with consuls:// or give the option tls.`,
+    };
+  if (status === 403 || status === 401) return denied(text, shown);
+  if (status === 413)
+    return {
+      code: "PAYLOAD_TOO_LARGE",
+      retryable: false,
+      message: `${shown} takes no value or transaction as large. Send less, or raise txn_max_req_len and kv_max_value_size on Consul's servers.`,
+    };
+  if (status === 429 || status === 503)
+    return {
+      code: "UNAVAILABLE",
+      retryable: true,
+      message: `${shown} takes no more requests or connections at the moment. Raise limits.http_max_conns_per_client or its request limits, or use fewer processes at one agent.`,
+    };
+  if (error.isLeaderless)
+    return {
+      code: "UNAVAILABLE",
+      retryable: true,
+      message: `${shown} has no leader at the moment: it changes, or most of its servers are away. Try again.`,
+    };
+  if (status === 500 && /missing node registration/i.test(text))
+    return {
+      code: "UNAVAILABLE",
+      retryable: true,
+      message: `The agent at ${shown} is not registered yet, so it makes no session. Try again.`,
+    };
+  // Consul has none of these; a proxy before it has.
+  if (status >= 500)
+    return { code: "UNAVAILABLE", retryable: true, message: `${shown} failed (${status}). Try again.` };
+  return status === 404 || status === 405 || (status >= 300 && status < 400)
+    ? foreign(shown)
+    : { code: "UNEXPECTED", retryable: false, message: `${shown} refused a request (${status}).` };
+}
+
+function denied(text: string, shown: string): ErrorClass {
+  const isUnknown = /ACL not found/i.test(text);
+  return {
+    code: "ACCESS_DENIED",
+    retryable: false,
+    message: isUnknown
+      ? `${shown} does not know this token. Correct it.`
+      : `This token, or none, may not do that on ${shown}. Give it key_prefix write on the prefix and session_prefix write (docs/backends/consul.md); reading alone is enough for those who only look.`,
+  };
+}
+
+function foreign(shown: string): ErrorClass {
+  return {
+    code: "STORE_FOREIGN",
+    retryable: false,
+    message: `What answers at ${shown} is not Consul's HTTP interface. Correct host and port (Consul's own: 8500, with TLS 8501).`,
+  };
+}

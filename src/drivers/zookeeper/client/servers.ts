@@ -1,0 +1,98 @@
+import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../../contract/index.ts";
+import { logIn, type Login } from "./authentication.ts";
+import { Connection, type Address, type Session } from "./connection.ts";
+import { isKind, ZookeeperError } from "./zookeeper-error.ts";
+
+export type ServersPlan = Readonly<{
+  addresses: readonly Address[];
+  tls: ConnectionOptions | undefined;
+  login: Login | undefined;
+  clock: Clock;
+  connectMs: number;
+  callMs: number;
+  maxRequestBytes: number;
+}>;
+
+export type Attachment = Readonly<{
+  timeoutMs: number;
+  session?: Session | undefined;
+  withinMs: number;
+  signal?: AbortSignal;
+}>;
+
+/** What a failed server says is worth more, the less it may be a passing thing. */
+const GRAVEST = ["foreign", "tls", "lost", "refused"];
+
+/** The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next. */
+export class Servers {
+  readonly #plan: ServersPlan;
+  #at: number;
+  #lastZxid = 0n;
+
+  constructor(plan: ServersPlan) {
+    this.#plan = plan;
+    // Clients that start together spread over the servers.
+    this.#at = Math.floor(plan.clock.random() * plan.addresses.length);
+  }
+
+  /** How far this client has seen: a server behind it is not taken, so that nothing is ever older than before. */
+  saw(zxid: bigint): void {
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
+  }
+
+  /**
+   * A connection to the first server that takes the session, logged in. Every server is tried once.
+   * @throws a ZookeeperError: `expired` for good; an answer for a login that is refused; else why no server could be had.
+   */
+  async attach({ timeoutMs, session, withinMs, signal }: Attachment): Promise<Connection> {
+    const { addresses, clock, connectMs, callMs, tls, login, maxRequestBytes } = this.#plan;
+    const until = clock.monotonic() + withinMs;
+    const failures: ZookeeperError[] = [];
+    for (let tries = 0; tries < addresses.length; tries += 1) {
+      const left = until - clock.monotonic();
+      const address = addresses[this.#at % addresses.length];
+      if (left <= 0 || address === undefined) break;
+      // One that hangs must leave time for the others.
+      const share = left / (addresses.length - tries);
+      try {
+        const connection = await Connection.open({
+          ...{ address, tls, clock, session, timeoutMs, callMs, maxRequestBytes, signal },
+          lastZxid: this.#lastZxid,
+          connectMs: Math.min(connectMs, share),
+        });
+        return await this.#loggedIn(connection, login);
+      } catch (error) {
+        if (!(error instanceof ZookeeperError) || isKind(error, "expired", "closed", "answer")) throw error;
+        failures.push(error);
+        this.#at += 1;
+      }
+    }
+    throw gravest(failures, addresses);
+  }
+
+  /** The next attachment begins with another one. */
+  turnAway(): void {
+    this.#at += 1;
+  }
+
+  async #loggedIn(connection: Connection, login: Login | undefined): Promise<Connection> {
+    if (login === undefined) return connection;
+    try {
+      await logIn(connection, login);
+      return connection;
+    } catch (error) {
+      connection.destroy("The login failed.");
+      throw error;
+    }
+  }
+}
+
+function gravest(failures: readonly ZookeeperError[], addresses: readonly Address[]): ZookeeperError {
+  const [worst] = failures.toSorted((a, b) => GRAVEST.indexOf(a.kind) - GRAVEST.indexOf(b.kind));
+  const shown = addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
+  if (worst === undefined) return new ZookeeperError("refused", `There was no time left to connect to ${shown}.`);
+  // Nothing was done for the caller yet, whatever happened to the connection.
+  const kind = worst.kind === "lost" ? "refused" : worst.kind;
+  return new ZookeeperError(kind, `No server of ${shown} could be had. ${worst.message}`);
+}

@@ -1,0 +1,3 @@
+export { zookeeperCoordinationStore } from "./coordination-store.ts";
+export { ZOOKEEPER_OPTIONS } from "./options.ts";
+export type { ZookeeperOptions, ZookeeperTls } from "./options.ts";

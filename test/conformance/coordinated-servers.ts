@@ -1,0 +1,55 @@
+/** The queue driver over coordination stores on servers, as a target of the suite, in real time. */
+import { randomUUID } from "node:crypto";
+import type { ServerAddress } from "../../scripts/servers/server.ts";
+import type { CoordinationStore, Driver } from "../../src/contract/index.ts";
+import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
+import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
+import { LosingClient } from "./losing-client.ts";
+
+/** `host:port` of every node. */
+export function placesOf({ host, port, endpoints }: ServerAddress): readonly string[] {
+  const places = Object.values(endpoints);
+  return places.length === 0 ? [`${host}:${port}`] : places;
+}
+
+/** `connect` makes a client whose keys have this prefix. */
+export function coordinatedServerTarget(
+  name: string,
+  sessionTtl: number,
+  connect: (prefix: string) => CoordinationStore,
+): ConformanceTarget {
+  const clients = new Map<Driver, readonly LosingClient[]>();
+  let prefix = "";
+  const make = (): Driver => {
+    const own: LosingClient[] = [];
+    const driver = coordinatedDriver({
+      ...{ name, sessionTtl, durability: "power" },
+      connect: () => {
+        const client = new LosingClient(connect(prefix));
+        own.push(client);
+        return client;
+      },
+    });
+    for (const client of own) client.healAtCallsOf(driver);
+    clients.set(driver, own);
+    return driver;
+  };
+  return {
+    open: () => {
+      prefix = `test-${randomUUID()}`;
+      return make();
+    },
+    reopen: make,
+    // Nothing goes out any more.
+    crash: (driver) => {
+      for (const client of clients.get(driver) ?? []) client.die();
+    },
+    loseAnswer: (driver) => {
+      for (const client of clients.get(driver) ?? []) client.loses = true;
+    },
+    cleanup: async () => {
+      await Promise.all([...clients.keys()].map((driver) => driver.close().catch(() => undefined)));
+      clients.clear();
+    },
+  };
+}
