@@ -226,7 +226,7 @@ async function inflict(
     // Its leader serves on and has no majority: who is connected to it must not believe it.
     case "loneStore": {
       if (server === undefined || store !== "zookeeper") return [];
-      const first = await leaderOf(server);
+      const first = await leaderOf(store, server);
       const others = server.nodes.filter((node) => node !== first);
       await Promise.all(others.map((node) => node.pause()));
       await pause(3 * ttlMs);
