@@ -37,6 +37,19 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul", () => {
 });
 
 describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
-  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers", () =>
-    survives("zookeeper", ["killLeader", "killStore", "freezeLeader", "partStore", "partLeader", "freezeStore"]));
+  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers, which is left alone, too", () =>
+    survives("zookeeper", [
+      "killLeader",
+      "killStore",
+      "freezeLeader",
+      "partStore",
+      "partLeader",
+      "freezeStore",
+      "loneStore",
+    ]));
+});
+
+describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {
+  it("etcd: the leader of a cluster is killed and cut off, and the leader of the three store nodes is killed, stopped and cut off", () =>
+    survives("etcd", ["killLeader", "killStore", "partLeader", "partStore", "freezeStore"]));
 });

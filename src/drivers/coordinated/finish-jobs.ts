@@ -123,7 +123,11 @@ async function lengthen(life: Life, held: Held, leaseMs: number): Promise<boolea
   const { key, version } = held;
   held.isEnding = true;
   try {
-    const part = { compares: [{ key, version }], writes: [{ put: key, value: encodeJob(job) }], counts: [] };
+    const part = {
+      compares: [{ key, version, once: true }],
+      writes: [{ put: key, value: encodeJob(job), once: true }],
+      counts: [],
+    };
     const committed = await life.ledger.commit([part]);
     if (!committed.ok) {
       life.held.remove(held);

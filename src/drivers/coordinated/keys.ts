@@ -6,7 +6,7 @@
  *   ROOT/i/ID                             where the job was put last, so that an id is taken once
  *   ROOT/{r,d,f,c}/BUCKET                 marker of a bucket of ready, delayed, failed, completed jobs
  *   ROOT/{r,d,f,c}.BUCKET/ENTRY           a job in it
- *   ROOT/p.OWNER/ID                       a job that this owner holds
+ *   ROOT/p.OWNER/ID.CLAIM                 a job that this owner holds
  *   ROOT/n.OWNER/QUEUE.SLOT               counters that this owner alone writes; OWNER "base": those of owners that are gone
  *   ROOT/o/OWNER                          a process that lives: under its session
  *   ROOT/w/OWNER                          a process that lives, or left something behind
@@ -60,8 +60,13 @@ export class Keys {
     return `${this.root}/p.${owner}/`;
   }
 
-  held(owner: string, id: string): string {
-    return `${this.heldBy(owner)}${segmentOf(id)}`;
+  /** One claim of a job; `heldAny` begins all of them. */
+  held(owner: string, id: string, claim: number): string {
+    return `${this.heldAny(owner, id)}${claim.toString(36)}`;
+  }
+
+  heldAny(owner: string, id: string): string {
+    return `${this.heldBy(owner)}${segmentOf(id)}.`;
   }
 
   countersOf(owner: string): string {

@@ -25,12 +25,15 @@ export class Life {
   readonly #clock: Clock;
   readonly #freshMs: number;
   readonly #renewals: Renewals;
+  readonly #keys: Keys;
+  #claims = 0;
 
   private constructor(
     owner: string,
     session: KeptSession,
-    parts: Readonly<{ held: HeldJobs; ledger: Ledger; clock: Clock; freshMs: number; renewals: Renewals }>,
+    parts: Readonly<{ held: HeldJobs; ledger: Ledger; keys: Keys; clock: Clock; freshMs: number; renewals: Renewals }>,
   ) {
+    this.#keys = parts.keys;
     this.owner = owner;
     this.#session = session;
     this.held = parts.held;
@@ -68,7 +71,13 @@ export class Life {
     }
     const held = new HeldJobs(clock, ranOut);
     const ledger = new Ledger(store, keys, owner, session.id);
-    return new Life(owner, session, { held, ledger, clock, freshMs, renewals });
+    return new Life(owner, session, { held, ledger, keys, clock, freshMs, renewals });
+  }
+
+  /** Where a job lies that is held: no claim has a key of another, so that a version tells which claim it was. */
+  keyFor(id: string): string {
+    this.#claims += 1;
+    return this.#keys.held(this.owner, id, this.#claims);
   }
 
   get isOver(): boolean {

@@ -112,15 +112,15 @@ async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void>
       const known = sums.get(queue);
       sums.set(queue, known === undefined ? counts : added(known, counts));
     }
-    const compares: Compare[] = [isGone, ...some.map(({ key, version }) => ({ key, version }))];
+    const compares: Compare[] = [isGone, ...some.map(({ key, version }) => ({ key, version, once: true }))];
     const writes = [];
     for (const [queue, counts] of sums) {
       const key = keys.counter(BASE, queue, 0);
       const base = await store.get(key);
-      compares.push(base === undefined ? { key, absent: true } : { key, version: base.version });
+      compares.push(base === undefined ? { key, absent: true } : { key, version: base.version, once: true });
       const before = base === undefined ? { serial: 0, counts: undefined } : decodeCounter(base.value);
       const total = before.counts === undefined ? counts : added(before.counts, counts);
-      writes.push({ put: key, value: encodeCounter({ queue, serial: before.serial + 1, counts: total }) });
+      writes.push({ put: key, value: encodeCounter({ queue, serial: before.serial + 1, counts: total }), once: true });
     }
     const { ok } = await store.transact(compares, [...some.map(({ key }) => ({ delete: key })), ...writes]);
     // Others do it at the same time, or it lives.

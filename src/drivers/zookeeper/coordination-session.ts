@@ -27,11 +27,12 @@ export class ZookeeperSession implements CoordinationSession {
   readonly #plan: SessionPlan;
   readonly #session: Session;
   #connection: Connection;
+  readonly #abandoned = new AbortController();
   #isClosed = false;
   #hasEnded = false;
   #inFlight = 0;
   #idle: Deferred | undefined;
-  /** Settles when the attachment that goes on is over. Never rejects. */
+  /** Settles when the switch that goes on is over. Never rejects. */
   #switching: Promise<void> | undefined;
 
   private constructor(plan: SessionPlan, connection: Connection) {
@@ -64,8 +65,7 @@ export class ZookeeperSession implements CoordinationSession {
   async renew(): Promise<"ok" | "lost"> {
     if (this.isOver) return "lost";
     try {
-      const connection = await this.#attach();
-      await this.#prove(connection);
+      await this.#switch(() => this.#prove());
       return this.isOver ? "lost" : "ok";
     } catch (error) {
       if (this.#tellsEnd(error)) return "lost";
@@ -75,12 +75,12 @@ export class ZookeeperSession implements CoordinationSession {
 
   /** On its own connection: nodes that go with it can be made there only. @throws a ZookeeperError, `expired` when it has ended. */
   async call(request: Request): Promise<Reply> {
-    await this.#switching;
+    while (!this.isOver && !this.#isReady) await this.#becomeReady();
     if (this.isOver) throw new ZookeeperError("expired", "The session has ended.");
-    const connection = this.#connection.isOver ? await this.#attach() : this.#connection;
+    // Between the look above and this nothing else ran: who switches waits for it.
     this.#inFlight += 1;
     try {
-      return this.#heard(await connection.call(request));
+      return this.#heard(await this.#connection.call(request));
     } catch (error) {
       throw this.#tellsEnd(error) ? new ZookeeperError("expired", "The session has ended.") : error;
     } finally {
@@ -92,11 +92,10 @@ export class ZookeeperSession implements CoordinationSession {
   /** What is not confirmed can be tried again; from the first try on it counts as ended here. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#switching;
-    for (let tries = 0; !this.#hasEnded; tries += 1) {
+    for (let tries = 0; !this.#hasEnded && !this.#abandoned.signal.aborted; tries += 1) {
       try {
-        const connection = this.#connection.isOver ? await this.#attach() : this.#connection;
-        this.#heard(await connection.call(requests.closeSession));
+        while (!this.#isReady) await this.#becomeReady();
+        this.#heard(await this.#connection.call(requests.closeSession));
         this.#hasEnded = true;
       } catch (error) {
         // Where the answer was lost, attaching tells whether it has ended.
@@ -109,23 +108,34 @@ export class ZookeeperSession implements CoordinationSession {
   /** Leaves it to its time. */
   abandon(): void {
     this.#isClosed = true;
+    this.#abandoned.abort();
     this.#connection.destroy("The store is closed.");
   }
 
-  /** One after the other: each takes the session away from the connection before. */
-  async #attach(): Promise<Connection> {
+  get #isReady(): boolean {
+    return this.#switching === undefined && !this.#connection.isOver;
+  }
+
+  async #becomeReady(): Promise<void> {
+    if (this.#switching !== undefined) await this.#switching;
+    else await this.#switch();
+  }
+
+  /** One after the other: each takes the session away from the connection before. `then`: what belongs to it, before others use the new one. */
+  async #switch(then: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     while (this.#switching !== undefined) await this.#switching;
     const done = new Deferred();
     this.#switching = done.promise;
     try {
-      return await this.#attachNow();
+      await this.#attach();
+      await then();
     } finally {
       this.#switching = undefined;
       done.resolve();
     }
   }
 
-  async #attachNow(): Promise<Connection> {
+  async #attach(): Promise<void> {
     const { servers, ttlMs, clock, callMs } = this.#plan;
     const withinMs = Math.min(callMs, ttlMs / 3);
     // What is on its way would get no answer.
@@ -133,17 +143,17 @@ export class ZookeeperSession implements CoordinationSession {
       this.#idle = new Deferred();
       await settledWithin(clock, this.#idle.promise, withinMs / 3);
     }
-    const next = await servers.attach({ timeoutMs: ttlMs, session: this.#session, withinMs });
+    const { signal } = this.#abandoned;
+    const next = await servers.attach({ timeoutMs: ttlMs, session: this.#session, withinMs, signal });
     this.#connection.destroy("The session went to another connection.");
     this.#connection = next;
-    if (this.#isClosed && this.#hasEnded) next.destroy("The session is closed.");
+    if (signal.aborted) next.destroy("The store is closed.");
     if (next.timeoutMs !== ttlMs) throw changedTime(ttlMs, next.timeoutMs);
-    return next;
   }
 
-  async #prove(connection: Connection): Promise<void> {
+  async #prove(): Promise<void> {
     const check = { op: "check", path: this.#plan.markOf(this.id), version: ANY } as const;
-    const { body } = this.#heard(await connection.call(requests.multi([check])));
+    const { body } = this.#heard(await this.#connection.call(requests.multi([check])));
     const failure = failureIn(readWriteResults(body));
     if (failure?.code === Code.noNode) throw new ZookeeperError("expired", "The session's mark is gone.");
     if (failure !== undefined) throw answerError(failure.code);
