@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, CoordinationCapabilities, CoordinationStore, Driver } from "../src/contract/index.ts";
+import { etcdCoordinationStore } from "../src/drivers/etcd/index.ts";
 import { memoryCoordinationStore } from "../src/drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
 import { capabilitiesOf, postgresCoordinationStore, postgresDriver } from "../src/drivers/postgres/index.ts";
@@ -15,6 +16,8 @@ import { capabilitiesOf as rabbitmqCapabilities } from "../src/drivers/rabbitmq/
 import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { consulCoordinationStore } from "../src/drivers/consul/index.ts";
+import { coordinatedCapabilities } from "../src/drivers/coordinated/capabilities.ts";
+import { timingFor } from "../src/drivers/coordinated/timing.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
@@ -107,15 +110,25 @@ const coordinationRows: {
   ],
 };
 
-function coordinationTable(): readonly string[] {
-  const stores: readonly CoordinationStore[] = [
+function coordinationStores(): readonly CoordinationStore[] {
+  return [
     memoryCoordinationStore(),
     sqliteCoordinationStore({ path: "any.db" }),
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
+    etcdCoordinationStore({ url: "etcd://localhost" }),
     consulCoordinationStore({ address: "localhost" }),
     zookeeperCoordinationStore({ url: "zookeeper://localhost" }),
   ];
+}
+
+/** What open() declares with default settings. */
+function coordinated({ name, capabilities }: CoordinationStore): Column {
+  return [name, coordinatedCapabilities(capabilities, "power", timingFor(undefined, capabilities))];
+}
+
+function coordinationTable(): readonly string[] {
+  const stores = coordinationStores();
   const linesFor = <K extends keyof CoordinationCapabilities>(key: K): readonly string[] =>
     coordinationRows[key].map(([title, cell]) =>
       line([title, ...stores.map(({ capabilities }) => cell(capabilities[key]))]),
@@ -174,6 +187,7 @@ async function table(): Promise<string> {
     // The conformance suite proves that `open()` tells just this.
     ["redis, with appendonly", redisCapabilities("serverCrash", 1)],
     ...["3.10", "4.0", "4.3"].map(rabbitmq),
+    ...coordinationStores().slice(-3).map(coordinated),
   ];
   rmSync(folder, { recursive: true, force: true });
   const names = columns.map(([name]) => name);

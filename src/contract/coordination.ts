@@ -14,13 +14,19 @@ export type CoordinationEntry = Readonly<{ key: string; value: Uint8Array; versi
 
 /** Holds or does not at the moment of the transaction. `session` must be one that this client opened: does it still live? */
 export type Compare =
-  | Readonly<{ key: string; version: Version }>
+  | Readonly<{ key: string; version: Version; once?: boolean }>
   | Readonly<{ key: string; absent: true }>
   | Readonly<{ session: string }>;
 
-/** A put decides who owns the key: with `session` it goes when that session ends, without it stays. */
+/**
+ * A put decides who owns the key: with `session` it goes when that session ends, without it stays.
+ *
+ * `once`, here and in a compare, is a promise: nobody compares a version of this key from before it was deleted and made again, because it is never
+ * made again or its version is never compared; and it never has a session. Then a store that has trouble to tell such keys apart need not. It changes
+ * nothing else, and a store may ignore it.
+ */
 export type CoordinationWrite =
-  | Readonly<{ put: string; value: Uint8Array; session?: string }>
+  | Readonly<{ put: string; value: Uint8Array; session?: string; once?: boolean }>
   | Readonly<{ delete: string }>;
 
 /** `versions` has one for each write; a delete's tells nothing. `ok: false`: a compare did not hold, or the session of a put had ended; nothing changed. */

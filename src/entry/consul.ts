@@ -1,21 +1,49 @@
 import { Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/index.ts";
+import type { Driver } from "../contract/index.ts";
+import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
 import { consulCoordinationStore, type ConsulDriverOptions } from "../drivers/consul/index.ts";
+import { COORDINATED_OPTIONS, coordinatedDriver, type CoordinatedOptions } from "../drivers/coordinated/index.ts";
 import { checkOptions } from "../runtime/index.ts";
 
 export type { ConsulTls } from "../drivers/consul/index.ts";
 
-export type ConsulClusterOptions = ClusterOptions & ConsulDriverOptions;
+/** `durability` is the least that a resolved push must survive. */
+export type ConsulQueueOptions = QueueOptions & Omit<ConsulDriverOptions, "address"> & CoordinatedOptions;
 
-const STORE_OPTIONS = ["address", "token", "tls", "prefix", "callTimeout", "connectTimeout"] as const;
+const PLACE_OPTIONS = ["token", "tls", "prefix", "callTimeout", "connectTimeout"] as const;
+const STORE_OPTIONS = ["address", ...PLACE_OPTIONS] as const;
+
+/**
+ * A queue on Consul, for at most some thousand waiting jobs.
+ * @param address `host:port`, `consul://[:TOKEN@]host:port`, with TLS `consuls://…`; several with commas between them or in an array.
+ */
+export function consulQueue(address: string | readonly string[], options: ConsulQueueOptions = {}): Queue {
+  checkOptions("consulQueue", options, [...QUEUE_OPTIONS, ...PLACE_OPTIONS, ...COORDINATED_OPTIONS]);
+  const driver = driverOn({ address, ...given(options, PLACE_OPTIONS) }, given(options, COORDINATED_OPTIONS));
+  return new Queue(driver, given(options, QUEUE_OPTIONS));
+}
+
+export type ConsulClusterOptions = ClusterOptions & ConsulDriverOptions;
 
 /**
  * A node of a cluster of any number of processes that share a Consul datacenter. `electionTimeout` and lock time-outs must not be below the servers'
- * `session_ttl_min` (10 s unless it was changed), and a node that dies is missed after twice its time-out. A DistributedQueue on it wants a `queue`.
+ * `session_ttl_min` (10 s unless it was changed), and a node that dies is missed after twice its time-out. Jobs of a DistributedQueue lie there too,
+ * unless it is given another queue.
  */
 export function consulCluster(options: ConsulClusterOptions): Cluster {
   checkOptions("consulCluster", options, [...CLUSTER_OPTIONS, ...STORE_OPTIONS]);
-  const store = consulCoordinationStore(given(options, STORE_OPTIONS) as ConsulDriverOptions);
-  return new Cluster(store, given(options, CLUSTER_OPTIONS) as ClusterOptions);
+  const place = given(options, STORE_OPTIONS) as ConsulDriverOptions;
+  const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
+    const queue = new Queue(driverOn(place, {}), given(options, ["clock", "logger"]));
+    return { queue, isShared: false };
+  };
+  return new Cluster(consulCoordinationStore(place), given(options, CLUSTER_OPTIONS) as ClusterOptions, jobs);
+}
+
+/** Consul's servers write to disk before they answer; only one that was started for trials with -dev does not. */
+function driverOn(place: ConsulDriverOptions, options: CoordinatedOptions): Driver {
+  const connect = (): ReturnType<typeof consulCoordinationStore> => consulCoordinationStore(place);
+  return coordinatedDriver({ name: "consul", connect, durability: "power", ...options });
 }
 
 function given(options: object, names: readonly string[]): object {

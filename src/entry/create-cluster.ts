@@ -18,8 +18,7 @@ export type ClusterUrlOptions = ClusterOptions &
   }>;
 
 /**
- * A node of the cluster at a URL, which joins with `start()`: nothing is opened before. Jobs of a DistributedQueue lie in the same store; etcd, Consul
- * and ZooKeeper keep none, so that it needs a `queue`.
+ * A node of the cluster at a URL, which joins with `start()`: nothing is opened before. Jobs of a DistributedQueue lie in the same store.
  * `memory:`, `sqlite:./cluster.db`, `postgres://…`, `redis://…` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS),
  * `etcd://host:2379,host:2379` (`etcds` for TLS), `consul://host:8500` (`consuls`), `zookeeper://host,host/root` (`zookeepers`).
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.

@@ -4,12 +4,13 @@ import { JobferryError } from "../errors/index.ts";
 import { nearest } from "../runtime/index.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
-const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", "amqp", "amqps", "etcd", "etcds", ...REDIS];
+const COORDINATED = ["etcd", "etcds", "consul", "consuls", "zookeeper", "zookeepers"];
+const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", "amqp", "amqps", ...REDIS, ...COORDINATED];
 
 /**
  * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`),
  * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), `amqp://user:password@host/vhost` (RabbitMQ; `amqps` for TLS),
- * `etcd://host:2379,host:2379` (`etcds` for TLS).
+ * `etcd://host:2379,host:2379` (`etcds`), `consul://host:8500` (`consuls`), `zookeeper://host,host/root` (`zookeepers`).
  * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
  */
 export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
@@ -38,6 +39,16 @@ export async function createQueue(url: string, options?: QueueOptions): Promise<
       const { etcdQueue } = await import("./etcd.ts");
       return opened(etcdQueue(url, options));
     }
+    case "consul":
+    case "consuls": {
+      const { consulQueue } = await import("./consul.ts");
+      return opened(consulQueue(url, options));
+    }
+    case "zookeeper":
+    case "zookeepers": {
+      const { zookeeperQueue } = await import("./zookeeper.ts");
+      return opened(zookeeperQueue(url, options));
+    }
     default: {
       if (!REDIS.includes(scheme.toLowerCase())) throw unknownScheme(scheme);
       const { redisQueue } = await import("./redis.ts");
@@ -63,6 +74,6 @@ function unknownScheme(scheme: string): JobferryError {
   const what = scheme === "" ? "The URL has no scheme" : `The URL's scheme "${scheme.slice(0, 20)}:" is not known`;
   return new JobferryError(
     "INVALID_ARGUMENT",
-    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://, amqp://, etcd://.`,
+    `${what}.${hint} Known: memory:, sqlite:PATH, postgres://, redis://, amqp://, etcd://, consul://, zookeeper://.`,
   );
 }

@@ -1,8 +1,7 @@
 /** The stores that chaos can run on: one case a backend. */
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
-import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
-import { sqliteCoordinationStore, sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
@@ -18,12 +17,13 @@ export async function driverFor(url: string): Promise<Driver> {
   switch (url.slice(0, colon)) {
     case "sqlite":
       return sqliteDriver({ path: rest });
-    // The algorithm of etcd, Consul and ZooKeeper, on the coordination store that needs no server.
     case "coordinated":
-      return coordinatedDriver({
-        ...{ name: "coordinated", durability: "serverCrash", sessionTtl: "2s" },
-        connect: () => sqliteCoordinationStore({ path: rest }),
-      });
+    case "etcd":
+    case "consul":
+    case "zookeeper": {
+      const { coordinatedFor } = await import("./coordinated-target.ts");
+      return coordinatedFor(url);
+    }
     case "redis":
     case "redis+sentinel":
     case "redis+cluster": {
@@ -54,6 +54,10 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     }
     case "redis":
       return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
+    case "etcd":
+    case "consul":
+    case "zookeeper":
+      return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true });
     case "redis-sentinel":
     case "redis-cluster": {
       const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;
@@ -70,7 +74,7 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     }
     default:
       throw new Error(
-        `No chaos target "${scheme}". Known: sqlite, coordinated, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
+        `No chaos target "${scheme}". Known: sqlite, coordinated, etcd, consul, zookeeper, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
       );
   }
 }

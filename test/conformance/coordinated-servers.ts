@@ -1,9 +1,16 @@
 /** The queue driver over coordination stores on servers, as a target of the suite, in real time. */
 import { randomUUID } from "node:crypto";
+import type { ServerAddress } from "../../scripts/servers/server.ts";
 import type { CoordinationStore, Driver } from "../../src/contract/index.ts";
 import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 import { LosingClient } from "./losing-client.ts";
+
+/** `host:port` of every node. */
+export function placesOf({ host, port, endpoints }: ServerAddress): readonly string[] {
+  const places = Object.values(endpoints);
+  return places.length === 0 ? [`${host}:${port}`] : places;
+}
 
 /** `connect` makes a client whose keys have this prefix. */
 export function coordinatedServerTarget(

@@ -7,9 +7,12 @@ export async function runSuite(title: string, target: ConformanceTarget): Promis
   await run(title, test, target, () => target);
 }
 
+/** Sessions of real time end in some cases, one after the other. */
+const LONG_MS = 90_000;
+
 /** The same with a target for each case, many cases at once: for servers in whose time most cases only wait. */
 export async function runSuiteAtOnce(title: string, makeTarget: () => ConformanceTarget): Promise<void> {
-  await run(title, test.concurrent, makeTarget(), makeTarget);
+  await run(title, test.concurrent, makeTarget(), makeTarget, LONG_MS);
 }
 
 async function run(
@@ -17,12 +20,13 @@ async function run(
   as: typeof test | typeof test.concurrent,
   first: ConformanceTarget,
   targetFor: () => ConformanceTarget,
+  timeout?: number,
 ): Promise<void> {
   const capabilities = await capabilitiesOf(first);
   describe(title, () => {
     let ran = 0;
     for (const [index, { group, name, requires }] of conformanceSuite(first).entries()) {
-      as(`${group}: ${name}`, async ({ skip }) => {
+      as(`${group}: ${name}`, timeout === undefined ? {} : { timeout }, async ({ skip }) => {
         const reason = requires?.(capabilities);
         if (reason !== undefined) return skip(reason);
         ran += 1;

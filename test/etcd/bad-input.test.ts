@@ -5,7 +5,7 @@ import { createServer as createHttp2 } from "node:http2";
 import { type AddressInfo, createServer as createNet, type Server } from "node:net";
 import { inspect } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
-import { createCluster, DistributedQueue, type JobferryError } from "jobferry";
+import { createCluster, type JobferryError } from "jobferry";
 import { etcdCluster, type EtcdClusterOptions } from "jobferry/etcd";
 import { base64, etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
 import { freePort } from "../../scripts/servers/free-port.ts";
@@ -51,12 +51,6 @@ describe("etcd cluster: options", () => {
     ).not.toThrow();
     for (const url of ["etcd://a", "etcd://u:p%40@a:1,b:2,[::1]/", "etcds://a"])
       expect((await createCluster(url, { nodeId: "n", prefix: "p" })).nodeId).toBe("n");
-  });
-
-  it("a DistributedQueue without a queue is told to bring one", () => {
-    const cluster = etcdCluster({ endpoints, nodeId: "a" });
-    const options = { nodeId: "a", cluster, handler: async () => undefined };
-    expect(() => new DistributedQueue(options)).toThrow(/queue is missing.*Hand a queue in/s);
   });
 });
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { createCluster, DistributedQueue, memoryQueue } from "jobferry";
+import { createCluster } from "jobferry";
 import { zookeeperCluster, type ZookeeperClusterOptions } from "jobferry/zookeeper";
 import { zookeeperCoordinationStore } from "../../src/drivers/zookeeper/index.ts";
 import { CREATOR, requests, EVERYBODY } from "../../src/drivers/zookeeper/client/requests.ts";
@@ -76,19 +76,6 @@ describe("zookeeper cluster: options", () => {
     await expect(createCluster("zookeeper://h", { nodeId: "a", prefix: "x" })).rejects.toThrow(
       "Redis and etcd clusters only",
     );
-  });
-
-  it("a DistributedQueue on it wants a queue, and runs with one", async () => {
-    const node = (options: object): DistributedQueue =>
-      new DistributedQueue({
-        cluster: make({ servers: "h" }) as ReturnType<typeof zookeeperCluster>,
-        handler: () => undefined,
-        ...options,
-      });
-    expect(() => node({})).toThrow(/queue is missing: this cluster's store keeps no jobs/);
-    const queue = memoryQueue();
-    expect(() => node({ queue })).not.toThrow();
-    await queue.close();
   });
 });
 

@@ -26,6 +26,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { Bell } from "../../runtime/index.ts";
 import { checkKey, checkListing, checkPrefix, checkTransaction, checkTtl } from "../shared/coordination-arguments.ts";
 import { WatchedState } from "../shared/watched-state.ts";
+import type { Row } from "./client/key-values.ts";
 import { classify } from "./errors.ts";
 import { entryOf, listAll, listFirst } from "./listing.ts";
 import { openConsul } from "./open-consul.ts";
@@ -177,12 +178,24 @@ async function* follow(
       }
       seen = latest;
       const mine = latest.rows.filter(({ key }) => key.startsWith(prefix));
-      const event = state.change(mine.map(entryOf), revisions.of(latest.index));
-      if (event !== undefined) yield event;
+      const event = state.change(mine.map(withoutValue), revisions.of(latest.index));
+      if (event !== undefined) yield withValues(event, mine);
     }
   } finally {
     ticket.leave();
   }
+}
+
+const NOTHING: Uint8Array = new Uint8Array();
+
+/** Most of a prefix has not changed: values are read of those keys alone that are told. */
+function withoutValue({ key, modifyIndex }: Row): CoordinationEntry {
+  return { key, value: NOTHING, version: String(modifyIndex) };
+}
+
+function withValues(event: WatchEvent, rows: readonly Row[]): WatchEvent {
+  const told = new Set(event.entries.map(({ key }) => key));
+  return { ...event, entries: rows.flatMap((row) => (told.has(row.key) ? [entryOf(row)] : [])) };
 }
 
 function closed(): JobferryError {

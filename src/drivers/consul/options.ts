@@ -19,7 +19,7 @@ export type ConsulDriverOptions = Readonly<{
   prefix?: string;
   /** How long one call may take before it fails with UNAVAILABLE. Default "3s". */
   callTimeout?: Duration;
-  /** How long opening may take. Default "10s". */
+  /** How long opening waits for a leader before it fails. Default "10s". */
   connectTimeout?: Duration;
 }>;
 

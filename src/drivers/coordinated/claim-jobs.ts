@@ -29,16 +29,17 @@ export async function claimFrom(
     const state = await js.states.of(wanted.queue);
     if (state === undefined || state.isPaused) return [];
     const life = await js.life();
-    await life.refresh();
     const found = upToLost(await gather(js, contention, wanted), wanted.free);
     if (found.length === 0) return [];
+    // After the looking around, which may take its time: the leases count from now.
+    await life.refresh();
     const [taking = []] = grouped(
       found.map((from) => takingOf(js, life, from, wanted.leaseMs)),
       ({ part }) => part,
       js.room,
     );
     const claimedAt = js.clock.monotonic();
-    const paused = { key: js.keys.queue(wanted.queue), version: state.version };
+    const paused = { key: js.keys.queue(wanted.queue), version: state.version, once: true };
     const versions = await take(js, life, taking, [paused]);
     if (versions !== undefined) {
       contention.took(taking.map(({ from }) => from.key));
@@ -68,20 +69,21 @@ async function take(
   try {
     const committed = await life.ledger.commit(parts, compares);
     if (!committed.ok) return undefined;
-    return committed.versions ?? (await versionsOf(js, taking));
+    return committed.versions ?? (await versionsOf(js, life, taking));
   } catch (error) {
-    if (error instanceof Unanswered)
-      life.strays.add(
-        taking.map(({ key }) => key),
-        error.settle,
-      );
+    if (error instanceof Unanswered) life.strays.add(keysOf(taking), error.settle);
     throw error;
   }
 }
 
+const keysOf = (taking: readonly Taking[]): readonly string[] => taking.map(({ key }) => key);
+
 /** It was done, but its answer was lost. */
-async function versionsOf(js: JobStore, taking: readonly Taking[]): Promise<ReadonlyMap<string, string>> {
-  const entries = await Promise.all(taking.map(({ key }) => js.store.get(key)));
+async function versionsOf(js: JobStore, life: Life, taking: readonly Taking[]): Promise<ReadonlyMap<string, string>> {
+  const entries = await Promise.all(taking.map(({ key }) => js.store.get(key))).catch((error: unknown) => {
+    life.strays.add(keysOf(taking), async () => true);
+    throw error;
+  });
   return new Map(entries.flatMap((entry) => (entry === undefined ? [] : [[entry.key, entry.version]])));
 }
 
@@ -113,12 +115,13 @@ const groupIn =
   ({ key }: CoordinationEntry): string =>
     groupOfReadyBucket(keys.bucketOf(key));
 
-function takingOf(js: JobStore, { owner }: Life, from: Shelved, leaseMs: number): Taking {
+function takingOf(js: JobStore, life: Life, from: Shelved, leaseMs: number): Taking {
   const now = js.clock.now();
-  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs };
-  const key = js.keys.held(owner, job.id);
-  const compares = [{ key: from.key, version: from.version }];
-  const writes = [{ delete: from.key }, { put: key, value: encodeJob(job) }];
+  const { ttlMs } = js.timing;
+  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs, ttlMs };
+  const key = life.keyFor(job.id);
+  const compares = [{ key: from.key, version: from.version, once: true }];
+  const writes = [{ delete: from.key }, { put: key, value: encodeJob(job), once: true }];
   const { queue } = job;
   const counts = [
     { queue, what: "pending", by: -1 },

@@ -36,6 +36,7 @@ import { type CoordinatedDriverOptions, resolveOptions, type Settings } from "./
 import { prune } from "./pruning.ts";
 import { pushJobs } from "./push-jobs.ts";
 import { readStats } from "./statistics.ts";
+import { timingFor } from "./timing.ts";
 
 const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
 
@@ -55,6 +56,8 @@ class CoordinatedDriver implements Driver {
     this.#options = options;
     this.#settings = resolveOptions(options);
     this.#store = options.connect();
+    // Known before it is opened, so that what cannot work is refused at once.
+    timingFor(this.#settings.ttlMs, this.#store.capabilities);
     this.coordination = options.connect();
     this.records = jobRecords(
       async () => this.#open.jobs,

@@ -88,8 +88,9 @@ async function find(js: JobStore, id: string): Promise<Found | undefined> {
       const place = { key: entry.key, version: entry.version, counted: COUNTED_AS[kind] };
       return { job: decodeJob(entry.key, entry.value), state: STATES[kind], place };
     }
-    const held = await Promise.all((await js.owners.all()).map((owner) => store.get(keys.held(owner, id))));
-    const one = held.find((found) => found !== undefined);
+    const owners = await js.owners.all();
+    const held = await Promise.all(owners.map((owner) => store.list(keys.heldAny(owner, id), { limit: 1 })));
+    const one = held.flatMap(({ entries }) => entries)[0];
     if (one === undefined) continue;
     const place = { key: one.key, version: one.version, counted: "reserved" } as const;
     return { job: decodeJob(one.key, one.value), state: "reserved", place };

@@ -6,7 +6,7 @@
  *   ROOT/i/ID                             where the job was put last, so that an id is taken once
  *   ROOT/{r,d,f,c}/BUCKET                 marker of a bucket of ready, delayed, failed, completed jobs
  *   ROOT/{r,d,f,c}.BUCKET/ENTRY           a job in it
- *   ROOT/p.OWNER/ID                       a job that this owner holds
+ *   ROOT/p.OWNER/ID.CLAIM                 a job that this owner holds
  *   ROOT/n.OWNER/QUEUE.SLOT               counters that this owner alone writes; OWNER "base": those of owners that are gone
  *   ROOT/o/OWNER                          a process that lives: under its session
  *   ROOT/w/OWNER                          a process that lives, or left something behind
@@ -21,10 +21,14 @@ export type ShelfKind = "r" | "d" | "f" | "c";
 const MAX_SEGMENT = 96;
 export const BASE = "base";
 
-/** Any text as part of a segment, without dots. Long text is cut and told apart by its hash; whoever reads it asks the value for the name. */
+/**
+ * Any text as part of a segment, without dots. Long text is cut and told apart by its hash, behind a "~" that nothing else has; whoever reads it asks the value
+ * for the name. So is text that UTF-8 does not hold (a lone surrogate).
+ */
 export function segmentOf(text: string): string {
+  if (!text.isWellFormed()) return `~${createHash("sha256").update(text, "utf16le").digest("base64url")}`;
   const escaped = encodeURIComponent(text).replace(
-    /[!'()*.]/g,
+    /[!'()*.~]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   if (escaped.length <= MAX_SEGMENT) return escaped;
@@ -60,8 +64,13 @@ export class Keys {
     return `${this.root}/p.${owner}/`;
   }
 
-  held(owner: string, id: string): string {
-    return `${this.heldBy(owner)}${segmentOf(id)}`;
+  /** One claim of a job; `heldAny` begins all of them. */
+  held(owner: string, id: string, claim: number): string {
+    return `${this.heldAny(owner, id)}${claim.toString(36)}`;
+  }
+
+  heldAny(owner: string, id: string): string {
+    return `${this.heldBy(owner)}${segmentOf(id)}.`;
   }
 
   countersOf(owner: string): string {

@@ -17,7 +17,8 @@ type Slot = {
   doubt: Doubt | undefined;
 };
 
-type Doubt = { wasDone: boolean | undefined };
+/** `serial`: what the transaction wrote, or would have. */
+type Doubt = { readonly serial: number; wasDone: boolean | undefined; settling: Promise<void> | undefined };
 
 /** `versions` of the keys that were put; undefined when the answer was lost and only reading back told that it was done. */
 export type Committed =
@@ -38,7 +39,8 @@ export class Unanswered extends Error {
 
 /** Transactions of one process that are under way at once. Each has counters of its own, which stay. */
 const AT_ONCE = 8;
-const NEVER_SENT = new Set(["INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", "ACCESS_DENIED", "CLOSED", "NOT_OPEN"]);
+/** What a store refuses before it does anything. A client that is closed ends calls that were sent. */
+const NOT_DONE = new Set(["INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", "ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
 
 /**
  * Every change of jobs goes through here. What moves is counted in the transaction that moves it, in a counter that this process alone writes and
@@ -92,14 +94,16 @@ export class Ledger {
       }
       return { ok: true, versions };
     } catch (error) {
-      if (NEVER_SENT.has(this.#store.classify(error).code)) throw error;
+      if (NOT_DONE.has(this.#store.classify(error).code)) throw error;
       return this.#afterSilence(error, slots);
     }
   }
 
   /** Asks at once whether it was done. */
   async #afterSilence(error: unknown, slots: readonly Slot[]): Promise<Committed> {
-    const doubts = slots.map((slot) => (slot.doubt = { wasDone: undefined }));
+    const doubts = slots.map(
+      (slot) => (slot.doubt = { serial: slot.serial + 1, wasDone: undefined, settling: undefined }),
+    );
     const settle = async (): Promise<boolean> => {
       const [slot, doubt] = [slots[0], doubts[0]];
       if (slot === undefined || doubt === undefined) throw error;
@@ -112,19 +116,26 @@ export class Ledger {
     throw error;
   }
 
-  async #settle(slot: Slot, doubt: Doubt): Promise<void> {
+  /** Who asks at the same time gets the same answer: two would close the door to each other's next transaction. */
+  #settle(slot: Slot, doubt: Doubt): Promise<void> {
+    doubt.settling ??= this.#settleNow(slot, doubt).finally(() => (doubt.settling = undefined));
+    return doubt.settling;
+  }
+
+  async #settleNow(slot: Slot, doubt: Doubt): Promise<void> {
     for (;;) {
       const entry = await this.#store.get(slot.key);
       if (entry !== undefined && entry.version !== slot.version) {
         const { serial, counts } = decodeCounter(entry.value);
         Object.assign(slot, { serial, counts, version: entry.version, doubt: undefined });
-        doubt.wasDone = true;
+        // Else it is what closed the door to it, whose own answer was lost.
+        doubt.wasDone = serial === doubt.serial;
         return;
       }
       // Somebody has added it to those of processes that are gone: it cannot tell any more.
       if (entry === undefined && slot.version !== undefined) throw sessionLost();
-      const { ok, versions = [] } = { versions: undefined, ...(await this.#fence(slot)) };
-      if (ok) Object.assign(slot, { serial: slot.serial + 1, version: versions[0] });
+      const { ok, versions = [] } = { versions: undefined, ...(await this.#closeDoor(slot, doubt)) };
+      if (ok) Object.assign(slot, { serial: doubt.serial + 1, version: versions[0] });
       // Refused, and then unchanged: the session has ended, which ends the transaction, too.
       else if ((await this.#store.get(slot.key))?.version !== slot.version) continue;
       slot.doubt = undefined;
@@ -133,8 +144,10 @@ export class Ledger {
     }
   }
 
-  #fence(slot: Slot): ReturnType<CoordinationStore["transact"]> {
-    return this.#store.transact([{ session: this.#session }, unchanged(slot)], [counterWrite(slot, slot.counts)]);
+  /** The same counts under another serial: whatever compares the version from before can never be done. */
+  #closeDoor(slot: Slot, { serial }: Doubt): ReturnType<CoordinationStore["transact"]> {
+    const write = counterWrite({ ...slot, serial }, slot.counts);
+    return this.#store.transact([{ session: this.#session }, unchanged(slot)], [write]);
   }
 
   async #take(queues: ReadonlySet<string>): Promise<readonly Slot[]> {
@@ -166,11 +179,11 @@ export class Ledger {
 }
 
 function unchanged({ key, version }: Slot): Compare {
-  return version === undefined ? { key, absent: true } : { key, version };
+  return version === undefined ? { key, absent: true } : { key, version, once: true };
 }
 
 function counterWrite({ key, queue, serial }: Slot, counts: Counts): CoordinationWrite {
-  return { put: key, value: encodeCounter({ queue, serial: serial + 1, counts }) };
+  return { put: key, value: encodeCounter({ queue, serial: serial + 1, counts }), once: true };
 }
 
 function countsAfter({ queue, counts }: Slot, parts: readonly Part[]): Counts {

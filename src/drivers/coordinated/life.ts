@@ -25,12 +25,15 @@ export class Life {
   readonly #clock: Clock;
   readonly #freshMs: number;
   readonly #renewals: Renewals;
+  readonly #keys: Keys;
+  #claims = 0;
 
   private constructor(
     owner: string,
     session: KeptSession,
-    parts: Readonly<{ held: HeldJobs; ledger: Ledger; clock: Clock; freshMs: number; renewals: Renewals }>,
+    parts: Readonly<{ held: HeldJobs; ledger: Ledger; keys: Keys; clock: Clock; freshMs: number; renewals: Renewals }>,
   ) {
+    this.#keys = parts.keys;
     this.owner = owner;
     this.#session = session;
     this.held = parts.held;
@@ -38,7 +41,7 @@ export class Life {
     this.#clock = parts.clock;
     this.#freshMs = parts.freshMs;
     this.#renewals = parts.renewals;
-    session.lost.addEventListener("abort", () => this.held.clear(), { once: true });
+    session.lost.addEventListener("abort", () => this.#over(), { once: true });
   }
 
   static async begin(
@@ -68,7 +71,13 @@ export class Life {
     }
     const held = new HeldJobs(clock, ranOut);
     const ledger = new Ledger(store, keys, owner, session.id);
-    return new Life(owner, session, { held, ledger, clock, freshMs, renewals });
+    return new Life(owner, session, { held, ledger, keys, clock, freshMs, renewals });
+  }
+
+  /** Where a job lies that is held: no claim has a key of another, so that a version tells which claim it was. */
+  keyFor(id: string): string {
+    this.#claims += 1;
+    return this.#keys.held(this.owner, id, this.#claims);
   }
 
   get isOver(): boolean {
@@ -86,8 +95,14 @@ export class Life {
     if (this.isOver || this.#clock.monotonic() - this.#renewals.lastAt > this.#freshMs) throw sessionLost();
   }
 
+  #over(): void {
+    this.#renewals.holdsJobs = !this.held.isEmpty;
+    this.held.clear();
+  }
+
   async end(): Promise<void> {
     this.held.stop();
+    this.#renewals.isLeft = true;
     await this.#session.close(new JobferryError("CLOSED", "The queue is closed."));
   }
 }
@@ -118,11 +133,17 @@ class Strays {
   }
 }
 
-/** Sessions that remember when their last successful renewal was sent. */
+/**
+ * A session that remembers when its last successful renewal was sent. Whoever takes its jobs back counts on it that it ended by its time: so it is not
+ * ended early while there are leases under it.
+ */
 class Renewals {
   readonly #store: CoordinationStore;
   readonly #clock: Clock;
   lastAt = -Infinity;
+  holdsJobs = false;
+  /** The store is closed next, which leaves sessions to their time. */
+  isLeft = false;
 
   constructor(store: CoordinationStore, clock: Clock) {
     this.#store = store;
@@ -139,6 +160,12 @@ class Renewals {
       if (answer === "ok") this.lastAt = Math.max(this.lastAt, sentAt);
       return answer;
     };
-    return { id: session.id, renew, close: () => session.close() };
+    const close = async (): Promise<void> => {
+      if (!this.holdsJobs) return session.close();
+      if (this.isLeft) return;
+      const left = Math.max(0, this.lastAt + ttlMs - this.#clock.monotonic());
+      this.#clock.timer(left, () => void session.close().catch(() => undefined), { keepAlive: false });
+    };
+    return { id: session.id, renew, close };
   };
 }

@@ -42,7 +42,7 @@ export function toCompleted(js: JobStore, from: Place, job: Kept): Move {
 
 /** Its id is free again. */
 export function gone({ keys }: JobStore, from: Place, { id, queue }: Kept, counted?: Counted): Move {
-  const compares = [{ key: from.key, version: from.version }];
+  const compares = [{ key: from.key, version: from.version, once: true }];
   const writes = [{ delete: from.key }, { delete: keys.id(id) }];
   const counts: Count[] = [{ queue, what: from.counted, by: -1 }];
   if (counted !== undefined) counts.push({ queue, what: counted, by: 1 });
@@ -56,7 +56,7 @@ export function toLost(js: JobStore, from: Place, held: Kept): Move {
 }
 
 function partOf(from: Place, { queue }: Kept, counted: Counted, { writes }: Placed): Part {
-  const compares: readonly Compare[] = [{ key: from.key, version: from.version }];
+  const compares: readonly Compare[] = [{ key: from.key, version: from.version, once: true }];
   const counts: readonly Count[] = [
     { queue, what: from.counted, by: -1 },
     { queue, what: counted, by: 1 },

@@ -34,7 +34,7 @@ export class QueueStates {
   async register(queue: string): Promise<void> {
     if (this.#known.has(segmentOf(queue))) return;
     const key = this.#keys.queue(queue);
-    await this.#store.transact([{ key, absent: true }], [{ put: key, value: encode(queue, false) }]);
+    await this.#store.transact([{ key, absent: true }], [{ put: key, value: encode(queue, false), once: true }]);
     await this.read(queue);
   }
 
@@ -43,8 +43,12 @@ export class QueueStates {
     for (;;) {
       const state = await this.read(queue);
       if (state === undefined ? !isPaused : state.isPaused === isPaused) return;
-      const unchanged = state === undefined ? ({ key, absent: true } as const) : { key, version: state.version };
-      const { ok } = await this.#store.transact([unchanged], [{ put: key, value: encode(queue, isPaused) }]);
+      const unchanged =
+        state === undefined ? ({ key, absent: true } as const) : { key, version: state.version, once: true };
+      const { ok } = await this.#store.transact(
+        [unchanged],
+        [{ put: key, value: encode(queue, isPaused), once: true }],
+      );
       if (ok) return void (await this.read(queue));
     }
   }

@@ -4,7 +4,7 @@
  * A version of the contract is the zxid of a node's last change, and a transaction cannot check that: it can check how often a node's data changed
  * since it was made, which begins again when it is made anew. So whoever makes a key also raises its generation (one of 64, by the key's name), and
  * whoever relies on a key that it has read checks that generation: then it is still the same node, with the same owner, and the number of its
- * changes decides. Only new keys of the same generation disturb each other; then it is read and tried again.
+ * changes decides. Only new keys of the same generation disturb each other; then it is read and tried again. Keys that are used `once` need none of this.
  */
 import type { Compare, CoordinationWrite } from "../../contract/index.ts";
 import type { Node } from "./client/replies.ts";
@@ -16,8 +16,11 @@ const NOTHING = new Uint8Array();
 /** What was read before, in one step: the nodes by their paths. */
 export type Seen = ReadonlyMap<string, Node>;
 
-/** `skips`: a delete found nothing to do, which is as true as what was read is new. */
-export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean }>;
+/**
+ * `skips`: a delete found nothing to do, which is as true as what was read is new. `passing`: areas of keys that are used `once`, which may go with the
+ * last of them.
+ */
+export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean; passing: ReadonlySet<string> }>;
 
 /**
  * undefined where the transaction must look first. Every key is new, which the making itself proves, or is deleted whatever it is; where that is
@@ -39,6 +42,14 @@ export function blindPlan(
   return isBlind && writes.length > 0 ? planned(layout, acl, compares, writes, owners, undefined) : undefined;
 }
 
+/** Keys that need no generation: nobody relies on a version from before they were made. */
+function onceIn(compares: readonly Compare[], writes: readonly CoordinationWrite[]): ReadonlySet<string> {
+  return new Set([
+    ...compares.flatMap((compare) => ("version" in compare && compare.once === true ? [compare.key] : [])),
+    ...writes.flatMap((write) => ("put" in write && write.once === true ? [write.put] : [])),
+  ]);
+}
+
 /** The paths that a plan wants to have seen. */
 export function pathsToSee(
   layout: Layout,
@@ -49,7 +60,8 @@ export function pathsToSee(
     ...compares.flatMap((compare) => ("key" in compare ? [compare.key] : [])),
     ...writes.map((write) => ("put" in write ? write.put : write.delete)),
   ]);
-  const generations = new Set([...keys].map((key) => layout.generation(key)));
+  const once = onceIn(compares, writes);
+  const generations = new Set([...keys].filter((key) => !once.has(key)).map((key) => layout.generation(key)));
   const sessions = compares.flatMap((compare) => ("session" in compare ? [layout.session(compare.session)] : []));
   return [...generations, ...new Set(sessions), ...[...keys].map((key) => layout.node(key))];
 }
@@ -63,13 +75,16 @@ export function planned(
   owners: ReadonlyMap<string, bigint>,
   seen: Seen | undefined,
 ): Plan | undefined {
-  const plan = new Planning(layout, acl, seen);
+  const plan = new Planning(layout, acl, seen, onceIn(compares, writes));
   for (const compare of compares) if (!plan.compare(compare)) return undefined;
   for (const write of writes) {
     if ("delete" in write) plan.delete(write.delete);
     else plan.put(write.put, write.value, write.session === undefined ? 0n : (owners.get(write.session) ?? -1n));
   }
-  return { ops: plan.ops, skips: plan.skips };
+  const passing = new Set(
+    writes.flatMap((write) => ("put" in write && write.once === true ? [layout.area(write.put)] : [])),
+  );
+  return { ops: plan.ops, skips: plan.skips, passing };
 }
 
 class Planning {
@@ -78,6 +93,7 @@ class Planning {
   readonly #acl: readonly Acl[];
   readonly #seen: Seen;
   readonly #isBlind: boolean;
+  readonly #once: ReadonlySet<string>;
   /** Of the compared keys: their number of changes, to be checked by the write, or alone. */
   readonly #checked = new Map<string, number>();
   /** Generations of keys that were read, and of keys that are made. */
@@ -86,7 +102,8 @@ class Planning {
   readonly #sessions = new Set<string>();
   readonly #writes: WriteOp[] = [];
 
-  constructor(layout: Layout, acl: readonly Acl[], seen: Seen | undefined) {
+  constructor(layout: Layout, acl: readonly Acl[], seen: Seen | undefined, once: ReadonlySet<string>) {
+    this.#once = once;
     this.#layout = layout;
     this.#acl = acl;
     this.#seen = seen ?? new Map();
@@ -146,11 +163,12 @@ class Planning {
       mode: owner === 0n ? "persistent" : "ephemeral",
       acl: this.#acl,
     });
-    this.#raised.add(this.#layout.generation(key));
+    if (!this.#once.has(key)) this.#raised.add(this.#layout.generation(key));
   }
 
   /** Where nothing was read the making of the key is the proof. */
   #trust(key: string): void {
+    if (this.#once.has(key)) return;
     const path = this.#layout.generation(key);
     if (this.#seen.has(path)) this.#trusted.add(path);
   }
