@@ -37,16 +37,8 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul", () => {
 });
 
 describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => {
-  it("zookeeper: the leader of a cluster is killed, stopped and cut off, and so is the leader of the three servers, which is left alone, too", () =>
-    survives("zookeeper", [
-      "killLeader",
-      "killStore",
-      "freezeLeader",
-      "partStore",
-      "partLeader",
-      "freezeStore",
-      "loneStore",
-    ]));
+  it("zookeeper: the leader of a cluster is cut off, that of the three servers is killed, and left alone", () =>
+    survives("zookeeper", ["killStore", "partLeader", "loneStore"]));
 });
 
 describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {

@@ -3,7 +3,6 @@ import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { JuteReader } from "../../src/drivers/zookeeper/client/jute.ts";
 import {
   failureIn,
   readNames,
@@ -18,7 +17,7 @@ import type { ZookeeperError } from "../../src/drivers/zookeeper/client/zookeepe
 import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
-import { keptClient, serversAt, TIMES } from "./raw-client.ts";
+import { keptClient, serversAt } from "./raw-client.ts";
 import { zkCli } from "./zk-cli.ts";
 
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -248,7 +247,8 @@ for (const name of ["zookeeper", "zookeeper-3.8"] as const) {
 describe.runIf(await isServerAvailable("zookeeper-cluster"))("client on three servers", () => {
   it("goes to another with its session when its server is killed, paused or cut off", async () => {
     await using cluster = await startServer("zookeeper-cluster");
-    const servers = serversAt(cluster.nodes.map(({ port }) => port));
+    const ports = cluster.nodes.map(({ port }) => port);
+    const servers = serversAt(ports, { callMs: 1_000 });
     const heard: WatchedEvent[] = [];
     await using client = await keptClient(servers, heard);
     await client.call(requests.write(create("/kept", "")));
@@ -276,18 +276,5 @@ describe.runIf(await isServerAvailable("zookeeper-cluster"))("client on three se
       await node.resume();
       await delay(500);
     }
-  });
-});
-
-describe("close", () => {
-  it("ends at once while nothing can be reached, and leaves nothing", async () => {
-    const servers = serversAt([1]);
-    expect(await failure(keptClient(servers))).toMatchObject({ kind: "refused" });
-    expect(TIMES.callMs).toBeGreaterThan(0);
-  });
-
-  it("a reader notices an end that comes too early", () => {
-    const reader = new JuteReader(Buffer.from([0, 0, 0, 9, 1]));
-    expect(() => reader.bytes()).toThrow(RangeError);
   });
 });

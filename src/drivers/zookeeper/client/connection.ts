@@ -68,7 +68,6 @@ export class Connection {
   #reason: ZookeeperError | undefined;
   #session: Session = NO_SESSION;
   #timeoutMs = 0;
-  #lastZxid = 0n;
 
   private constructor(plan: ConnectionPlan) {
     const { address, tls } = plan;
@@ -116,11 +115,6 @@ export class Connection {
   /** What the server grants. */
   get timeoutMs(): number {
     return this.#timeoutMs;
-  }
-
-  /** The newest moment of the server that this connection has seen. */
-  get lastZxid(): bigint {
-    return this.#lastZxid;
   }
 
   get isOver(): boolean {
@@ -220,7 +214,6 @@ export class Connection {
     if (pending === undefined || pending.xid !== xid)
       throw new ZookeeperError("foreign", "The server answered out of turn.");
     this.#bytesInFlight -= pending.bytes;
-    if (zxid > this.#lastZxid) this.#lastZxid = zxid;
     if (code === 0) pending.answer.resolve({ zxid, body });
     else pending.answer.reject(answerError(code, pending.path, zxid));
   }
