@@ -16,8 +16,11 @@ const NOTHING = new Uint8Array();
 /** What was read before, in one step: the nodes by their paths. */
 export type Seen = ReadonlyMap<string, Node>;
 
-/** `skips`: a delete found nothing to do, which is as true as what was read is new. */
-export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean }>;
+/**
+ * `skips`: a delete found nothing to do, which is as true as what was read is new. `passing`: areas of keys that are used `once`, which may go with the
+ * last of them.
+ */
+export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean; passing: ReadonlySet<string> }>;
 
 /**
  * undefined where the transaction must look first. Every key is new, which the making itself proves, or is deleted whatever it is; where that is
@@ -78,7 +81,10 @@ export function planned(
     if ("delete" in write) plan.delete(write.delete);
     else plan.put(write.put, write.value, write.session === undefined ? 0n : (owners.get(write.session) ?? -1n));
   }
-  return { ops: plan.ops, skips: plan.skips };
+  const passing = new Set(
+    writes.flatMap((write) => ("put" in write && write.once === true ? [layout.area(write.put)] : [])),
+  );
+  return { ops: plan.ops, skips: plan.skips, passing };
 }
 
 class Planning {

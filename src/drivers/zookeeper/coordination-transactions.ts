@@ -89,14 +89,14 @@ export class Transactions {
     return { seen, zxid };
   }
 
-  async #run({ ops }: Plan, session: ZookeeperSession | undefined, seenAt: bigint): Promise<Outcome> {
+  async #run({ ops, passing }: Plan, session: ZookeeperSession | undefined, seenAt: bigint): Promise<Outcome> {
     if (ops.length === 0) return { kind: "done", zxid: seenAt };
     const request = requests.multi(ops);
     try {
       const { body, zxid } = await (session ?? this.#with.client).call(request);
       const failure = failureIn(readWriteResults(body));
       if (failure === undefined) return { kind: "done", zxid };
-      return await this.#judge(failure.code, ops[failure.index]);
+      return await this.#judge(failure.code, ops[failure.index], passing);
     } catch (error) {
       if (session !== undefined && isKind(error, "expired")) return { kind: "ended" };
       throw error;
@@ -104,11 +104,14 @@ export class Transactions {
   }
 
   /** What failed did nothing. */
-  async #judge(code: number, op: WriteOp | undefined): Promise<Outcome> {
+  async #judge(code: number, op: WriteOp | undefined, passing: ReadonlySet<string>): Promise<Outcome> {
     const { client, layout, acl } = this.#with;
     switch (code) {
       case Code.noNode:
-        if (op?.op === "create") await makeNode(client, parentOf(op.path), NOTHING, acl);
+        if (op?.op === "create") {
+          const area = parentOf(op.path);
+          await makeNode(client, area, NOTHING, acl, passing.has(area) ? "container" : "persistent");
+        }
         // The generations are there from the opening on.
         if (op?.op === "setData" && parentOf(op.path) === layout.generationParent) throw answerError(code, op.path);
         return { kind: "disturbed" };

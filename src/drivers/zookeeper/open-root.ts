@@ -24,10 +24,16 @@ export async function openRoot(client: KeptClient, layout: Layout, acl: readonly
     await Promise.all(below.map((path) => makeNode(client, path, NOTHING, acl)));
 }
 
-/** Persistent, unless it is there. */
-export async function makeNode(client: KeptClient, path: string, data: Uint8Array, acl: readonly Acl[]): Promise<void> {
+/** Unless it is there. A container goes when its last child has gone; the server looks once a minute. */
+export async function makeNode(
+  client: KeptClient,
+  path: string,
+  data: Uint8Array,
+  acl: readonly Acl[],
+  mode: "persistent" | "container" = "persistent",
+): Promise<void> {
   try {
-    await client.call(requests.write({ op: "create", path, data, mode: "persistent", acl }));
+    await client.call(requests.write({ op: "create", path, data, mode, acl }));
   } catch (error) {
     if (!isAnswer(error, Code.nodeExists)) throw error;
   }

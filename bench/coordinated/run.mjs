@@ -1,0 +1,143 @@
+/**
+ * npm run bench:coordinated -- [etcd consul zookeeper]
+ * Queues over coordination stores against the store's own transactions; prints a table and a line a target, and writes both to bench/results.
+ */
+import { fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import { fileURLToPath } from "node:url";
+import { createJob, Worker } from "../../dist/entry/index.js";
+import { startServer } from "../../scripts/servers/start-server.ts";
+import { raw } from "./raw.mjs";
+import { openQueue, STORES } from "./stores.mjs";
+
+const JOBS = 2_000;
+const PAYLOAD = "x".repeat(200);
+const asked = process.argv.slice(2);
+const unknown = asked.find((store) => !STORES.includes(store));
+if (unknown !== undefined) {
+  process.stderr.write(`No benchmark for "${unknown}". Known: ${STORES.join(", ")}.\n`);
+  process.exit(2);
+}
+
+const newPlace = () => `bench-${randomUUID()}`;
+const jobs = (count) => Array.from({ length: count }, () => createJob(PAYLOAD, { queue: "bench" }));
+
+async function push(queue, count) {
+  for (let left = count; left > 0; left -= 1_000) await queue.pushBatch(jobs(Math.min(1_000, left)));
+}
+
+/** Runs `count` jobs in this process; seconds until the last is confirmed. */
+async function work(queue, count) {
+  let left = count;
+  let ended;
+  const end = new Promise((resolve) => (ended = resolve));
+  const worker = new Worker(queue, "bench", () => undefined, { concurrency: 100 });
+  worker.on("completed", () => (left -= 1) === 0 && ended());
+  const start = performance.now();
+  await worker.start();
+  await end;
+  const seconds = (performance.now() - start) / 1_000;
+  await worker.stop();
+  return seconds;
+}
+
+/** From the first push to the last confirmed end, one process. */
+async function whole(store, url) {
+  const queue = await openQueue(store, url, newPlace());
+  await push(queue, 50);
+  await work(queue, 50);
+  const start = performance.now();
+  await push(queue, JOBS);
+  const pushed = (performance.now() - start) / 1_000;
+  const worked = await work(queue, JOBS);
+  await queue.close();
+  return { push: JOBS / pushed, work: JOBS / worked, whole: JOBS / (pushed + worked) };
+}
+
+/** So many processes empty the same queue. */
+async function processes(store, url, number) {
+  const place = newPlace();
+  const queue = await openQueue(store, url, place);
+  await push(queue, JOBS);
+  const counts = new Map();
+  const children = Array.from({ length: number }, () =>
+    fork(fileURLToPath(new URL("worker.mjs", import.meta.url)), [store, url, place, "20"]),
+  );
+  await Promise.all(children.map((child) => new Promise((resolve) => child.once("message", resolve))));
+  const start = performance.now();
+  await new Promise((resolve) => {
+    for (const child of children) {
+      child.on("message", (done) => {
+        counts.set(child, done);
+        if ([...counts.values()].reduce((sum, one) => sum + one, 0) >= JOBS) resolve();
+      });
+      child.send("go");
+    }
+  });
+  const seconds = (performance.now() - start) / 1_000;
+  await Promise.all(
+    children.map((child) => {
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      child.send("stop");
+      return exited;
+    }),
+  );
+  await queue.close();
+  return JOBS / seconds;
+}
+
+/** 500 jobs taken and ended one batch after the other, while so many wait behind them. */
+async function behind(store, url, waiting) {
+  const queue = await openQueue(store, url, newPlace());
+  await push(queue, waiting + 500);
+  const start = performance.now();
+  for (let left = 500; left > 0;) {
+    const got = await queue.popBatch(Math.min(20, left), { queue: "bench" });
+    await Promise.all(got.map((job) => job.complete()));
+    left -= got.length;
+  }
+  const rate = 500 / ((performance.now() - start) / 1_000);
+  await queue.close();
+  return rate;
+}
+
+const lines = [];
+const results = {};
+const tell = (text) => {
+  lines.push(text);
+  process.stdout.write(`${text}\n`);
+};
+const target = (name, got, want) =>
+  tell(`TARGET ${name}: got ${got.toFixed(2)} want ${want.toFixed(2)} ${got >= want ? "reached" : "missed"}`);
+
+for (const store of asked.length === 0 ? STORES : asked) {
+  const server = await startServer(store, { durable: true });
+  try {
+    const { url } = server;
+    await raw(store, url, newPlace(), 200);
+    const result = { loadBefore: loadavg()[0], version: server.version };
+    result.raw = await raw(store, url, newPlace(), JOBS);
+    result.queue = await whole(store, url);
+    result.processes1 = await processes(store, url, 1);
+    result.processes8 = await processes(store, url, 8);
+    result.behind100 = await behind(store, url, 100);
+    result.behind10000 = await behind(store, url, 10_000);
+    results[store] = result;
+    tell(
+      `${store} ${JSON.stringify(result, (_key, value) => (typeof value === "number" ? Math.round(value * 100) / 100 : value))}`,
+    );
+    target(`${store}.whole vs its transactions`, result.queue.whole / result.raw.jobsPerSecond, 0.5);
+    target(`${store}.processes 8 vs 1`, result.processes8 / result.processes1, 1);
+    target(`${store}.waiting 10,000 vs 100`, result.behind10000 / result.behind100, 1);
+  } finally {
+    await server.remove();
+  }
+}
+const folder = fileURLToPath(new URL("../results/", import.meta.url));
+mkdirSync(folder, { recursive: true });
+const at = new Date().toISOString();
+const report = { at, node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, results, lines };
+writeFileSync(`${folder}coordinated-${at.replaceAll(":", "-")}.json`, `${JSON.stringify(report, null, 2)}\n`);
+process.exit(0);

@@ -1,0 +1,64 @@
+/** What users of one of these stores do, through its entry. */
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import {
+  type Cluster,
+  createJob,
+  type Duration,
+  createQueue,
+  DistributedQueue,
+  type Queue,
+  type QueueOptions,
+} from "jobferry";
+import { silentLogger } from "../../src/runtime/index.ts";
+
+export type Entry = Readonly<{
+  url: string;
+  /** By the factory. `place`: a prefix or root. */
+  queue(place: string, options: QueueOptions & Readonly<{ maxBacklog?: number; sessionTtl?: Duration }>): Queue;
+  cluster(place: string): Cluster;
+}>;
+
+export function provesEntry({ url, queue: make, cluster: node }: Entry): void {
+  const place = (): string => `test-${randomUUID()}`;
+
+  test("createQueue by URL pushes and pops", async () => {
+    const queue = await createQueue(url, { logger: silentLogger });
+    const name = place();
+    await queue.push(createJob({ n: 1 }, { queue: name }));
+    const job = await queue.pop({ queue: name, wait: "5s" });
+    expect(job?.payload).toEqual({ n: 1 });
+    await job?.complete();
+    await queue.close();
+  });
+
+  test("a full backlog refuses a push with a clear error, and takes it when workers have caught up", async () => {
+    const queue = make(place(), { maxBacklog: 2, pushTimeout: "500ms", logger: silentLogger });
+    await queue.pushBatch([createJob(1), createJob(2)]);
+    await expect(queue.push(createJob(3))).rejects.toMatchObject({
+      code: "STORE_FULL",
+      retryable: true,
+      message: expect.stringContaining("maxBacklog") as unknown,
+    });
+    await (await queue.pop())?.complete();
+    await queue.push(createJob(4));
+    await queue.close();
+  });
+
+  test("a session that the store cannot give is refused at construction", () => {
+    expect(() => make(place(), { sessionTtl: "1ms" })).toThrow(/sessionTtl is 1; it must be from/);
+    expect(() => make(place(), { maxBacklogs: 1 } as QueueOptions)).toThrow(/Did you mean "maxBacklog"/);
+  });
+
+  test("a DistributedQueue keeps its jobs in its cluster's store", async () => {
+    const ran: unknown[] = [];
+    const distributed = new DistributedQueue({
+      ...{ nodeId: "a", cluster: node(place()) },
+      handler: (job: Readonly<{ payload: unknown }>) => void ran.push(job.payload),
+    });
+    await distributed.start();
+    await distributed.push(createJob("hello"));
+    await expect.poll(() => ran, { timeout: 20_000 }).toEqual(["hello"]);
+    await distributed.stop();
+  });
+}
