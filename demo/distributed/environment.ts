@@ -21,7 +21,7 @@ export type NodeSettings = Readonly<{
   redis: Readonly<{ addr: string; password: string | undefined; db: number }>;
   postgresUrl: string;
   etcdEndpoints: readonly string[];
-  consul: Readonly<{ address: string; token: string | undefined }>;
+  consul: Readonly<{ address: string; token?: string }>;
   zookeeper: Readonly<{ servers: string; username: string | undefined; password: string | undefined }>;
   /** Where the jobs are too, when the cluster's store keeps none. */
   sqlitePath: string;
@@ -47,7 +47,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
     etcdEndpoints: (env["ETCD_ENDPOINTS"] || "127.0.0.1:2379").split(",").map((endpoint) => endpoint.trim()),
     consul: {
       address: env["CONSUL_ADDRESS"] || "127.0.0.1:8500",
-      token: env["CONSUL_TOKEN"] || undefined,
+      ...(env["CONSUL_TOKEN"] ? { token: env["CONSUL_TOKEN"] } : {}),
     },
     zookeeper: {
       servers: env["ZOOKEEPER_SERVERS"] || "127.0.0.1:2181",

@@ -28,7 +28,7 @@ export type DemoNode = Readonly<{
 export async function startNode(settings: NodeSettings, hooks: NodeHooks): Promise<DemoNode> {
   const { nodeId, workers, workMs } = settings;
   const cluster = await openCluster(settings);
-  const isApart = settings.keepCompleted || ["consul", "zookeeper"].includes(settings.type);
+  const isApart = settings.keepCompleted || settings.type === "zookeeper";
   const queue: Queue | undefined = isApart ? await openQueue(settings) : undefined;
   const tell = ({ error }: Readonly<{ error: Error }>): void => hooks.error(error.message);
   cluster.on("error", tell);

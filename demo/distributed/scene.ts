@@ -26,9 +26,9 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     case "etcd":
       return process.env["ETCD_ENDPOINTS"] === undefined ? startedEtcd(CLUSTER_NAME) : givenEtcd(CLUSTER_NAME);
     case "consul":
-      return withJobsInFile(CLUSTER_NAME, "consul", "Consul", "CONSUL_ADDRESS");
+      return process.env["CONSUL_ADDRESS"] === undefined ? startedConsul(CLUSTER_NAME) : givenConsul(CLUSTER_NAME);
     case "zookeeper":
-      return withJobsInFile(CLUSTER_NAME, "zookeeper", "ZooKeeper", "ZOOKEEPER_SERVERS");
+      return zookeeper(CLUSTER_NAME);
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -67,22 +67,36 @@ async function givenEtcd(CLUSTER_NAME: string): Promise<Scene> {
   return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Using the etcd at ${ETCD_ENDPOINTS}.`, leave };
 }
 
-/** Stores that keep the cluster alone: the jobs lie in a SQLite file. `variable` names where they are. */
-async function withJobsInFile(
-  CLUSTER_NAME: string,
-  kind: "consul" | "zookeeper",
-  title: string,
-  variable: string,
-): Promise<Scene> {
-  const given = process.env[variable];
-  const own = given === undefined ? await started(kind) : undefined;
-  const place = given ?? `${own?.server.host}:${own?.server.port}`;
+async function startedConsul(CLUSTER_NAME: string): Promise<Scene> {
+  const { server, leave } = await started("consul-cluster");
+  const CONSUL_ADDRESS = Object.values(server.endpoints).join(",");
+  const note = `Started Consul ${server.version} at ${CONSUL_ADDRESS}.`;
+  return { env: { CLUSTER_NAME, CONSUL_ADDRESS }, note, leave };
+}
+
+async function givenConsul(CLUSTER_NAME: string): Promise<Scene> {
+  const { CONSUL_ADDRESS = "", CONSUL_TOKEN } = process.env;
+  const leave = async (): Promise<void> => {
+    const [first = ""] = CONSUL_ADDRESS.replace(/^\w+:\/\/(?:[^@]*@)?/, "").split(",");
+    const isSecure = /^(consuls|https):/i.test(CONSUL_ADDRESS);
+    const url = `${isSecure ? "https" : "http"}://${first.trim()}/v1/kv/${CLUSTER_NAME}/?recurse`;
+    const headers = CONSUL_TOKEN === undefined ? {} : { "X-Consul-Token": CONSUL_TOKEN };
+    const response = await fetch(url, { method: "DELETE", headers });
+    if (!response.ok) throw new Error(`Consul answered with ${response.status}.`);
+  };
+  // The address may hold a token.
+  return { env: { CLUSTER_NAME, CONSUL_ADDRESS }, note: "Using the Consul of CONSUL_ADDRESS.", leave };
+}
+
+/** The jobs lie in a SQLite file: ZooKeeper keeps the cluster alone. */
+async function zookeeper(CLUSTER_NAME: string): Promise<Scene> {
+  const given = process.env["ZOOKEEPER_SERVERS"];
+  const own = given === undefined ? await started("zookeeper") : undefined;
+  const ZOOKEEPER_SERVERS = given ?? `${own?.server.host}:${own?.server.port}`;
   const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
-  const env = { CLUSTER_NAME, [variable]: place, SQLITE_PATH: join(folder, "jobs.db") };
-  // An address that was given may hold a token.
-  const what =
-    own === undefined ? `Using the ${title} of ${variable}` : `Started ${title} ${own.server.version} at ${place}`;
-  const note = `${what}. The jobs are in a SQLite file.`;
+  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS, SQLITE_PATH: join(folder, "jobs.db") };
+  const what = own === undefined ? "Using the ZooKeeper" : `Started ZooKeeper ${own.server.version}`;
+  const note = `${what} at ${ZOOKEEPER_SERVERS}. The jobs are in a SQLite file.`;
   const leave = async (): Promise<void> => {
     await own?.leave();
     await rm(folder, { recursive: true, force: true });
@@ -90,7 +104,7 @@ async function withJobsInFile(
   return { env, note, leave };
 }
 
-async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul" | "zookeeper") {
+async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul-cluster" | "zookeeper") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

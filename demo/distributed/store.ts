@@ -27,8 +27,7 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
     }
     case "consul": {
       const { consulCluster } = await import("jobferry/consul");
-      const { address, token } = settings.consul;
-      return consulCluster({ ...node, address, prefix: name, ...(token === undefined ? {} : { token }) });
+      return consulCluster({ ...node, ...settings.consul, prefix: name });
     }
     case "zookeeper": {
       const { zookeeperCluster } = await import("jobferry/zookeeper");
@@ -47,7 +46,6 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
-    case "consul":
     case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
@@ -60,6 +58,11 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
     case "etcd": {
       const { etcdQueue } = await import("jobferry/etcd");
       return etcdQueue(settings.etcdEndpoints, { keepCompleted, prefix: name });
+    }
+    case "consul": {
+      const { consulQueue } = await import("jobferry/consul");
+      const { address, ...rest } = settings.consul;
+      return consulQueue(address, { ...rest, keepCompleted, prefix: name });
     }
     case "postgres": {
       const { postgresQueue } = await import("jobferry/postgres");

@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { base64, etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
+import { consulRequest } from "../../scripts/servers/consul-request.ts";
 import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 import { endOf, startDemo } from "./distributed-run.ts";
 import { inEmptyFolder } from "./run-example.ts";
@@ -24,7 +25,7 @@ describe.each(["redis", "postgres", "consul", "zookeeper"] as const)("distribute
       await chmod(folder, 0o755); // PostgreSQL runs as a user of its own
       const { child, output } = startDemo(folder, ["--cluster", kind, ...ARGS]);
       expect(await endOf(child), output()).toBe(0);
-      expect(output()).toMatch(/Started (Redis|PostgreSQL|Consul|ZooKeeper) [\d.]+ at 127\.0\.0\.1:\d+\./);
+      expect(output()).toMatch(/Started (Redis|PostgreSQL|Consul|ZooKeeper) [\d.]+ at 127\.0\.0\.1:\d+[.,]/);
       expectProof(output());
       expect(readdirSync(folder)).toEqual([]);
     });
@@ -91,5 +92,19 @@ describe.runIf(postgres)("distributed demo on a PostgreSQL that is there", () =>
     const { rows } = await client.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobferry_demo%'");
     expect(rows).toEqual([]);
     await client.end();
+  });
+});
+
+const consul = await sharedServer("consul");
+describe.runIf(consul)("distributed demo on a Consul that is there", () => {
+  it("keeps to a prefix of its own, and empties it", async () => {
+    const [host = "", port = 0] = [consul?.host, consul?.port];
+    const CONSUL_ADDRESS = `${host}:${port}`;
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "consul", ...ARGS], { CONSUL_ADDRESS });
+    expect(await endOf(child), output()).toBe(0);
+    expectProof(output());
+    expect(output()).toContain("Using the Consul of CONSUL_ADDRESS.");
+    const { text } = await consulRequest({ port }, "GET", "/v1/kv/jobferry-demo-?keys");
+    expect(text).toBe("");
   });
 });
