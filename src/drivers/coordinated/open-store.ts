@@ -62,7 +62,7 @@ export class OpenStore {
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
-    this.contention = new Contention(clock);
+    this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
     this.jobs = {
       ...{ store, keys, clock, timing, retention, room: roomIn(store.capabilities) },
       keeps: { completed: keepsAny(retention.completed), failed: keepsAny(retention.failed) },
