@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capabilities, CoordinationCapabilities, CoordinationStore, Driver } from "../src/contract/index.ts";
+import { etcdCoordinationStore } from "../src/drivers/etcd/index.ts";
 import { memoryCoordinationStore } from "../src/drivers/memory/coordination-store.ts";
 import { memoryDriver } from "../src/drivers/memory/memory-driver.ts";
 import { capabilitiesOf, postgresCoordinationStore, postgresDriver } from "../src/drivers/postgres/index.ts";
@@ -17,7 +18,6 @@ import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { consulCoordinationStore } from "../src/drivers/consul/index.ts";
 import { coordinatedCapabilities } from "../src/drivers/coordinated/capabilities.ts";
 import { timingFor } from "../src/drivers/coordinated/timing.ts";
-import { etcdCoordinationStore } from "../src/drivers/etcd/index.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
 import { silentLogger, systemClock } from "../src/runtime/index.ts";
@@ -116,9 +116,9 @@ function coordinationStores(): readonly CoordinationStore[] {
     sqliteCoordinationStore({ path: "any.db" }),
     postgresCoordinationStore({ url: "postgres://localhost" }),
     redisCoordinationStore({ url: "redis://localhost" }),
+    etcdCoordinationStore({ url: "etcd://localhost" }),
     consulCoordinationStore({ address: "localhost" }),
     zookeeperCoordinationStore({ url: "zookeeper://localhost" }),
-    etcdCoordinationStore({ endpoints: ["localhost"] }),
   ];
 }
 

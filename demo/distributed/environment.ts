@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { type Duration, parseDuration } from "jobferry";
 
-export const CLUSTER_TYPES = ["redis", "postgres", "consul", "zookeeper", "sqlite", "memory"] as const;
+export const CLUSTER_TYPES = ["redis", "postgres", "etcd", "consul", "zookeeper", "sqlite", "memory"] as const;
 export type ClusterType = (typeof CLUSTER_TYPES)[number];
 
 /** One node, as its environment describes it. */
@@ -20,6 +20,7 @@ export type NodeSettings = Readonly<{
   keepCompleted: boolean;
   redis: Readonly<{ addr: string; password: string | undefined; db: number }>;
   postgresUrl: string;
+  etcdEndpoints: readonly string[];
   consul: Readonly<{ address: string; token: string | undefined }>;
   zookeeper: Readonly<{ servers: string; username: string | undefined; password: string | undefined }>;
   /** Where the jobs are too, when the cluster's store keeps none. */
@@ -43,6 +44,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
       db: wholeNumber(env, "REDIS_DB", 0),
     },
     postgresUrl: env["POSTGRES_URL"] || "postgres://postgres@127.0.0.1:5432/postgres",
+    etcdEndpoints: (env["ETCD_ENDPOINTS"] || "127.0.0.1:2379").split(",").map((endpoint) => endpoint.trim()),
     consul: {
       address: env["CONSUL_ADDRESS"] || "127.0.0.1:8500",
       token: env["CONSUL_TOKEN"] || undefined,

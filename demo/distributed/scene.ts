@@ -23,6 +23,8 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     }
     case "redis":
       return process.env["REDIS_ADDR"] === undefined ? startedRedis(CLUSTER_NAME) : givenRedis(CLUSTER_NAME);
+    case "etcd":
+      return process.env["ETCD_ENDPOINTS"] === undefined ? startedEtcd(CLUSTER_NAME) : givenEtcd(CLUSTER_NAME);
     case "consul":
       return withJobsInFile(CLUSTER_NAME, "consul", "Consul", "CONSUL_ADDRESS");
     case "zookeeper":
@@ -43,6 +45,26 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
   const where = `${server.host}:${server.port}`;
   const env = { CLUSTER_NAME, POSTGRES_URL: server.url };
   return { env, note: `Started PostgreSQL ${server.version} at ${where}.`, leave };
+}
+
+async function startedEtcd(CLUSTER_NAME: string): Promise<Scene> {
+  const { server, leave } = await started("etcd-cluster");
+  const ETCD_ENDPOINTS = Object.values(server.endpoints).join(",");
+  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Started etcd ${server.version} at ${ETCD_ENDPOINTS}.`, leave };
+}
+
+async function givenEtcd(CLUSTER_NAME: string): Promise<Scene> {
+  const { ETCD_ENDPOINTS = "" } = process.env;
+  const leave = async (): Promise<void> => {
+    const [first = ""] = ETCD_ENDPOINTS.split(",");
+    const [key, range_end] = [`${CLUSTER_NAME}/`, `${CLUSTER_NAME}0`].map((text) =>
+      Buffer.from(text).toString("base64"),
+    );
+    const url = `${first.includes("://") ? "" : "http://"}${first.trim()}/v3/kv/deleterange`;
+    const response = await fetch(url, { method: "POST", body: JSON.stringify({ key, range_end }) });
+    if (!response.ok) throw new Error(`etcd answered with ${response.status}.`);
+  };
+  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Using the etcd at ${ETCD_ENDPOINTS}.`, leave };
 }
 
 /** Stores that keep the cluster alone: the jobs lie in a SQLite file. `variable` names where they are. */
@@ -68,7 +90,7 @@ async function withJobsInFile(
   return { env, note, leave };
 }
 
-async function started(name: "redis" | "postgres" | "consul" | "zookeeper") {
+async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul" | "zookeeper") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

@@ -21,6 +21,10 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
       const { postgresCluster } = await import("jobferry/postgres");
       return postgresCluster({ ...node, url: settings.postgresUrl, schema: name.replaceAll("-", "_") });
     }
+    case "etcd": {
+      const { etcdCluster } = await import("jobferry/etcd");
+      return etcdCluster({ ...node, endpoints: settings.etcdEndpoints, prefix: name });
+    }
     case "consul": {
       const { consulCluster } = await import("jobferry/consul");
       const { address, token } = settings.consul;
@@ -52,6 +56,10 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
     case "redis": {
       const { redisQueue } = await import("jobferry/redis");
       return redisQueue(redisUrl(settings), { keepCompleted, prefix: name });
+    }
+    case "etcd": {
+      const { etcdQueue } = await import("jobferry/etcd");
+      return etcdQueue(settings.etcdEndpoints, { keepCompleted, prefix: name });
     }
     case "postgres": {
       const { postgresQueue } = await import("jobferry/postgres");

@@ -48,3 +48,8 @@ describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper", () => 
       "loneStore",
     ]));
 });
+
+describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {
+  it("etcd: the leader of a cluster is killed and cut off, and the leader of the three store nodes is killed, stopped and cut off", () =>
+    survives("etcd", ["killLeader", "killStore", "partLeader", "partStore", "freezeStore"]));
+});

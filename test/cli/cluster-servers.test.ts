@@ -28,6 +28,12 @@ if (postgres !== undefined) {
   const url = `${postgres.url}${postgres.url.includes("?") ? "&" : "?"}schema=${place}`;
   targets.push(["postgres", { url, args: [], node: (nodeId) => createCluster(url, { nodeId, ...options }) }]);
 }
+const etcd = await sharedServer("etcd");
+if (etcd !== undefined) {
+  const { url } = etcd;
+  const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
+  targets.push(["etcd", { url, args: ["--prefix", place], node }]);
+}
 const consul = await sharedServer("consul");
 if (consul !== undefined) {
   const { url } = consul;
@@ -72,6 +78,7 @@ describe("a cluster that cannot be reached", () => {
   test.each([
     ["redis://:very-secret@127.0.0.1:1/0", 3],
     ["postgres://app:very-secret@127.0.0.1:1/db", 3],
+    ["etcd://app:very-secret@127.0.0.1:1", 3],
     ["consul://:very-secret@127.0.0.1:1,127.0.0.1:2", 3],
     ["zookeeper://app:very-secret@127.0.0.1:1,127.0.0.1:2/root?auth=sasl", 3],
   ])("%s ends with %d, in one line and without the password", async (url, code) => {

@@ -4,6 +4,3 @@ import { runCoordination } from "./coordination/run-coordination.ts";
 
 const server = await sharedServer("etcd");
 if (server) await runCoordination("etcd, coordination", etcdCoordinationTarget(server));
-
-const older = await sharedServer("etcd-3.4");
-if (older) await runCoordination("etcd-3.4, coordination", etcdCoordinationTarget(older));

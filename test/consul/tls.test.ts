@@ -46,6 +46,8 @@ describe.runIf(await isServerAvailable("consul"))("consul with TLS", async () =>
     ["another name", { address: other.url, tls: { ca: pem(other.ca ?? ""), serverName: "a.test" } }, "ACCESS_DENIED"],
     ["a client without a certificate", { address: server.url, tls: { ca } }, "ACCESS_DENIED"],
     ["a client with another certificate", { address: server.url, tls: { ca, ...own(other) } }, "ACCESS_DENIED"],
+    ["a certificate that is none", { address: server.url, tls: { ca, cert: "x", key: "y" } }, "ACCESS_DENIED"],
+    ["an authority that is none", { address: server.url, tls: { ca: "x", ...own() } }, "ACCESS_DENIED"],
     ["TLS with a server that has none", { address: `consuls://127.0.0.1:${plain.port}` }, "ACCESS_DENIED"],
     ["no TLS with a server that wants it", { address: `consul://127.0.0.1:${other.port}` }, "INVALID_ARGUMENT"],
   ])("%s is refused, with what to do", async (_, options, code) => {

@@ -49,7 +49,9 @@ const composeFiles = globSync("deploy/compose.*.yaml", { cwd: root });
 
 it("has a compose file for each store that processes can share", () => {
   expect(composeFiles.toSorted()).toEqual(
-    ["redis", "postgres", "sqlite", "consul", "zookeeper"].map((one) => `deploy/compose.${one}.yaml`).toSorted(),
+    ["redis", "postgres", "sqlite", "etcd", "consul", "zookeeper"]
+      .map((one) => `deploy/compose.${one}.yaml`)
+      .toSorted(),
   );
 });
 
@@ -76,9 +78,8 @@ describe.each(composeFiles)("%s", (path) => {
         expect(services.map(([one]) => one)).toContain(other);
       for (const volume of (service["volumes"] ?? []) as readonly string[])
         expect(named).toContain(volume.split(":")[0]);
-      const { condition } = Object(Object.values(fields(service["depends_on"]))[0]) as { condition?: string };
-      if (condition === "service_healthy") {
-        const [other = ""] = Object.keys(fields(service["depends_on"]));
+      for (const [other, how] of Object.entries(fields(service["depends_on"]))) {
+        if (fields(how)["condition"] !== "service_healthy") continue;
         expect(fields(fields(compose["services"])[other])["healthcheck"], `${other} has a health check`).toBeDefined();
       }
       if (!nodes.some(([node]) => node === name)) continue;

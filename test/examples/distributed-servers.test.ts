@@ -5,6 +5,7 @@ import { chmod } from "node:fs/promises";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
+import { base64, etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
 import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 import { endOf, startDemo } from "./distributed-run.ts";
 import { inEmptyFolder } from "./run-example.ts";
@@ -48,6 +49,32 @@ describe.runIf(redis)("distributed demo on a Redis that is there", () => {
     expect(keys.filter((key) => /jobferry-demo-[0-9a-f]{8}/.test(key))).toEqual([]);
     expect(await client.getdel(mine)).toBe("stays");
     await client.quit();
+  });
+});
+
+describe.runIf(await isServerAvailable("etcd-cluster"))("distributed demo on etcd", () => {
+  it("starts three nodes of it, and takes them away again", async () => {
+    await inEmptyFolder(async (folder) => {
+      const { child, output } = startDemo(folder, ["--cluster", "etcd", ...ARGS]);
+      expect(await endOf(child), output()).toBe(0);
+      expect(output()).toMatch(/Started etcd [\d.]+ at (127\.0\.0\.1:\d+,?){3}\./);
+      expectProof(output());
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+});
+
+const etcd = await sharedServer("etcd");
+describe.runIf(etcd)("distributed demo on an etcd that is there", () => {
+  it("keeps to keys of its own, and removes them", async () => {
+    const port = etcd?.port ?? 0;
+    const place = `127.0.0.1:${port}`;
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "etcd", ...ARGS], { ETCD_ENDPOINTS: place });
+    expect(await endOf(child), output()).toBe(0);
+    expect(output()).toContain(`Using the etcd at ${place}.`);
+    expectProof(output());
+    const range = { key: base64("jobferry-demo-"), range_end: base64("jobferry-demo."), count_only: true };
+    expect(await etcdGateway({ port }, "/v3/kv/range", range)).not.toHaveProperty("count");
   });
 });
 

@@ -2,7 +2,7 @@ import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
 import { Foreign, NoAnswer, Refusal } from "./client/consul-errors.ts";
 
-const TLS = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
+const TLS = /^(ERR_TLS|ERR_SSL|ERR_OSSL|ERR_CRYPTO|EPROTO|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
 
 /** No message repeats Consul's own: it can hold names of keys. `shown`: the address without the token. */
 export function classify(error: unknown, shown: string): ErrorClass {

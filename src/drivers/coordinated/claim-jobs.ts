@@ -29,9 +29,10 @@ export async function claimFrom(
     const state = await js.states.of(wanted.queue);
     if (state === undefined || state.isPaused) return [];
     const life = await js.life();
-    await life.refresh();
     const found = upToLost(await gather(js, contention, wanted), wanted.free);
     if (found.length === 0) return [];
+    // After the looking around, which may take its time: the leases count from now.
+    await life.refresh();
     const [taking = []] = grouped(
       found.map((from) => takingOf(js, life, from, wanted.leaseMs)),
       ({ part }) => part,
@@ -123,7 +124,8 @@ const groupIn =
 
 function takingOf(js: JobStore, life: Life, from: Shelved, leaseMs: number): Taking {
   const now = js.clock.now();
-  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs };
+  const { ttlMs } = js.timing;
+  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs, ttlMs };
   const key = life.keyFor(job.id);
   const compares = [{ key: from.key, version: from.version, once: true }];
   const writes = [{ delete: from.key }, { put: key, value: encodeJob(job), once: true }];

@@ -3,7 +3,7 @@ import type { Clock, CoordinationEntry, Version, WatchEvent } from "../../contra
 type Known = { version: Version; due: number };
 
 /**
- * When the buckets of delayed jobs are due, as their markers tell: each holds the earliest time of all jobs that were ever put into its bucket. A watch
+ * When the buckets of delayed jobs are due, as their markers tell: each holds the time before which no job is put into its bucket. A watch
  * keeps this current; what this process puts itself it knows at once. A time that is too early costs a look, and the look corrects it.
  */
 export class Delays {

@@ -1,13 +1,16 @@
-import type { ExtendItem, ExtendResult, FinishItem, FinishResult } from "../../contract/index.ts";
+import type { ExtendItem, ExtendResult, FinishItem, FinishResult, Token } from "../../contract/index.ts";
 import type { Held } from "./held-jobs.ts";
 import { encodeJob, type Kept, released, shortened } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
-import { Unanswered } from "./ledger.ts";
+import { sessionLost, Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
 import { done, type Move, type Place, toCompleted, toDelayed, toFailed, toLost, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
 
-type Ending = Readonly<{ index: number; held: Held; move: Move }>;
+type Ending = Readonly<{ index: number; item: FinishItem; held: Held; move: Move }>;
+
+/** How often a finish that was refused looks why. */
+const LOOKS = 3;
 
 /**
  * One transaction for as many jobs as fit. It compares the version of each held job's key and that the session lives. A token that this process does not
@@ -25,29 +28,44 @@ export async function finishJobs(js: JobStore, items: readonly FinishItem[]): Pr
     if (before === "unsettled" || before === "done") results[index] = before === "done" ? "ok" : "unknown";
     if (before !== "free") continue;
     held.isEnding = true;
-    endings.push({ index, held, move: moveOf(js, item, held) });
+    endings.push({ index, item, held, move: moveOf(js, item, held) });
   }
   for (const group of grouped(endings, ({ move }) => move.part, js.room)) {
     const answer = await end(js, life, group);
     if (answer !== "refused") for (const { index } of group) results[index] = answer;
     // One of them, or the session: each for itself tells which.
-    else if (group.length === 1) await lose(life, group);
     else for (const one of group) results[one.index] = await endAlone(js, life, one);
   }
   return results;
 }
 
 async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<FinishResult> {
-  const answer = await end(js, life, [ending]);
-  if (answer !== "refused") return answer;
-  await lose(life, [ending]);
-  return "lost";
+  const { item, held } = ending;
+  for (let look = 0; look < LOOKS; look += 1) {
+    const isHeld = await isStillHeld(js, life, held).catch(() => undefined);
+    if (isHeld === false) return "lost";
+    if (isHeld === undefined) break;
+    const answer = await end(js, life, [{ ...ending, move: moveOf(js, item, held) }]);
+    if (answer !== "refused") return answer;
+  }
+  held.isEnding = false;
+  return "unknown";
 }
 
-/** Refused alone: the session has ended, or somebody changed what only this process may change. */
-async function lose(life: Life, endings: readonly Ending[]): Promise<void> {
-  for (const { held } of endings) life.held.remove(held);
+/**
+ * A transaction that ends it was refused. Either the session has ended; or an extension without an answer was done after all, and it lies under another version
+ * now: nobody else changes it while the session lives. Rejects while the store does not tell.
+ */
+export async function isStillHeld(js: JobStore, life: Life, held: Held): Promise<boolean> {
   await life.doubt();
+  if (life.isOver) return false;
+  const entry = await js.store.get(held.key);
+  if (entry === undefined) {
+    life.held.remove(held);
+    return false;
+  }
+  held.version = entry.version;
+  return true;
 }
 
 async function end(js: JobStore, life: Life, group: readonly Ending[]): Promise<"ok" | "unknown" | "refused"> {
@@ -60,7 +78,7 @@ async function end(js: JobStore, life: Life, group: readonly Ending[]): Promise<
     return "ok";
   } catch (error) {
     for (const { held } of group) {
-      if (error instanceof Unanswered) held.unsettled = error.settle;
+      if (error instanceof Unanswered) held.unsettled = { settle: error.settle, finishes: true };
       else held.isEnding = false;
     }
     return "unknown";
@@ -105,39 +123,45 @@ export async function extendJobs(js: JobStore, items: readonly ExtendItem[]): Pr
   // Nothing is known: the holder counts on by itself.
   if (!isFresh) await life.refresh();
   const results: ExtendResult[] = [];
-  for (const { reservation, leaseMs } of items) {
-    const held = life.held.get(reservation.token);
-    const now = js.clock.monotonic();
-    if (held === undefined || held.isEnding) results.push("lost");
-    else if (leaseMs > held.job.leaseMs && !(await lengthen(life, held, leaseMs))) results.push("lost");
-    else {
-      life.held.extend(held, now + leaseMs);
-      results.push("ok");
-    }
-  }
+  for (const { reservation, leaseMs } of items) results.push(await extendOne(js, life, reservation.token, leaseMs));
   return results;
 }
 
-async function lengthen(life: Life, held: Held, leaseMs: number): Promise<boolean> {
-  const job = { ...held.job, leaseMs };
-  const { key, version } = held;
-  held.isEnding = true;
-  try {
-    const part = {
-      compares: [{ key, version, once: true }],
-      writes: [{ put: key, value: encodeJob(job), once: true }],
-      counts: [],
-    };
-    const committed = await life.ledger.commit([part]);
-    if (!committed.ok) {
-      life.held.remove(held);
-      return false;
+async function extendOne(js: JobStore, life: Life, token: Token, leaseMs: number): Promise<ExtendResult> {
+  await life.held.get(token)?.lengthening;
+  const held = life.held.get(token);
+  if (held === undefined || held.isEnding) return "lost";
+  if (leaseMs <= held.job.leaseMs) return (await prolong(js, life, held, leaseMs)) ? "ok" : "lost";
+  const lengthened = lengthen(js, life, held, leaseMs);
+  const over = (): void => void (held.lengthening = undefined);
+  held.lengthening = lengthened.then(over, over);
+  return (await lengthened) ? "ok" : "lost";
+}
+
+/** The items before it may have taken their time. */
+async function prolong(js: JobStore, life: Life, held: Held, leaseMs: number): Promise<boolean> {
+  await life.refresh();
+  if (life.held.get(held.token) === undefined || held.isEnding) return false;
+  life.held.extend(held, js.clock.monotonic() + leaseMs);
+  return true;
+}
+
+async function lengthen(js: JobStore, life: Life, held: Held, leaseMs: number): Promise<boolean> {
+  const { key } = held;
+  for (let look = 0; look < LOOKS; look += 1) {
+    const job = { ...held.job, leaseMs };
+    // Counted as nothing, so that it is settled when its answer is lost.
+    const counts = [{ queue: job.queue, what: "reserved", by: 0 }] as const;
+    const compares = [{ key, version: held.version, once: true }];
+    const writes = [{ put: key, value: encodeJob(job), once: true }];
+    const committed = await life.ledger.commit([{ compares, writes, counts }]);
+    if (committed.ok) {
+      held.job = job;
+      const version = committed.versions?.get(key) ?? (await js.store.get(key))?.version;
+      if (version !== undefined) held.version = version;
+      return prolong(js, life, held, leaseMs);
     }
-    const now = committed.versions?.get(key);
-    if (now !== undefined) held.version = now;
-    held.job = job;
-    return true;
-  } finally {
-    held.isEnding = false;
+    if (!(await isStillHeld(js, life, held))) return false;
   }
+  throw sessionLost();
 }

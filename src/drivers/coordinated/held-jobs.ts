@@ -9,9 +9,13 @@ export type Held = {
   job: Kept;
   endsAt: number;
   isEnding: boolean;
-  /** Of a finish without an answer. */
-  unsettled: (() => Promise<boolean>) | undefined;
+  unsettled: Unsettled | undefined;
+  /** Its lease is being made longer: over when this resolves, which it always does. */
+  lengthening: Promise<void> | undefined;
 };
+
+/** A transaction without an answer that ends it. `finishes`: by its token, and not because the lease ran out. */
+export type Unsettled = Readonly<{ settle: () => Promise<boolean>; finishes: boolean }>;
 
 /**
  * What this process holds. While its session lives nobody else touches these jobs, so a token counts exactly as long as it is here, and the lease of
@@ -33,13 +37,18 @@ export class HeldJobs {
   /** `rank` tells apart what one transaction took. */
   add(owner: string, key: string, version: Version, rank: number, job: Kept, endsAt: number): Reservation {
     const token = `${owner}.${version}.${rank}`;
-    this.#held.set(token, { token, key, version, job, endsAt, isEnding: false, unsettled: undefined });
+    const idle = { isEnding: false, unsettled: undefined, lengthening: undefined };
+    this.#held.set(token, { token, key, version, job, endsAt, ...idle });
     this.#arm(endsAt);
     return { job: stored(job, "reserved"), token };
   }
 
   get(token: Token): Held | undefined {
     return this.#held.get(token);
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
   }
 
   remove(held: Held): void {
@@ -67,24 +76,39 @@ export class HeldJobs {
   }
 
   /**
-   * Whether it can be ended now. `busy`: another call ends it. `unsettled`: a finish was not answered, and the store does not tell yet. `done`: that finish
-   * was done after all.
+   * Whether it can be ended now. `busy`: another call ends it, or has. `unsettled`: one was not answered, and the store does not tell yet. `done`: it was a
+   * finish, and it was done after all. `lost`: the same of a lease that ran out.
    */
-  async settled(held: Held): Promise<"free" | "busy" | "unsettled" | "done"> {
+  async settled(held: Held): Promise<"free" | "busy" | "unsettled" | "done" | "lost"> {
+    if (held.lengthening !== undefined) await held.lengthening;
     const { unsettled } = held;
-    if (unsettled === undefined) return held.isEnding ? "busy" : "free";
-    const wasDone = await unsettled().catch(() => undefined);
+    if (unsettled === undefined) return held.isEnding || !this.#held.has(held.token) ? "busy" : "free";
+    const wasDone = await unsettled.settle().catch(() => undefined);
     if (wasDone === undefined) return "unsettled";
     if (held.unsettled !== unsettled) return "busy";
     Object.assign(held, { unsettled: undefined, isEnding: false });
     if (!wasDone) return "free";
     this.remove(held);
-    return "done";
+    return unsettled.finishes ? "done" : "lost";
   }
 
+  /** Of what nobody ends right now. */
   get nextEndInMs(): number {
+    return this.#nextEnd(({ isEnding }) => !isEnding);
+  }
+
+  /** The same, or of what a transaction without an answer was to end. */
+  get nextLookInMs(): number {
+    return this.#nextEnd(({ isEnding, unsettled }) => !isEnding || unsettled !== undefined);
+  }
+
+  get hasUnsettled(): boolean {
+    return [...this.#held.values()].some(({ unsettled }) => unsettled !== undefined);
+  }
+
+  #nextEnd(counts: (held: Held) => boolean): number {
     let next = Infinity;
-    for (const { endsAt, isEnding } of this.#held.values()) if (!isEnding && endsAt < next) next = endsAt;
+    for (const held of this.#held.values()) if (held.endsAt < next && counts(held)) next = held.endsAt;
     return next - this.#clock.monotonic();
   }
 
@@ -111,14 +135,14 @@ export class HeldJobs {
   #look(): void {
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    const next = this.nextEndInMs;
+    const next = this.nextLookInMs;
     if (next <= 0) this.#ranOut();
     else if (next !== Infinity) this.#arm(next + this.#clock.monotonic());
   }
 
   /** After those that are over were looked at. */
   rearm(leastMs: number): void {
-    const next = this.nextEndInMs;
+    const next = this.nextLookInMs;
     if (next !== Infinity) this.#arm(Math.max(leastMs, next) + this.#clock.monotonic());
   }
 }

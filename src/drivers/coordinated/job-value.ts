@@ -1,9 +1,9 @@
 import type { JobFailure, JobState, PushItem, StoredJob } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { MAX_FAILURE_TEXT } from "./limits.ts";
+import { MAX_FAILURE_BYTES, MAX_FAILURE_TEXT } from "./limits.ts";
 
-/** A job as it lies in the store. `leaseMs`: the longest lease that its holder may count on; 0 when nobody holds it. */
-export type Kept = Readonly<Omit<StoredJob, "item" | "state"> & { maxLosses: number; leaseMs: number }>;
+/** A job as it lies in the store. `leaseMs`: the longest lease that its holder may count on; `ttlMs`: of the holder's session. 0 when nobody holds it. */
+export type Kept = Readonly<Omit<StoredJob, "item" | "state"> & { maxLosses: number; leaseMs: number; ttlMs: number }>;
 
 type Head = Readonly<Omit<Kept, "envelope" | "payload" | "result"> & { hasResult: boolean }>;
 
@@ -63,24 +63,30 @@ export function pushed(item: PushItem, now: number): Kept {
     ...{ id, queue, name, priority, tags, createdAt, envelope, payload },
     availableAt: Math.ceil(now + Math.max(0, wait)),
     maxLosses: Math.min(item.maxLosses, Number.MAX_SAFE_INTEGER),
-    ...{ attempts: 0, losses: 0, exceptions: 0, leaseMs: 0 },
+    ...{ attempts: 0, losses: 0, exceptions: 0, leaseMs: 0, ttlMs: 0 },
     ...{ reservedAt: undefined, finishedAt: undefined, failure: undefined, result: undefined },
   };
 }
 
 export function stored(kept: Kept, state: JobState): StoredJob {
-  const { maxLosses: _maxLosses, leaseMs: _leaseMs, ...job } = kept;
+  const { maxLosses: _maxLosses, leaseMs: _leaseMs, ttlMs: _ttlMs, ...job } = kept;
   return { item: undefined, state, ...job };
 }
 
 /** Cut to what fits beside the payload. */
 export function shortened({ code, name, message, stack }: JobFailure): JobFailure {
-  const cut = (text: string): string => (text.length > MAX_FAILURE_TEXT ? `${text.slice(0, MAX_FAILURE_TEXT)}…` : text);
   return { code, name: cut(name), message: cut(message), stack: stack === undefined ? undefined : cut(stack) };
 }
 
+/** Some characters are six bytes as JSON: such a text is cut in half until it fits. */
+function cut(text: string): string {
+  let kept = text.slice(0, MAX_FAILURE_TEXT);
+  while (Buffer.byteLength(JSON.stringify(kept)) > MAX_FAILURE_BYTES) kept = kept.slice(0, kept.length / 2);
+  return kept.length < text.length ? `${kept}…` : text;
+}
+
 export function released(job: Kept, availableAt: number): Kept {
-  return { ...job, availableAt, reservedAt: undefined, leaseMs: 0 };
+  return { ...job, availableAt, reservedAt: undefined, leaseMs: 0, ttlMs: 0 };
 }
 
 /** The lease ran out, or whoever held it died. */

@@ -21,10 +21,14 @@ export type ShelfKind = "r" | "d" | "f" | "c";
 const MAX_SEGMENT = 96;
 export const BASE = "base";
 
-/** Any text as part of a segment, without dots. Long text is cut and told apart by its hash; whoever reads it asks the value for the name. */
+/**
+ * Any text as part of a segment, without dots. Long text is cut and told apart by its hash, behind a "~" that nothing else has; whoever reads it asks the value
+ * for the name. So is text that UTF-8 does not hold (a lone surrogate).
+ */
 export function segmentOf(text: string): string {
+  if (!text.isWellFormed()) return `~${createHash("sha256").update(text, "utf16le").digest("base64url")}`;
   const escaped = encodeURIComponent(text).replace(
-    /[!'()*.]/g,
+    /[!'()*.~]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   if (escaped.length <= MAX_SEGMENT) return escaped;

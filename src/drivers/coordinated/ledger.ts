@@ -39,7 +39,8 @@ export class Unanswered extends Error {
 
 /** Transactions of one process that are under way at once. Each has counters of its own, which stay. */
 const AT_ONCE = 8;
-const NEVER_SENT = new Set(["INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", "ACCESS_DENIED", "CLOSED", "NOT_OPEN"]);
+/** What a store refuses before it does anything. A client that is closed ends calls that were sent. */
+const NOT_DONE = new Set(["INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", "ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
 
 /**
  * Every change of jobs goes through here. What moves is counted in the transaction that moves it, in a counter that this process alone writes and
@@ -93,7 +94,7 @@ export class Ledger {
       }
       return { ok: true, versions };
     } catch (error) {
-      if (NEVER_SENT.has(this.#store.classify(error).code)) throw error;
+      if (NOT_DONE.has(this.#store.classify(error).code)) throw error;
       return this.#afterSilence(error, slots);
     }
   }

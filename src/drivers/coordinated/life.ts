@@ -41,7 +41,7 @@ export class Life {
     this.#clock = parts.clock;
     this.#freshMs = parts.freshMs;
     this.#renewals = parts.renewals;
-    session.lost.addEventListener("abort", () => this.held.clear(), { once: true });
+    session.lost.addEventListener("abort", () => this.#over(), { once: true });
   }
 
   static async begin(
@@ -95,8 +95,14 @@ export class Life {
     if (this.isOver || this.#clock.monotonic() - this.#renewals.lastAt > this.#freshMs) throw sessionLost();
   }
 
+  #over(): void {
+    this.#renewals.holdsJobs = !this.held.isEmpty;
+    this.held.clear();
+  }
+
   async end(): Promise<void> {
     this.held.stop();
+    this.#renewals.isLeft = true;
     await this.#session.close(new JobferryError("CLOSED", "The queue is closed."));
   }
 }
@@ -127,11 +133,17 @@ class Strays {
   }
 }
 
-/** Sessions that remember when their last successful renewal was sent. */
+/**
+ * A session that remembers when its last successful renewal was sent. Whoever takes its jobs back counts on it that it ended by its time: so it is not
+ * ended early while there are leases under it.
+ */
 class Renewals {
   readonly #store: CoordinationStore;
   readonly #clock: Clock;
   lastAt = -Infinity;
+  holdsJobs = false;
+  /** The store is closed next, which leaves sessions to their time. */
+  isLeft = false;
 
   constructor(store: CoordinationStore, clock: Clock) {
     this.#store = store;
@@ -148,6 +160,12 @@ class Renewals {
       if (answer === "ok") this.lastAt = Math.max(this.lastAt, sentAt);
       return answer;
     };
-    return { id: session.id, renew, close: () => session.close() };
+    const close = async (): Promise<void> => {
+      if (!this.holdsJobs) return session.close();
+      if (this.isLeft) return;
+      const left = Math.max(0, this.lastAt + ttlMs - this.#clock.monotonic());
+      this.#clock.timer(left, () => void session.close().catch(() => undefined), { keepAlive: false });
+    };
+    return { id: session.id, renew, close };
   };
 }

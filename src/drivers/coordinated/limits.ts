@@ -11,6 +11,8 @@ const RESERVE_BYTES: number = 48 * 1024;
 export const FAILURE_BYTES: number = 40 * 1024;
 /** Characters of the stack and of the message of a failure that are kept. */
 export const MAX_FAILURE_TEXT: number = 4 * 1024;
+/** Of each of its three texts as JSON. Together they are less than FAILURE_BYTES. */
+export const MAX_FAILURE_BYTES: number = 12 * 1024;
 /** Keys, counters and markers of one transaction that is full. */
 const TRANSACTION_SLACK: number = 16 * 1024;
 /** A small transaction holds up nobody else, and a refused one costs little. */

@@ -51,6 +51,8 @@ export class OpenStore {
   #died: StoredJob[] = [];
   #othersInMs = Infinity;
   #othersAt = -Infinity;
+  /** Deaths when it was looked at last. */
+  #othersSeen = 0;
   #watches: readonly Promise<void>[] = [];
 
   private constructor(
@@ -138,7 +140,7 @@ export class OpenStore {
     this.#dueTurns
       .run(() => takeBackOwn(this.jobs, life, DUE_AT_ONCE))
       .then(
-        () => life.held.rearm(1),
+        () => life.held.rearm(life.held.hasUnsettled ? AGAIN_MS : 1),
         () => life.held.rearm(AGAIN_MS),
       );
   }
@@ -147,7 +149,7 @@ export class OpenStore {
   settle(max: number = DUE_AT_ONCE): Promise<Readonly<{ promoted: number; recovered: number }>> {
     return this.#dueTurns.run(async () => {
       const life = await this.#alive();
-      const own = life.held.nextEndInMs <= 0 || !life.strays.isEmpty ? await takeBackOwn(this.jobs, life, max) : 0;
+      const own = life.held.nextLookInMs <= 0 || !life.strays.isEmpty ? await takeBackOwn(this.jobs, life, max) : 0;
       const promoted = await promoteDue(this.jobs, max);
       return { promoted, recovered: own + (await this.#others(life, max - own)) };
     });
@@ -155,7 +157,12 @@ export class OpenStore {
 
   async #others(life: Life, max: number): Promise<number> {
     const { owners, clock } = this.jobs;
+    if (owners.dead.length === 0) this.#othersInMs = Infinity;
     if (owners.dead.length === 0 || max <= 0) return 0;
+    // What they hold is listed when it can be taken, and not at every claim until then.
+    const isEarly = clock.monotonic() < this.#othersAt + this.#othersInMs;
+    if (isEarly && owners.deaths === this.#othersSeen) return 0;
+    this.#othersSeen = owners.deaths;
     const { recovered, nextInMs } = await takeBackOthers(this.jobs, life, max);
     [this.#othersInMs, this.#othersAt] = [nextInMs, clock.monotonic()];
     return recovered;

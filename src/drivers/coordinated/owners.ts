@@ -15,6 +15,8 @@ export class Owners {
   #alive = new Set<string>();
   readonly #deadSince = new Map<string, number>();
   #listedAt = -Infinity;
+  /** Seen so far. */
+  deaths = 0;
 
   constructor(store: CoordinationStore, keys: Keys, clock: Clock) {
     this.#store = store;
@@ -69,7 +71,9 @@ export class Owners {
 
   #died(owner: string): void {
     this.#alive.delete(owner);
-    if (!this.#deadSince.has(owner)) this.#deadSince.set(owner, this.#clock.monotonic());
+    if (this.#deadSince.has(owner)) return;
+    this.#deadSince.set(owner, this.#clock.monotonic());
+    this.deaths += 1;
   }
 
   #nameIn(key: string): string {

@@ -37,7 +37,9 @@ export async function pushJobs(
     }
   }
   for (const queue of new Set(accepted.map(({ job }) => job.queue))) await js.states.register(queue);
-  const prepared = accepted.map((pushing) => ({ pushing, move: moveOf(js, pushing.job, now) }));
+  // In the order of their times: an earlier one needs another bucket.
+  const sorted = accepted.toSorted((a, b) => a.job.availableAt - b.job.availableAt);
+  const prepared = sorted.map((pushing) => ({ pushing, move: moveOf(js, pushing.job, now) }));
   for (const group of grouped(prepared, ({ move }) => move.part, js.room)) {
     const answers = await pushGroup(js, group, now);
     for (const [position, { pushing }] of group.entries())

@@ -17,7 +17,8 @@ const SLICES_OF_DELAY = 8;
 const SHORTEST_SLICE_MS = 1_024;
 const ENTRIES_AT_ONCE = 256;
 
-type Open = { readonly bucket: string; readonly since: number; jobs: number; bytes: number; due: number };
+/** `due`: of a delayed one, the earliest time in it. It stays as it is: markers of several transactions at once may be written in any order. */
+type Open = { readonly bucket: string; readonly since: number; readonly due: number; jobs: number; bytes: number };
 
 export type Placed = Readonly<{ key: string; writes: readonly CoordinationWrite[] }>;
 export type Shelved = Readonly<{ key: string; version: string; job: Kept }>;
@@ -69,7 +70,6 @@ export class Shelves {
     const open = this.#bucket(kind, group, due);
     open.jobs += 1;
     open.bytes += value.length;
-    open.due = Math.min(open.due, due);
     this.#made += 1;
     const place = padded(this.#made, 8);
     const key = `${this.#keys.bucket(kind, open.bucket)}${due === 0 ? "" : `${padded(due, TIME_DIGITS)}.`}${place}`;
@@ -87,13 +87,13 @@ export class Shelves {
     const name = `${kind} ${group}`;
     const now = this.#clock.monotonic();
     const known = this.#open.get(name);
-    if (known !== undefined && !isFull(known, now)) return known;
+    if (known !== undefined && !isFull(known, now) && known.due <= due) return known;
     this.#open.delete(name);
     const [oldest] = this.#open.keys();
     if (this.#open.size >= MOST_OPEN && oldest !== undefined) this.#open.delete(oldest);
     this.#lastTime = Math.max(this.#lastTime + 1, Math.floor(this.#clock.now()));
     const bucket = `${group === "" ? "" : `${group}.`}${padded(this.#lastTime, TIME_DIGITS)}-${this.#owner}`;
-    const open = { bucket, since: now, jobs: 0, bytes: 0, due: due === 0 ? 0 : Infinity };
+    const open = { bucket, since: now, due, jobs: 0, bytes: 0 };
     this.#open.set(name, open);
     return open;
   }

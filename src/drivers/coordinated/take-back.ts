@@ -1,5 +1,6 @@
 import type { Compare } from "../../contract/index.ts";
 import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
+import { isStillHeld } from "./finish-jobs.ts";
 import type { Held } from "./held-jobs.ts";
 import { decodeJob } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
@@ -7,40 +8,50 @@ import { untaken } from "./claim-jobs.ts";
 import { BASE } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { chunksOf } from "./limits.ts";
+import { chunksOf, POLL_MS } from "./limits.ts";
 import { done, type Move, toLost, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
+import { freshMsOf } from "./timing.ts";
 
 /** Counters of one process that is gone, added up in one transaction. */
 const COUNTERS_AT_ONCE = 8;
+
+type Overdue = Readonly<{ held: Held; move: Move }>;
 
 /** Leases that ran out while their holder, this process, lives. The number of those that came back. */
 export async function takeBackOwn(js: JobStore, life: Life, max: number): Promise<number> {
   await giveBackStrays(js, life);
   let recovered = 0;
-  const all: Readonly<{ held: Held; move: Move }>[] = [];
+  const all: Overdue[] = [];
   for (const held of life.held.overdue(max)) {
-    if ((await life.held.settled(held)) !== "free") continue;
+    if ((await life.held.settled(held)) !== "free" || held.endsAt > js.clock.monotonic()) continue;
     held.isEnding = true;
     all.push({ held, move: toLost(js, { key: held.key, version: held.version, counted: "reserved" }, held.job) });
   }
-  for (const group of grouped(all, ({ move }) => move.part, js.room)) {
-    const moves = group.map(({ move }) => move);
-    try {
-      const committed = await life.ledger.commit(moves.map(({ part }) => part));
-      for (const { held } of group) life.held.remove(held);
-      if (committed.ok) recovered += recoveredIn(moves);
-      else await life.doubt();
-      done(js, moves, committed);
-    } catch (error) {
-      for (const { held } of group) {
-        if (error instanceof Unanswered) held.unsettled = error.settle;
-        else held.isEnding = false;
-      }
-      throw error;
-    }
+  try {
+    for (const group of grouped(all, ({ move }) => move.part, js.room))
+      recovered += await takeBackGroup(js, life, group);
+  } finally {
+    // What was not reached, or was refused, is looked at again.
+    for (const { held } of all) if (held.unsettled === undefined) held.isEnding = false;
   }
   return recovered;
+}
+
+async function takeBackGroup(js: JobStore, life: Life, group: readonly Overdue[]): Promise<number> {
+  const moves = group.map(({ move }) => move);
+  try {
+    const committed = await life.ledger.commit(moves.map(({ part }) => part));
+    for (const { held } of group) if (committed.ok) life.held.remove(held);
+    done(js, moves, committed);
+    if (committed.ok) return recoveredIn(moves);
+  } catch (error) {
+    if (error instanceof Unanswered)
+      for (const { held } of group) held.unsettled = { settle: error.settle, finishes: false };
+    throw error;
+  }
+  for (const { held } of group) await isStillHeld(js, life, held);
+  return 0;
 }
 
 /** Those that died are told apart. */
@@ -82,7 +93,7 @@ export async function takeBackOthers(
     const moves: Move[] = [];
     for (const { key, version, value } of entries) {
       const job = decodeJob(key, value);
-      const left = job.leaseMs + js.timing.freshMs - js.timing.ttlMs - js.owners.deadForMs(owner);
+      const left = job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner);
       if (left > 0) nextInMs = Math.min(nextInMs, left);
       else moves.push(toLost(js, { key, version, counted: "reserved" }, job));
     }
@@ -96,7 +107,9 @@ export async function takeBackOthers(
       else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
       else await life.doubt();
     }
+    // Somebody else may be faster, and what a listing had no room for is still there: soon again.
     if (entries.length === 0) await fold(js, owner, isGone);
+    if (entries.length === 0 || moves.length > 0) nextInMs = Math.min(nextInMs, POLL_MS);
   }
   return { recovered, nextInMs };
 }
@@ -123,7 +136,7 @@ async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void>
       writes.push({ put: key, value: encodeCounter({ queue, serial: before.serial + 1, counts: total }), once: true });
     }
     const { ok } = await store.transact(compares, [...some.map(({ key }) => ({ delete: key })), ...writes]);
-    // Others do it at the same time, or it lives.
+    // Others do it at the same time.
     if (!ok) return;
   }
   const { ok } = await store.transact([isGone], [{ delete: keys.owner(owner) }]);

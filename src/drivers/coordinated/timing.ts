@@ -12,5 +12,10 @@ export function timingFor(
   const chosen = ttlMs ?? Math.min(Math.max(DEFAULT_TTL_MS, minTtlMs), maxTtlMs);
   if (chosen < minTtlMs || chosen > maxTtlMs)
     throw invalidArgument("sessionTtl", chosen, `from ${minTtlMs} to ${maxTtlMs} ms, which this store takes`);
-  return { ttlMs: chosen, freshMs: chosen / 2 };
+  return { ttlMs: chosen, freshMs: freshMsOf(chosen) };
+}
+
+/** How old the last renewal of a session may be when a lease is given under it. Others count on it, too, from `ttlMs` alone. */
+export function freshMsOf(ttlMs: number): number {
+  return ttlMs / 2;
 }

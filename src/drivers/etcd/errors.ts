@@ -39,6 +39,10 @@ function ofStatus({ status, details }: EtcdRefusal, where: Where): ErrorClass {
   switch (status) {
     case STATUS.invalidArgument:
       return ofArgument(details);
+    case STATUS.notFound:
+      return away("The session ended in etcd before it could be used.");
+    case STATUS.outOfRange:
+      return away("etcd was compacted again and again while everything was read.");
     case STATUS.permissionDenied:
       return refused(
         "ACCESS_DENIED",

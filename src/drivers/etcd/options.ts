@@ -37,6 +37,8 @@ export const ETCD_OPTIONS: readonly string[] = [
   ...["url", "endpoints", "username", "password", "tls", "prefix", "callTimeout", "connectTimeout"],
 ];
 const MAX_PREFIX = 100;
+/** gRPC tells the server at most eight digits. */
+const MAX_CALL_MS = 86_400_000;
 
 /** @throws INVALID_ARGUMENT; of what may hold a password it repeats nothing. */
 export function resolveOptions(options: EtcdStoreOptions): Settings {
@@ -54,7 +56,7 @@ export function resolveOptions(options: EtcdStoreOptions): Settings {
     credentials,
     isSecure,
     prefix,
-    callMs: parseDuration(options.callTimeout ?? "3s", "callTimeout", { min: 1 }),
+    callMs: parseDuration(options.callTimeout ?? "3s", "callTimeout", { min: 1, max: MAX_CALL_MS }),
     connectMs: parseDuration(options.connectTimeout ?? "10s", "connectTimeout", { min: 1 }),
   };
 }

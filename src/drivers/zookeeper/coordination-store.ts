@@ -52,8 +52,8 @@ class ZookeeperCoordination implements CoordinationStore {
   readonly capabilities: CoordinationCapabilities = {
     shared: true,
     consistency: "linearizable",
-    // The leader looks once a tick, 2 s by default, and hears of renewals at once. Servers bound the time to live further, by default to 4 to 40 s.
-    session: { minTtlMs: 1_000, maxTtlMs: 3_600_000, endFactor: 1, endLagMs: 2_500 },
+    // The leader looks once a tick, 2 s by default, and hears of renewals at once. Servers bound the time to live, by default from 4 to 40 s; the lower bound is often set lower.
+    session: { minTtlMs: 1_000, maxTtlMs: 40_000, endFactor: 1, endLagMs: 2_500 },
     watch: { lagMs: 500 },
     // A request of 1,048,575 bytes has room for these, with two paths of each operation in the worst case.
     limits: { keyBytes: 512, valueBytes: 800_000, operations: 128, transactionBytes: 820_000 },

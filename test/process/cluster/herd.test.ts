@@ -21,7 +21,7 @@ type Counts = Readonly<{ total(...without: readonly string[]): number }>;
 
 async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
   const started = async (nodeId: string): Promise<Cluster> =>
-    clusterIn(place, { nodeId, electionTimeout: "60s", logger: silentLogger }).start();
+    clusterIn(place, { nodeId, electionTimeout: "40s", logger: silentLogger }).start();
   const holder = await started("holder");
   const nodes = await Promise.all(Array.from({ length: NODES }, (_, n) => started(`node-${n}`)));
   const stop = new AbortController();

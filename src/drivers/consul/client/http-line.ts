@@ -53,7 +53,7 @@ export class HttpLine {
   send({ host, port }: Endpoint, { method, path, headers, body, withinMs, signal }: HttpRequest): Promise<HttpReply> {
     return new Promise((resolve, reject) => {
       const options = { host, port, method, path, headers, agent: this.#agent };
-      const sent = this.#tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...this.#tls });
+      const sent = this.#begin(options);
       const call = new Call(sent, resolve, reject);
       const timer = this.#clock.timer(withinMs, () => call.giveUp(`no answer within ${withinMs} ms`, true));
       const onAbort = (): void => {
@@ -69,6 +69,15 @@ export class HttpLine {
       if (body === undefined) sent.end();
       else sent.end(body);
     });
+  }
+
+  /** @throws NoAnswer for certificates and keys that are none. */
+  #begin(options: RequestOptions): ClientRequest {
+    try {
+      return this.#tls === undefined ? httpRequest(options) : httpsRequest({ ...options, ...this.#tls });
+    } catch (error) {
+      throw errorOf(error as Error, false);
+    }
   }
 
   /** Lets go of connections that nobody uses: after trouble with one, the others may be dead too. */

@@ -82,7 +82,7 @@ export class Channel {
     withinMs: number,
   ): Promise<Uint8Array> {
     const answered = new Deferred<Uint8Array>();
-    let answer: Uint8Array = new Uint8Array();
+    let answer: Uint8Array | undefined;
     if (this.#calls === 0) this.#heardAt = systemClock.monotonic();
     this.#calls += 1;
     const patience = systemClock.timer(withinMs, () => {
@@ -94,7 +94,10 @@ export class Channel {
       exchange = this.open(method, timeout, {
         message: (bytes) => (answer = bytes),
         anything: () => undefined,
-        ended: (failure) => (failure === undefined ? answered.resolve(answer) : answered.reject(failure)),
+        ended: (failure) => {
+          if (failure === undefined && answer !== undefined) answered.resolve(answer);
+          else answered.reject(failure ?? new NoAnswer("the call ended without an answer"));
+        },
       });
       exchange.finish(message);
       return await answered.promise;

@@ -75,7 +75,12 @@ export class EtcdClient {
    * as a stream that stays open has not.
    */
   async keepAlive(lease: bigint): Promise<boolean> {
-    return messages.readLease(await this.#call("Lease/LeaseKeepAlive", messages.leaseRequest(lease))).seconds > 0;
+    try {
+      return messages.readLease(await this.#call("Lease/LeaseKeepAlive", messages.leaseRequest(lease))).seconds > 0;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
   }
 
   /** Also when it has ended. */
@@ -83,7 +88,7 @@ export class EtcdClient {
     try {
       await this.#call("Lease/LeaseRevoke", messages.leaseRequest(lease));
     } catch (error) {
-      if (!(error instanceof EtcdRefusal && error.status === STATUS.notFound)) throw error;
+      if (!isNotFound(error)) throw error;
     }
   }
 
@@ -170,6 +175,8 @@ export class EtcdClient {
     }
   }
 }
+
+const isNotFound = (error: unknown): boolean => error instanceof EtcdRefusal && error.status === STATUS.notFound;
 
 /** Of this endpoint. Another one may do. */
 function isAway(error: unknown): boolean {
