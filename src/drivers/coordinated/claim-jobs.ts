@@ -12,7 +12,7 @@ import type { Shelved } from "./shelves.ts";
 export type Wanted = Readonly<{ queue: string; max: number; free: number; leaseMs: number }>;
 
 /** Markers read at once; a claim rarely needs more than the first few. */
-const MARKERS = 32;
+const MARKERS = 64;
 /** Refused claims one after the other before the caller is told that nothing came. */
 const ROUNDS = 12;
 
@@ -51,9 +51,10 @@ export async function claimFrom(
       });
     }
     contention.lost();
-    // A pause, somebody else's claim, or the end of the session: all are looked at.
+    if (round === 0) continue;
+    // Not only somebody else's claim: a pause, or the end of the session.
     await js.states.read(wanted.queue);
-    if (round > 1) await life.doubt();
+    if (round > 2) await life.doubt();
   }
   return [];
 }
@@ -94,11 +95,17 @@ async function versionsOf(js: JobStore, life: Life, taking: readonly Taking[]): 
 async function gather(js: JobStore, contention: Contention, { queue, max }: Wanted): Promise<readonly Shelved[]> {
   const want = Math.min(max, Math.floor((js.room.operations - 4) / 3));
   for (;;) {
-    const markers = await js.shelves.markers("r", { of: `${segmentOf(queue)}.`, limit: MARKERS });
+    const of = `${segmentOf(queue)}.`;
+    // The buckets that came next the last time are read beside the markers, which tell whether they still do.
+    const [markers] = await Promise.all([
+      js.shelves.markers("r", { of, limit: MARKERS }),
+      contention.readAhead(js, queue, want),
+    ]);
+    contention.expect(queue, markers);
     const found: Shelved[] = [];
     let empty = 0;
     for (const marker of contention.order(markers, groupIn(js))) {
-      if (found.length >= want) break;
+      if (found.length >= want || (found.length > 0 && contention.isContended)) break;
       const entries = await contention.entries(js, marker);
       if (entries.length === 0) {
         empty += 1;

@@ -32,6 +32,8 @@ import { follow } from "./watching.ts";
 const MAX_DIED = 10_000;
 /** What one reserve promotes and takes back before it claims. */
 const DUE_AT_ONCE = 1_000;
+/** Of the first job's lease, for further claims of the same call. */
+const MOST_OF_LEASE = 0.1;
 /** After a failure to take back what ran out. */
 const AGAIN_MS = 500;
 
@@ -64,7 +66,7 @@ export class OpenStore {
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
-    this.contention = new Contention(clock);
+    this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
     this.jobs = {
       ...{ store, keys, clock, timing, retention, room: roomIn(store.capabilities) },
       keeps: { completed: keepsAny(retention.completed), failed: keepsAny(retention.failed) },
@@ -194,6 +196,8 @@ export class OpenStore {
       try {
         for (const queue of request.queues) {
           while (reservations.length < request.max && !isOver()) {
+            // What is held already runs out while a slow store is asked for more.
+            if (reservations.length > 0 && clock.monotonic() - claimedAt > request.leaseMs * MOST_OF_LEASE) break;
             const max = request.max - reservations.length;
             const wanted = { queue, max, free, leaseMs: request.leaseMs };
             const got = await claimFrom(this.jobs, this.contention, wanted, isOver);

@@ -51,6 +51,10 @@ export class Owners {
     return entries.map(({ key }) => key.slice(this.#keys.owners.length));
   }
 
+  get alive(): number {
+    return this.#alive.size;
+  }
+
   get dead(): readonly string[] {
     return [...this.#deadSince.keys()];
   }
