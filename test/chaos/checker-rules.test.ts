@@ -201,14 +201,22 @@ test("unbounded: a healthy process loses a lease, a batch is stored in part, a j
   );
   // 5,091 ms after its lease, and the longest that a job waited for its first one was 9 ms.
   expect(found(late, completed(1))[0]).toMatch(/^unbounded: ms until taken back: 5082,/);
+  // While no worker is ready nobody can take it back; one is enough.
+  const up = (target: string): Entry => ({ type: "up", target });
+  const lines = late.map((line): Timed => [line.at, line, line.from]);
+  const dead: readonly Timed[] = [
+    [5, up("w1"), "c"],
+    [20, { type: "down", target: "w1" }, "c"],
+    [5_900, up("w2"), "c"],
+  ];
+  expect(found(log(...dead, ...lines), completed(1))).toEqual([]);
+  expect(found(log([4, up("w0"), "c"], ...dead, ...lines), completed(1))[0]).toMatch(/ms until taken back: 5082,/);
   const busy: readonly Timed[] = [
     [0, { ...pushing, id: "b" }, "p1"],
     [1, { type: "pushed", ids: ["b"] }, "p1"],
     [4_500, { ...start(9, 4_499), id: "b" } as Entry, "w2"],
   ];
-  expect(
-    found(log(...late.map((line): Timed => [line.at, line, line.from]), ...busy), completed(1)).join(),
-  ).not.toContain("taken back");
+  expect(found(log(...lines, ...busy), completed(1)).join()).not.toContain("taken back");
 });
 
 test("an outage of the store excuses the leases that it met, and work must go on soon after it", () => {

@@ -2,7 +2,7 @@
  * Reads what the processes of a run wrote down and what the store holds in the end, and tells what the store did wrong. A pure function;
  * docs/adr/0060 says how each rule avoids blaming an honest store for what a log cannot know.
  */
-import { greatestRise, historyOf, type History, type JobHistory, type LeaseHistory } from "./history.ts";
+import { greatestRise, historyOf, type History, type JobHistory, type LeaseHistory, type Span } from "./history.ts";
 import type { Line } from "./log.ts";
 
 export const KINDS = ["lost", "wrong", "illegal duplicate", "two leases", "early", "unbounded"] as const;
@@ -328,10 +328,14 @@ function healthyLosses({ jobs, faults, outages }: History, { leaseEnds }: Bounds
   return count;
 }
 
-/** How long after the end of each lease that ran out the next one on its job began; nobody can take anything back while the store is away. */
-function takeBacks({ jobs, outages }: History): readonly number[] {
+/**
+ * How long after the end of each lease that ran out the next one on its job began. Nobody can take anything back while the store is away, or while each worker is
+ * dead and the next one starts.
+ */
+function takeBacks({ jobs, outages, workerless }: History): readonly number[] {
+  const nobody = merged([...outages, ...workerless]);
   const away = (from: number, until: number): number =>
-    outages.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
+    nobody.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
   return [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap((lease, i) => {
       const next = leases[i + 1];
@@ -339,6 +343,17 @@ function takeBacks({ jobs, outages }: History): readonly number[] {
       return [next.start.at - lease.endsAt - away(lease.endsAt, next.start.at)];
     }),
   );
+}
+
+/** The same times, each only once. */
+function merged(spans: readonly Span[]): readonly Span[] {
+  const whole: { from: number; until: number }[] = [];
+  for (const { from, until } of spans.toSorted((a, b) => a.from - b.from)) {
+    const last = whole.at(-1);
+    if (last === undefined || from > last.until) whole.push({ from, until });
+    else last.until = Math.max(last.until, until);
+  }
+  return whole;
 }
 
 /** Beyond what the others waited: what comes back stands behind the jobs that are ready, and a busy machine has many of these. */

@@ -60,7 +60,10 @@ export class Fleet {
     child.stderr?.on("data", keep);
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     const member: Member = { name, child, exited, doomed: false, readyAt: Infinity };
-    child.once("message", () => (member.readyAt = performance.now()));
+    child.once("message", () => {
+      member.readyAt = performance.now();
+      if (part === "worker") this.#options.log.write({ type: "up", target: name });
+    });
     child.once("exit", (code, signal) => this.#exited(member, code, signal));
     this.#members.add(member);
     return member;
@@ -68,6 +71,8 @@ export class Fleet {
 
   #exited(member: Member, code: number | null, signal: string | null): void {
     this.#members.delete(member);
+    if (member.readyAt < Infinity && this.#options.part === "worker" && !this.#options.log.closed)
+      this.#options.log.write({ type: "down", target: member.name });
     if (code !== 0 && !member.doomed && this.#options.mayDie !== true)
       this.problems.push(`${member.name} ended with ${signal ?? `exit code ${code}`}`);
     if (!this.#options.replace || this.#ending) return;

@@ -30,6 +30,9 @@ export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>
 /** The store, or the way to it, was disturbed between the two. */
 export type Outage = Readonly<{ why: string; from: number; until: number }>;
 
+/** From one moment to another. */
+export type Span = Readonly<{ from: number; until: number }>;
+
 type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
 
 export type History = Readonly<{
@@ -38,6 +41,8 @@ export type History = Readonly<{
   /** From when on whose leases may end without blame. */
   faults: readonly Fault[];
   outages: readonly Outage[];
+  /** No worker was ready. */
+  workerless: readonly Span[];
   errors: ReadonlyMap<string, number>;
 }>;
 
@@ -47,12 +52,19 @@ export function historyOf(lines: readonly Line[]): History {
   const errors = new Map<string, number>();
   for (const line of lines) {
     if (line.type === "fault") faults.push(line);
-    else if (line.type === "away" || line.type === "back") continue;
+    else if (line.type === "away" || line.type === "back" || line.type === "up" || line.type === "down") continue;
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
     else addToJobs(jobs, line);
   }
   for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
-  return { jobs, faults, errors, outages: outagesOf(lines), offsets: offsetsOf(lines) };
+  return {
+    jobs,
+    faults,
+    errors,
+    outages: outagesOf(lines),
+    workerless: workerlessOf(lines),
+    offsets: offsetsOf(lines),
+  };
 }
 
 function addToJobs(jobs: Map<string, JobHistory>, line: Line): void {
@@ -119,6 +131,23 @@ function outagesOf(lines: readonly Line[]): readonly Outage[] {
       ? [{ why: line.why, from: line.at, until: backs.find((at) => at >= line.at) ?? Infinity }]
       : [],
   );
+}
+
+/** None where nobody wrote down when workers were ready. */
+function workerlessOf(lines: readonly Line[]): readonly Span[] {
+  const spans: Span[] = [];
+  const ready = new Set<string>();
+  let from: number | undefined;
+  for (const line of lines) {
+    if (line.type === "up") {
+      if (from !== undefined) spans.push({ from, until: line.at });
+      from = undefined;
+      ready.add(line.target);
+    } else if (line.type === "down") {
+      if (ready.delete(line.target) && ready.size === 0) from = line.at;
+    }
+  }
+  return from === undefined ? spans : [...spans, { from, until: Infinity }];
 }
 
 function offsetsOf(lines: readonly Line[]): readonly Offset[] {

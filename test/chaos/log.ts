@@ -53,6 +53,8 @@ export type Entry =
   | Extended
   /** `kill`, `stop` and `poison` excuse the leases that their target held. */
   | Readonly<{ type: "fault"; fault: "kill" | "stop" | "continue" | "poison" | "end"; target: string; why?: string }>
+  /** A worker was ready, or its process had ended. */
+  | Readonly<{ type: "up" | "down"; target: string }>
   /** The store, or the way to it, is disturbed until `back`: that excuses the leases of everybody. `why`: what was done to it. */
   | Readonly<{ type: "away" | "back"; why: string }>
   /** `offsetMs` is the wall clock's new offset. */
@@ -70,6 +72,7 @@ export function machineMs(): number {
 export class LogWriter {
   readonly from: string;
   readonly #file: number;
+  closed = false;
 
   constructor(folder: string, from: string) {
     mkdirSync(folder, { recursive: true });
@@ -84,6 +87,7 @@ export class LogWriter {
   }
 
   close(): void {
+    this.closed = true;
     closeSync(this.#file);
   }
 }

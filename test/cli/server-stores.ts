@@ -20,12 +20,12 @@ export type ServerStore = Readonly<{
 
 /** Those that this run has. */
 export async function serverStores(): Promise<readonly ServerStore[]> {
-  const found = await Promise.all([
-    postgres(),
-    ...(["redis", "redis-sentinel", "redis-cluster"] as const).map(redis),
-    rabbitmq("none"),
-    rabbitmq("resting"),
+  const brokers = (["rabbitmq", "rabbitmq-4"] as const).flatMap((name) => [
+    rabbitmq(name, "none"),
+    rabbitmq(name, "resting"),
   ]);
+  const groups = ["redis", "redis-sentinel", "redis-cluster"] as const;
+  const found = await Promise.all([postgres(), ...groups.map(redis), ...brokers]);
   return found.filter((store) => store !== undefined);
 }
 
@@ -44,15 +44,18 @@ async function redis(kind: "redis" | "redis-sentinel" | "redis-cluster"): Promis
   return { title: kind, env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
 }
 
-async function rabbitmq(records: "resting" | "none"): Promise<ServerStore | undefined> {
-  const server = await sharedServer("rabbitmq");
+async function rabbitmq(
+  name: "rabbitmq" | "rabbitmq-4",
+  records: "resting" | "none",
+): Promise<ServerStore | undefined> {
+  const server = await sharedServer(name);
   if (server === undefined) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "jobferry-cli-records-"));
   const file = join(folder, "failed.db");
   if (records === "resting") await (await sqliteQueue(file).open()).close();
   const second = records === "none" ? {} : { JOBFERRY_RECORDS: `sqlite:${file}` };
   return {
-    title: records === "none" ? "rabbitmq" : "rabbitmq with records",
+    title: records === "none" ? name : `${name} with records`,
     env: { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName(), ...second },
     ...{ records, pause: false, pushById: false },
     end: async () => rmSync(folder, { recursive: true, force: true }),

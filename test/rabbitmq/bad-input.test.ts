@@ -16,7 +16,7 @@ const SECRET = "s3cret-pass";
 
 /** What the user sees of an open that failed. */
 async function openError(url: string, options: Parameters<typeof opened>[0] = {}): Promise<ErrorClass> {
-  const driver = rabbitmqDriver({ url: "amqp://localhost" });
+  const driver = rabbitmqDriver({ url });
   const error: unknown = await opened({ url, ...options }).then(
     () => undefined,
     (reason: unknown) => reason,
@@ -25,6 +25,7 @@ async function openError(url: string, options: Parameters<typeof opened>[0] = {}
   const seen = driver.classify(error);
   expect(seen.message ?? "").not.toBe("");
   expect(JSON.stringify(seen)).not.toContain(SECRET);
+  expect(seen.message).toContain(new URL(url).host);
   return seen;
 }
 
@@ -96,9 +97,12 @@ for (const name of BOTH) {
     it("a wrong password: ACCESS_DENIED", async () => {
       const seen = await openError(`amqp://guest:${SECRET}@${host}:${port}`);
       expect(seen).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
-      await expect(createQueue(`amqp://guest:${SECRET}@${host}:${port}`)).rejects.toMatchObject({
-        code: "ACCESS_DENIED",
-      });
+      const wrong: unknown = await createQueue(`amqp://guest:${SECRET}@${host}:${port}/%2F`).catch(
+        (error: unknown) => error,
+      );
+      expect(wrong).toMatchObject({ code: "ACCESS_DENIED" });
+      expect(String(wrong)).toContain(`It was tried at amqp://${host}:${port}/%2F.`);
+      expect(String(wrong)).not.toContain(SECRET);
     });
 
     it("a virtual host that does not exist: ACCESS_DENIED", async () => {

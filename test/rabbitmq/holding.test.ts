@@ -63,7 +63,7 @@ for (const name of BOTH) {
       await broker.pushing.push([item({ id: "a" })]);
       await pause(100);
       await draw.atLeast(1);
-      expect(draw.messages).toHaveLength(1);
+      expect(draw.taken).toHaveLength(1);
       expect((await broker.reserve({ queues: ["work"], max: 5, leaseMs: 1_000, waitMs: 0 })).reservations).toEqual([]);
       await broker.close();
     });

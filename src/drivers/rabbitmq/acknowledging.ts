@@ -10,6 +10,8 @@ export class Acknowledging {
   /** Every delivery up to this tag is settled. Tags count from 1 in each channel. */
   #line = 0;
   readonly #beyond = new Set<number>();
+  /** How many were acknowledged by themselves so far: the newest of them may still wait in the server's channel. */
+  singles = 0;
 
   constructor(channel: AmqpChannel) {
     this.#channel = channel;
@@ -22,8 +24,10 @@ export class Acknowledging {
     let last: AmqpMessage | undefined;
     for (const message of messages) {
       const tag = message.fields.deliveryTag;
-      if (tag > this.#line) this.#channel.ack(message);
-      else if (last === undefined || tag > last.fields.deliveryTag) last = message;
+      if (tag > this.#line) {
+        this.#channel.ack(message);
+        this.singles += 1;
+      } else if (last === undefined || tag > last.fields.deliveryTag) last = message;
     }
     // Up to the newest of these: what lies between it and the end of the line was acknowledged by itself before.
     if (last !== undefined && this.#line > before) this.#channel.ack(last, true);

@@ -1,13 +1,13 @@
-import type { Clock } from "../../contract/index.ts";
+import type { Clock, Timer } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { AmqpChannel, AmqpClient, AmqpConfirmChannel } from "./client.ts";
 import { checkServer } from "./server.ts";
 import type { Server } from "./server.ts";
 
 /**
- * One connection with one channel for its work and one for questions that may close it (a channel dies of an error's answer). It is either
- * whole or lost: when the connection or the channel for work ends, everything that was taken or is in flight on it is lost with it, and its owner
- * makes another one.
+ * One connection with a channel for its work, more of them where one would have to wait, and one for questions that may close it (a channel dies of an error's
+ * answer). It is either whole or lost: when the connection or a channel for work ends, everything that was taken or is in flight on it is lost with it, and its
+ * owner makes another one.
  */
 export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   readonly number: number;
@@ -98,9 +98,9 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     });
   }
 
-  /** An answer of the server to something sent on the channel for work. One that does not come in time ends the connection. */
-  async answer<T>(what: string, asked: Promise<T>): Promise<T> {
-    const timer = this.#clock.timer(this.#answerMs, () =>
+  /** Gives the connection up when the server has not answered in time: then who does not `watch` would wait for ever. */
+  deadline(what: string): Timer {
+    return this.#clock.timer(this.#answerMs, () =>
       this.lose(
         new JobferryError(
           "UNAVAILABLE",
@@ -109,6 +109,11 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
         ),
       ),
     );
+  }
+
+  /** An answer of the server to something sent on a channel for work. One that does not come in time ends the connection. */
+  async answer<T>(what: string, asked: Promise<T>): Promise<T> {
+    const timer = this.deadline(what);
     // Whoever was told of the loss no longer listens to what was asked.
     asked.catch(() => undefined);
     try {
@@ -136,6 +141,13 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     });
     this.#questions = talked.catch(() => undefined);
     return talked;
+  }
+
+  /** One more channel for work. */
+  async openChannel(): Promise<AmqpChannel> {
+    const channel = await this.answer("open a channel", this.#client.createChannel());
+    this.#dieWith(channel, "RabbitMQ closed a channel.");
+    return channel;
   }
 
   /** A longer conversation on a channel of its own, which asks by `answer`. */

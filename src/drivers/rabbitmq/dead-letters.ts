@@ -5,7 +5,6 @@ import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import type { Posting } from "./posting.ts";
 import { pull } from "./pulling.ts";
-import { read } from "./session.ts";
 import type { Session } from "./session.ts";
 import { countOf, purge } from "./statistics.ts";
 import type { Topology } from "./topology.ts";
@@ -52,9 +51,9 @@ async function retryOne({ clock, names, control, session }: Parts, queue: string
   while (done < max) {
     const there = Math.min(BATCH, max - done, await countOf(connection, names.failed(queue)));
     if (there === 0) break;
-    const draw = await pull(current, clock, names.failed(queue), there, NEVER);
-    if (draw.messages.length === 0) break;
-    const taken = draw.messages.map((message) => ({ message, parcel: read(message, queue, now), draw }));
+    const draw = await pull(current, clock, queue, names.failed(queue), there, NEVER);
+    const { taken } = draw;
+    if (taken.length === 0) break;
     const moved = await current.moveOrReturn(taken, (parcel) => again(parcel, now));
     done += moved.length;
     if (moved.length < taken.length)

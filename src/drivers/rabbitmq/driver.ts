@@ -73,7 +73,7 @@ class RabbitmqDriver implements Driver {
   }
 
   classify(error: unknown): ErrorClass {
-    return classify(error);
+    return classify(error, this.#settings.place);
   }
 
   /** @throws NOT_OPEN, CLOSED. */

@@ -15,9 +15,15 @@ const AWAY = new Set([
 const available = (message: string): ErrorClass => ({ code: "UNAVAILABLE", retryable: true, message });
 const refused = (code: ErrorClass["code"], message: string): ErrorClass => ({ code, retryable: false, message });
 
-/** Messages of the server are not repeated where they can hold names of users or hosts. */
-export function classify(error: unknown): ErrorClass {
+/** `place`: where it was tried. Messages of the server are not repeated where they can hold names of users or hosts. */
+export function classify(error: unknown, place: string | undefined): ErrorClass {
   if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  const seen = ofClient(error);
+  if (place === undefined || seen.message === undefined) return seen;
+  return { ...seen, message: `${seen.message} It was tried at ${place}.` };
+}
+
+function ofClient(error: unknown): ErrorClass {
   const { code, message } = partsOf(error);
   if (typeof code === "string" && AWAY.has(code))
     return available(`RabbitMQ cannot be reached (${code}). Is the server up, and are host and port right?`);

@@ -53,9 +53,9 @@ export class Link<Channel extends AmqpChannel = AmqpChannel> {
     const late = sleep(this.#clock, this.#settings.connectMs, over.signal).then((end) => {
       if (end === "aborted") return opening;
       gaveUp = true;
-      throw new JobferryError("UNAVAILABLE", `RabbitMQ did not answer within ${this.#settings.connectMs} ms.`, {
-        retryable: true,
-      });
+      const { connectMs, place } = this.#settings;
+      const server = place === undefined ? "RabbitMQ" : `RabbitMQ at ${place}`;
+      throw new JobferryError("UNAVAILABLE", `${server} did not answer within ${connectMs} ms.`, { retryable: true });
     });
     late.catch(() => undefined);
     // What comes after nobody waits any more must not stay open.

@@ -84,7 +84,7 @@ export function encode({ fields, envelope, payload }: Parcel): Buffer {
 }
 
 /** A message that we did not write becomes a job with an empty envelope, which core parks as damaged: nothing is dropped or looped. */
-export function decode(content: Uint8Array, queue: string, now: number): Parcel {
+function decode(content: Uint8Array, queue: string, now: number): Parcel {
   const body = Buffer.from(content.buffer, content.byteOffset, content.length);
   return readParcel(body) ?? foreign(body, queue, now);
 }
@@ -127,6 +127,15 @@ function foreign(body: Buffer, queue: string, now: number): Parcel {
   return { fields, envelope: new Uint8Array(0), payload: bytesOf(body, 0, body.length) };
 }
 
+/** The job of a message, with what the server counted. */
+export function read(message: AmqpMessage, queue: string, now: number): Parcel {
+  const parcel = decode(message.content, queue, now);
+  const lost = redeliveries(message);
+  if (lost === 0) return parcel;
+  const { fields } = parcel;
+  return { ...parcel, fields: { ...fields, attempts: fields.attempts + lost, losses: fields.losses + lost } };
+}
+
 export function storedOf(
   { fields, envelope, payload }: Parcel,
   state: StoredJob["state"],
@@ -137,7 +146,7 @@ export function storedOf(
 }
 
 /** How often the broker gave this message to a consumer that lost it. Quorum queues count it; it survives everything but a copy. */
-export function redeliveries({ properties: { headers } }: AmqpMessage): number {
+function redeliveries({ properties: { headers } }: AmqpMessage): number {
   const count: unknown = headers === undefined ? 0 : (headers as Readonly<Record<string, unknown>>)["x-delivery-count"];
   return typeof count === "number" ? count : 0;
 }

@@ -146,6 +146,7 @@ export class OpenBroker {
   async close(): Promise<void> {
     this.#closing.abort();
     await settledWithin(this.#context.clock, Promise.allSettled(this.#reserves), CLOSE_MS);
+    await this.#session?.handsFree();
     await Promise.all([this.#publisher.close(), this.#consumer.close()]);
   }
 }

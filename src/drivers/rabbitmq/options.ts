@@ -30,6 +30,8 @@ export type RabbitmqDriverOptions = Readonly<{
 export type Settings = Readonly<{
   connect: (() => Promise<AmqpClient>) | undefined;
   url: URL | undefined;
+  /** What errors say of the server: scheme, host, port and virtual host, and no login. */
+  place: string | undefined;
   tls: object | undefined;
   prefix: string;
   connectMs: number;
@@ -66,9 +68,9 @@ export function resolveOptions(options: RabbitmqDriverOptions): Settings {
     throw invalidArgument("prefix", prefix, `1 to ${MAX_PREFIX} letters, digits, "-" or "_"`);
   const time = (name: "connectTimeout" | "answerTimeout" | "heartbeat" | "settle", or: Duration, min: number): number =>
     parseDuration(options[name] ?? or, name, { min });
+  const url = options.url === undefined ? undefined : parseUrl(options.url);
   return {
-    connect,
-    url: options.url === undefined ? undefined : parseUrl(options.url),
+    ...{ connect, url, place: url && `${url.protocol}//${url.host}${url.pathname}` },
     tls,
     prefix,
     connectMs: time("connectTimeout", "5s", 1),

@@ -79,7 +79,7 @@ export class PostOffice {
 
   async #postHere(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
-    const connection = await this.#link.get();
+    const connection = this.#link.current ?? (await this.#link.get());
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
     const places = [...placesOf(postings)];
@@ -112,8 +112,12 @@ export class PostOffice {
     }
     // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
     if (waits.length > 0) await Promise.all(waits);
-    const outgoing = postings.map((posting) => this.#outgoing(posting, hasPriorities(connection)));
-    return this.#publishing.publish(outgoing, isWanted);
+    return this.#publishing.publish(this.#outgoingOf(postings, hasPriorities(connection)), postings.length, isWanted);
+  }
+
+  /** Each is encoded when it is its turn. */
+  *#outgoingOf(postings: readonly Posting[], withPriority: boolean): Iterable<Outgoing> {
+    for (const posting of postings) yield this.#outgoing(posting, withPriority);
   }
 
   #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {

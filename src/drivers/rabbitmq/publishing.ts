@@ -1,5 +1,5 @@
 import { JobferryError } from "../../errors/index.ts";
-import { Deferred } from "../../runtime/index.ts";
+import { Deferred, nextTurn } from "../../runtime/index.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { Link } from "./link.ts";
@@ -21,6 +21,9 @@ const ALWAYS = (): boolean => true;
 /** AMQP's short strings. */
 const MAX_SHORT = 255;
 
+/** Nothing is written to the socket before this turn of the event loop ends, so after so many messages it ends: the server need not wait for all to be encoded. */
+const PORTION = 100;
+
 /**
  * Publishes with confirms on a connection that does nothing else: a server with a memory or disk alarm stops reading from connections that
  * publish, and acknowledgements must go on meanwhile. Every message is mandatory, so one that would reach no queue comes back instead of being dropped.
@@ -36,52 +39,48 @@ export class Publishing {
   }
 
   /**
-   * One answer per message, in order; resolves when the server has answered for each, or cannot any more. Throws only when nothing was sent. `isWanted` is
-   * asked just before: a connection may have taken long to come.
+   * One answer for each of `count` messages, in order; resolves when the server has answered for each, or cannot any more. Throws only when nothing was sent.
+   * `isWanted` is asked just before: a connection may have taken long to come. A message is taken from `messages` when it is its turn.
    */
-  async publish(messages: readonly Outgoing[], isWanted: () => boolean = ALWAYS): Promise<readonly Published[]> {
-    if (messages.length === 0) return [];
-    const connection = await this.#link.get();
-    if (!isWanted()) return messages.map(() => "unknown");
-    if (connection.blocked !== undefined) return messages.map(() => ({ error: full(connection.blocked) }));
-    return new Batch(connection, messages, this.#nextNumber(messages.length), this.#onUnroutable).send();
-  }
-
-  #nextNumber(count: number): number {
+  async publish(
+    messages: Iterable<Outgoing>,
+    count: number,
+    isWanted: () => boolean = ALWAYS,
+  ): Promise<readonly Published[]> {
+    if (count === 0) return [];
+    const connection = this.#link.current ?? (await this.#link.get());
     const first = this.#numbers;
     this.#numbers += count;
-    return first;
+    return new Batch(connection, count, first, this.#onUnroutable).send(messages, isWanted);
   }
 }
 
 /** The messages of one call on one connection. */
 class Batch {
   readonly #connection: ConfirmConnection;
-  readonly #messages: readonly Outgoing[];
   readonly #first: number;
   readonly #results: Published[];
   readonly #done = new Deferred();
   readonly #onUnroutable: () => void;
+  readonly #returned: Set<string>;
   #open: number;
 
-  constructor(connection: ConfirmConnection, messages: readonly Outgoing[], first: number, onUnroutable: () => void) {
+  constructor(connection: ConfirmConnection, count: number, first: number, onUnroutable: () => void) {
     this.#connection = connection;
-    this.#messages = messages;
     this.#first = first;
-    this.#open = messages.length;
-    this.#results = messages.map(() => "unknown");
+    this.#open = count;
+    this.#results = Array.from({ length: count }, () => "unknown");
     this.#onUnroutable = onUnroutable;
+    this.#returned = returnsOf(connection);
   }
 
-  async send(): Promise<readonly Published[]> {
+  /** A connection that is lost, or does not answer in time, leaves unknown what is open. */
+  async send(messages: Iterable<Outgoing>, isWanted: () => boolean): Promise<readonly Published[]> {
     const connection = this.#connection;
-    const returned = returnsOf(connection);
     const unwatch = connection.watch(() => this.#done.resolve());
     try {
-      for (let i = 0; i < this.#messages.length; i += 1) this.#sendOne(i, returned);
-      await connection.answer("publisher confirms", this.#done.promise);
-    } catch {
-      // Lost, or no answer in time: what is open stays unknown.
+      await this.#sendAll(messages, isWanted);
+      if (this.#open > 0) await this.#answered();
     } finally {
       unwatch();
     }
@@ -89,54 +88,65 @@ class Batch {
     return this.#results.map((result) => (result === "unknown" ? { error: full(connection.blocked) } : result));
   }
 
-  #sendOne(i: number, returned: Map<string, () => void>): void {
-    const message = this.#messages[i];
-    if (message === undefined) return;
-    const number = String(this.#first + i);
-    const { exchange, routingKey, body, priority, id } = message;
-    const options = {
-      ...{ persistent: true, mandatory: true, correlationId: number },
-      ...(priority === undefined ? undefined : { priority }),
-      ...(id.length * 3 <= MAX_SHORT || Buffer.byteLength(id) <= MAX_SHORT ? { messageId: id } : undefined),
-    };
-    let isReturned = false;
-    returned.set(number, () => (isReturned = true));
+  async #answered(): Promise<void> {
+    // The watcher of one that was lost before is never called.
+    if (this.#connection.isLost) return;
+    const deadline = this.#connection.deadline("publisher confirms");
+    await this.#done.promise;
+    deadline.cancel();
+  }
+
+  /** What is not sent, because nobody wants it any more or the server takes no more, stays unknown. */
+  async #sendAll(messages: Iterable<Outgoing>, isWanted: () => boolean): Promise<void> {
+    let sent = 0;
+    for (const message of messages) {
+      if (sent > 0 && sent % PORTION === 0) await new Promise<void>(nextTurn);
+      if (sent % PORTION === 0 && (!isWanted() || this.#connection.blocked !== undefined)) break;
+      this.#sendOne(sent, message);
+      sent += 1;
+    }
+    this.#landed(this.#results.length - sent);
+  }
+
+  #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {
+    const correlationId = String(this.#first + i);
+    const messageId = id.length * 3 <= MAX_SHORT || Buffer.byteLength(id) <= MAX_SHORT ? id : undefined;
     const confirmed = (error: unknown): void => {
-      returned.delete(number);
+      const isReturned = this.#returned.size > 0 && this.#returned.delete(correlationId);
       if (isReturned) this.#onUnroutable();
       if (isReturned) this.#results[i] = { error: unroutable() };
       else if (error === null || error === undefined) this.#results[i] = "confirmed";
       else if (isNack(error)) this.#results[i] = { error: full("reject-publish") };
-      this.#landed();
+      this.#landed(1);
     };
+    const options = { persistent: true, mandatory: true, correlationId, priority, messageId };
     try {
       this.#connection.channel.publish(exchange, routingKey, body, options, confirmed);
     } catch (error) {
       // A channel that is closed throws before anything is sent.
-      returned.delete(number);
       this.#results[i] = { error };
-      this.#landed();
+      this.#landed(1);
     }
   }
 
-  #landed(): void {
-    this.#open -= 1;
+  #landed(count: number): void {
+    this.#open -= count;
     if (this.#open === 0) this.#done.resolve();
   }
 }
 
-const returns = new WeakMap<ConfirmConnection, Map<string, () => void>>();
+const returns = new WeakMap<ConfirmConnection, Set<string>>();
 
-/** A message comes back before its confirm. One listener for each connection. */
-function returnsOf(connection: ConfirmConnection): Map<string, () => void> {
+/** The numbers of messages that came back, which each does before its confirm. One listener for each connection. */
+function returnsOf(connection: ConfirmConnection): Set<string> {
   const known = returns.get(connection);
   if (known !== undefined) return known;
-  const map = new Map<string, () => void>();
-  returns.set(connection, map);
+  const numbers = new Set<string>();
+  returns.set(connection, numbers);
   connection.channel.on("return", ({ properties }: Readonly<{ properties: Readonly<{ correlationId?: unknown }> }>) =>
-    map.get(String(properties.correlationId))?.(),
+    numbers.add(String(properties.correlationId)),
   );
-  return map;
+  return numbers;
 }
 
 /** amqplib tells a nack and the end of the channel in the same way; after the latter nobody knows. */

@@ -14,18 +14,20 @@ const STRAGGLERS_MS = 25;
 export async function pull(
   session: Session,
   clock: Clock,
+  queue: string,
   address: string,
   count: number,
   ended: AbortSignal,
 ): Promise<Draw> {
-  const draw = await session.drawing.begin(address, count);
+  const drawing = await session.pulling();
+  const draw = await drawing.begin(queue, address, count);
   const full = draw.atLeast(draw.limit);
   if (!draw.isFull) {
     const over = new AbortController();
     const late = sleep(clock, STRAGGLERS_MS, AbortSignal.any([over.signal, ended]));
     await session.connection.orLost(Promise.race([full, late])).finally(() => over.abort());
   }
-  if (!draw.isFull) await Promise.race([full, session.drawing.arrived(address)]);
+  if (!draw.isFull) await Promise.race([full, drawing.arrived(address)]);
   const end = draw.end();
   if (draw.isFull) end.catch(() => undefined);
   else await end;

@@ -58,7 +58,7 @@ export class Registry {
 
   async #write(body: Buffer): Promise<Published> {
     const message = { exchange: "", routingKey: this.#stream, body, priority: undefined, id: "" };
-    return (await this.#publishing.publish([message]))[0] ?? "unknown";
+    return (await this.#publishing.publish([message], 1))[0] ?? "unknown";
   }
 
   async #declare(connection: Connection): Promise<void> {

@@ -1,15 +1,14 @@
 import type { Clock, Reservation, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
 import { sleep } from "../../runtime/index.ts";
-import type { AmqpMessage } from "./client.ts";
-import type { Draw } from "./drawing.ts";
+import type { Draw, Taken } from "./drawing.ts";
 import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import type { Posting } from "./posting.ts";
 import { pull } from "./pulling.ts";
-import { back, read } from "./session.ts";
-import type { Session, Taken } from "./session.ts";
+import { back } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Topology } from "./topology.ts";
 
 type Claim = {
@@ -83,8 +82,8 @@ export class Reserving {
     const there = Math.min(wanted, await ready(session, address));
     if (there === 0) return;
     claim.claimedAt = clock.monotonic();
-    const draw = await pull(session, clock, address, there, claim.ended);
-    await this.#accept(session, queue, draw, draw.messages, claim);
+    const draw = await pull(session, clock, queue, address, there, claim.ended);
+    await this.#accept(session, queue, draw.taken, claim);
   }
 
   /** A consumer for one job on each queue, until the first comes, the time is over, or nobody wants any more; then what else is there. */
@@ -107,41 +106,26 @@ export class Reserving {
     }
     for (const [queue, draw] of came) {
       const hasRoom = claim.reservations.length < claim.request.max;
-      if (hasRoom) await this.#accept(session, queue, draw, draw.messages, claim);
-      else
-        await session.moveOrReturn(
-          draw.messages.map((message) => this.#takenOf(message, queue, draw)),
-          back,
-        );
+      if (hasRoom) await this.#accept(session, queue, draw.taken, claim);
+      else await session.moveOrReturn(draw.taken, back);
     }
     // Jobs come in bursts; the count of an empty queue costs little.
     if (came.length > 0) for (const queue of queues) await this.#look(session, queue, claim);
   }
 
-  #takenOf(message: AmqpMessage, queue: string, draw: Draw): Taken {
-    return { message, parcel: read(message, queue, this.#parts.clock.now()), draw };
-  }
-
-  async #accept(
-    session: Session,
-    queue: string,
-    draw: Draw,
-    messages: readonly AmqpMessage[],
-    claim: Claim,
-  ): Promise<void> {
+  async #accept(session: Session, queue: string, taken: readonly Taken[], claim: Claim): Promise<void> {
     const dead: Taken[] = [];
     const suspects: Taken[] = [];
-    for (const message of messages) {
-      const taken = this.#takenOf(message, queue, draw);
-      const { losses, maxLosses } = taken.parcel.fields;
-      if (losses >= maxLosses) dead.push(taken);
-      else if (losses > 0) suspects.push(taken);
-      else this.#give(session, taken, claim);
+    for (const one of taken) {
+      const { losses, maxLosses } = one.parcel.fields;
+      if (losses >= maxLosses) dead.push(one);
+      else if (losses > 0) suspects.push(one);
+      else this.#give(session, one, claim);
     }
     // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
-    for (const taken of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, taken, claim);
+    for (const one of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, one, claim);
     if (suspects.length > 0) this.#suspects.add(queue);
-    else if (messages.length > 0) this.#suspects.delete(queue);
+    else if (taken.length > 0) this.#suspects.delete(queue);
     if (dead.length > 0) await this.#bury(session, dead, claim);
     await session.moveOrReturn(suspects, back);
   }

@@ -1,23 +1,33 @@
 import type { Clock } from "../../contract/index.ts";
-import type { AmqpMessage } from "./client.ts";
+import { sleep } from "../../runtime/index.ts";
+import type { AmqpChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { Drawing } from "./drawing.ts";
-import type { Draw } from "./drawing.ts";
-import { decode, redeliveries } from "./message.ts";
+import type { Draw, Taken } from "./drawing.ts";
 import type { Parcel } from "./message.ts";
 import type { PostOffice, Posting } from "./posting.ts";
 import type { Published } from "./publishing.ts";
 
-/** A message that this connection has, its job with all its counts, and the draw that it came with. */
-export type Taken = Readonly<{ message: AmqpMessage; parcel: Parcel; draw: Draw | undefined }>;
-
 /** One that is a reservation. */
 export type Held = Taken & Readonly<{ leaseMs: number }>;
+
+/** Pulls at once, or one behind the other while consumers are cancelled, before one waits for another's channel. */
+const MAX_CHANNELS = 4;
+
+/**
+ * How long the server is given for single acknowledgements that it still holds in a channel and would lose with it (see Acknowledging): it tells nobody when they
+ * have reached the queue. On a machine with a load of 15 some were undone by a close 15 to 40 ms behind their round trip (4.0.5).
+ */
+const IN_HAND_MS = 500;
 
 /** What one consuming connection holds. It dies with the connection: then the server gives everything to somebody else. */
 export class Session {
   readonly connection: Connection;
+  /** On the connection's own channel. Pulls go over others, so that a cancel, which the server answers late, holds up nobody. */
   readonly drawing: Drawing;
+  readonly #pulling: Drawing[] = [];
+  #opened = 0;
+  #turn = 0;
   readonly #office: PostOffice;
   readonly #tokenPrefix: string;
   readonly #held = new Map<string, Held>();
@@ -25,6 +35,7 @@ export class Session {
   /** Reservations whose end could not be written, and when their lease is over, if nobody tries again. */
   readonly #unended = new Map<string, number>();
   readonly #clock: Clock;
+  #singleAt = -Infinity;
 
   /** `instance` is unique to this driver, so that no token of another process is ever taken for one of ours. */
   constructor(connection: Connection, instance: string, office: PostOffice, clock: Clock) {
@@ -32,15 +43,31 @@ export class Session {
     this.#office = office;
     this.#clock = clock;
     this.#tokenPrefix = `${instance}-${connection.number}-`;
-    this.drawing = new Drawing(connection, (message) => {
-      this.#giveBack("default", message, undefined);
-    });
+    this.drawing = this.#drawingOn(connection.channel, 0);
+  }
+
+  #drawingOn(channel: AmqpChannel, number: number): Drawing {
+    return new Drawing(this.connection, channel, number, this.#clock, (late) => this.#giveBack(late));
+  }
+
+  /** Where to pull: on a channel without a consumer, or a new one, or, when there are enough, the next in turn. */
+  async pulling(): Promise<Drawing> {
+    const free = this.#pulling.find(({ isFree }) => isFree);
+    if (free !== undefined) return free;
+    if (this.#opened < MAX_CHANNELS) {
+      const number = (this.#opened += 1);
+      const drawing = this.#drawingOn(await this.connection.openChannel(), number);
+      this.#pulling.push(drawing);
+      return drawing;
+    }
+    this.#turn = (this.#turn + 1) % MAX_CHANNELS;
+    return this.#pulling[this.#turn] ?? this.drawing;
   }
 
   /** A consumer that waits for one message: one that was left over from an earlier wait, or a new one. */
   async waiting(queue: string, address: string): Promise<Draw> {
     const draw = this.#parked.get(queue)?.pop();
-    if (draw === undefined) return this.drawing.begin(address, 1);
+    if (draw === undefined) return this.drawing.begin(queue, address, 1);
     // From now on what comes is for who waits, also before that one looks.
     draw.onUnasked = undefined;
     return draw;
@@ -55,17 +82,16 @@ export class Session {
     draw.onUnasked = () => {
       const at = parked.indexOf(draw);
       if (at !== -1) parked.splice(at, 1);
-      for (const message of draw.messages) this.#giveBack(queue, message, draw);
+      for (const taken of draw.taken) this.#giveBack(taken);
     };
   }
 
-  #giveBack(queue: string, message: AmqpMessage, draw: Draw | undefined): void {
-    const parcel = read(message, queue, this.#clock.now());
-    this.moveOrReturn([{ message, parcel, draw }], back).catch((error: unknown) => this.connection.lose(error));
+  #giveBack(taken: Taken): void {
+    this.moveOrReturn([taken], back).catch((error: unknown) => this.connection.lose(error));
   }
 
   hold(held: Held): string {
-    const token = this.#tokenPrefix + String(held.message.fields.deliveryTag);
+    const token = `${this.#tokenPrefix}${held.draw.source.number}-${held.message.fields.deliveryTag}`;
     this.#held.set(token, held);
     return token;
   }
@@ -109,7 +135,6 @@ export class Session {
       () => !this.connection.isLost,
     );
     await this.acknowledge(held.filter((_, i) => published[i] === "confirmed"));
-    await this.drawing.barrier();
     return published;
   }
 
@@ -121,31 +146,36 @@ export class Session {
     return held.filter((_, i) => published[i] === "confirmed");
   }
 
+  /** Before the connection is closed in good order. */
+  async handsFree(): Promise<void> {
+    if (this.connection.isLost) return;
+    await sleep(this.#clock, Math.max(0, this.#singleAt + IN_HAND_MS - this.#clock.monotonic()));
+  }
+
   /** Back to the server as they are, which counts each as lost before 4.3. */
   async giveUp(held: readonly Taken[]): Promise<void> {
-    await this.#endDraws(held);
-    for (const { message } of held) this.drawing.acknowledging.reject(message);
+    await endDraws(held);
+    for (const { message, draw } of held) draw.source.acknowledging.reject(message);
   }
 
-  /** Sends the acknowledgements; `drawing.barrier()` tells whether they arrived. */
+  /** Resolves when the server has read the acknowledgements. */
   async acknowledge(held: readonly Taken[]): Promise<void> {
-    await this.#endDraws(held);
-    this.drawing.acknowledging.acknowledge(held.map(({ message }) => message));
-  }
-
-  /** While its consumer lives an acknowledgement would bring the next message, which nobody asked for. */
-  async #endDraws(held: readonly Taken[]): Promise<void> {
-    for (const draw of new Set(held.map(({ draw }) => draw))) await draw?.end();
+    const bySource = Map.groupBy(held, ({ draw }) => draw.source);
+    await Promise.all(
+      [...bySource].map(async ([source, mine]) => {
+        await endDraws(mine);
+        const { singles } = source.acknowledging;
+        source.acknowledging.acknowledge(mine.map(({ message }) => message));
+        if (source.acknowledging.singles > singles) this.#singleAt = this.#clock.monotonic();
+        await source.barrier();
+      }),
+    );
   }
 }
 
-/** The job of a message, with what the server counted. */
-export function read(message: AmqpMessage, queue: string, now: number): Parcel {
-  const parcel = decode(message.content, queue, now);
-  const lost = redeliveries(message);
-  if (lost === 0) return parcel;
-  const { fields } = parcel;
-  return { ...parcel, fields: { ...fields, attempts: fields.attempts + lost, losses: fields.losses + lost } };
+/** While its consumer lives an acknowledgement would bring the next message, which nobody asked for. */
+async function endDraws(held: readonly Taken[]): Promise<void> {
+  for (const draw of new Set(held.map(({ draw }) => draw))) await draw.end();
 }
 
 /** To the end of its queue, as if nothing had happened. */

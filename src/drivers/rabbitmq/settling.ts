@@ -116,8 +116,7 @@ async function acknowledge(session: Session, endings: readonly Ending[], results
   const { isLost } = session.connection;
   let answer: FinishResult = "ok";
   try {
-    if (!isLost) await session.acknowledge(endings.map(({ held }) => held));
-    await session.drawing.barrier();
+    await session.acknowledge(endings.map(({ held }) => held));
   } catch {
     answer = "unknown";
   }
