@@ -74,7 +74,7 @@ describe("zookeeper cluster: options", () => {
       await createCluster(url, { nodeId: "a" });
     await expect(createCluster("zookeper://h", { nodeId: "a" })).rejects.toThrow('Did you mean "zookeeper:"');
     await expect(createCluster("zookeeper://h", { nodeId: "a", prefix: "x" })).rejects.toThrow(
-      "Redis and etcd clusters only",
+      "prefix is an option of Redis",
     );
   });
 });
