@@ -129,6 +129,22 @@ test("illegal duplicate: a start after the completion", () => {
   expect(found(again, completed(1))).toEqual([`illegal duplicate: started under 2 after "done" was accepted under 1`]);
 });
 
+test("tokens that carry a version are in its order, however late an answer came", () => {
+  const token = (version: number): string => `mifb3k2j9x0c4n8v7q1.${version}.0`;
+  const lines = (late: number): readonly Line[] =>
+    log(
+      ...PUSHED,
+      [9, { type: "fault", fault: "stop", target: "w1" }],
+      [1_100, { ...start(1, 1_099, { attempts: 2, losses: 1 }), token: token(7) } as Entry, "w2"],
+      [1_101, ran, "w2"],
+      [1_102, { ...finishing(1), token: token(7) } as Entry, "w2"],
+      [1_103, { ...ok(1), token: token(7) } as Entry, "w2"],
+      [2_000, { ...start(1, 9), token: token(late) } as Entry],
+    );
+  expect(found(lines(5), completed(1))).toEqual([]);
+  expect(found(lines(12), completed(1)).join()).toContain("illegal duplicate: started under");
+});
+
 test("illegal duplicate: an end that was accepted under an old token", () => {
   const lines = log(
     ...PUSHED,

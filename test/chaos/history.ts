@@ -118,9 +118,20 @@ function leaseOf(job: JobHistory, { token, from }: Readonly<{ token: Token; from
   return job.leases.findLast(({ start }) => start.token === token && start.from === from);
 }
 
+/** An owner's id, the version that the store gave the claim, and the job's rank in it: a token of the drivers over coordination stores. */
+const BY_VERSION = /^[0-9a-z]{19,40}\.(\d+)\.\d+$/;
+
+/** undefined where tokens tell no order: then it is that in which their answers came. */
+function orderOf(token: Token): bigint | undefined {
+  if (typeof token === "number") return BigInt(token);
+  const version = BY_VERSION.exec(String(token))?.[1];
+  return version === undefined ? undefined : BigInt(version);
+}
+
 function compareTokens(a: Logged<Start>, b: Logged<Start>): number {
-  const numbers = typeof a.token === "number" && typeof b.token === "number" && a.token !== b.token;
-  return numbers ? Number(a.token) - Number(b.token) : a.at - b.at;
+  const [first, second] = [orderOf(a.token), orderOf(b.token)];
+  if (first === undefined || second === undefined || first === second) return a.at - b.at;
+  return first < second ? -1 : 1;
 }
 
 /** One after the other: the conductor makes the next when the one before is over. */
