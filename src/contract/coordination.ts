@@ -75,7 +75,7 @@ export type CoordinationContext = Readonly<{ clock: Clock }>;
 
 /**
  * Sessions, compare-and-set and watches: what `Cluster` stands on. `get` and `transact` are linearizable; `list` is never older than the same
- * client's last `transact`.
+ * client's last `transact`, and than its last `list` and `get`: what was seen once is not unseen.
  *
  * A key is a path of segments of A-Z a-z 0-9 . _ ~ % and -, divided by "/". Its first two segments are its area: versions rise over an area, and
  * `list` and `watch` stay inside one.
