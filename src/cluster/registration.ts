@@ -44,10 +44,10 @@ export async function register(
     if (!session.isLive) throw session.lost.reason;
     const found = await link.ask("Looking for the node's id", () => store.get(key));
     const known = found === undefined ? undefined : nodeRecordOf(found);
-    if (known?.incarnation === record.incarnation && known.session === session.id) return;
+    // Also one that is there under this session, from a put without an answer: only an answer tells that it stays.
     if (found === undefined || known?.incarnation === record.incarnation) {
       const compare = found === undefined ? ({ key, absent: true } as const) : { key, version: found.version };
-      // Not repeated here when its answer is lost: the next look tells.
+      // Not repeated here when its answer is lost: the next look tells what to compare with.
       const result = await store.transact([compare], [put]).catch(() => undefined);
       if (result?.ok) return;
     }

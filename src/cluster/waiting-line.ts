@@ -1,9 +1,12 @@
 import type { CoordinationEntry } from "../contract/index.ts";
+import { JobferryError } from "../errors/index.ts";
 import { idOfSequence, nextSequence, sleep, type KeptSession } from "../runtime/index.ts";
 import { bytesOfJson } from "./json-bytes.ts";
 import type { StoreLink } from "./store-link.ts";
 
 const AGAIN_AFTER_MS = 50;
+/** Listings without one's own place, before it is taken for removed: some seconds. */
+const MISSING_LOOKS = 12;
 
 /** In the order in which they were put. */
 export function inOrder(entries: Iterable<CoordinationEntry>): readonly CoordinationEntry[] {
@@ -43,11 +46,20 @@ export class Place {
 
   /**
    * Who stands directly in front; undefined for the first. One request when all goes well.
-   * @throws the session's reason when the place is gone with it.
+   * @throws the session's reason when the place is gone with it. SESSION_LOST when it is gone without it: somebody removed it.
    */
   async predecessor(): Promise<CoordinationEntry | undefined> {
     const look = "Looking at a lock's line";
-    const { entries } = await this.#link.repeat(look, this.session, () => this.#link.store.list(this.#line));
+    let missing = 0;
+    const entries = await this.#link.repeat(look, this.session, async () => {
+      const listed = await this.#link.store.list(this.#line);
+      if (listed.entries.some(({ key }) => key === this.key)) return listed.entries;
+      // Without our own place it was read where that is not known, so those in front can be missing too; or our session has ended.
+      await this.session.doubt();
+      missing += 1;
+      return missing < MISSING_LOOKS ? undefined : "gone";
+    });
+    if (entries === "gone") throw placeGone();
     if (!this.session.isLive) throw this.session.lost.reason;
     return inOrder(entries).findLast(({ version }) => BigInt(version) < this.token);
   }
@@ -73,4 +85,12 @@ export class Place {
       await sleep(clock, AGAIN_AFTER_MS * (0.5 + clock.random()), signal);
     }
   }
+}
+
+function placeGone(): JobferryError {
+  return new JobferryError(
+    "SESSION_LOST",
+    "The place in a lock's line is gone although its session lives: somebody removed it, or the store lost it. Ask for the lock again.",
+    { retryable: true },
+  );
 }

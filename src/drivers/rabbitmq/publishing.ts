@@ -64,6 +64,9 @@ class Batch {
   readonly #onUnroutable: () => void;
   readonly #returned: Set<string>;
   #open: number;
+  #sent = 0;
+  /** The connection was lost or blocked at some time, so answers may be missing. */
+  #isCut = false;
 
   constructor(connection: ConfirmConnection, count: number, first: number, onUnroutable: () => void) {
     this.#connection = connection;
@@ -77,14 +80,22 @@ class Batch {
   /** A connection that is lost, or does not answer in time, leaves unknown what is open. */
   async send(messages: Iterable<Outgoing>, isWanted: () => boolean): Promise<readonly Published[]> {
     const connection = this.#connection;
-    const unwatch = connection.watch(() => this.#done.resolve());
+    const unwatch = connection.watch(() => {
+      this.#isCut = true;
+      this.#done.resolve();
+    });
     try {
-      await this.#sendAll(messages, isWanted);
+      await this.#sendAll(messages, isWanted).catch((error: unknown) => {
+        // After the first one the others' fate must be told: what was not sent stays unknown.
+        if (this.#sent === 0) throw error;
+        this.#landed(this.#results.length - this.#sent);
+      });
       if (this.#open > 0) await this.#answered();
     } finally {
       unwatch();
     }
-    if (connection.blocked === undefined) return this.#results;
+    // A copy: what comes later must not change what was told.
+    if (connection.blocked === undefined) return [...this.#results];
     return this.#results.map((result) => (result === "unknown" ? { error: full(connection.blocked) } : result));
   }
 
@@ -98,14 +109,14 @@ class Batch {
 
   /** What is not sent, because nobody wants it any more or the server takes no more, stays unknown. */
   async #sendAll(messages: Iterable<Outgoing>, isWanted: () => boolean): Promise<void> {
-    let sent = 0;
     for (const message of messages) {
-      if (sent > 0 && sent % PORTION === 0) await new Promise<void>(nextTurn);
-      if (sent % PORTION === 0 && (!isWanted() || this.#connection.blocked !== undefined)) break;
-      this.#sendOne(sent, message);
-      sent += 1;
+      const isPortion = this.#sent % PORTION === 0;
+      if (isPortion && this.#sent > 0) await new Promise<void>(nextTurn);
+      if (isPortion && (this.#isCut || !isWanted() || this.#connection.blocked !== undefined)) break;
+      this.#sendOne(this.#sent, message);
+      this.#sent += 1;
     }
-    this.#landed(this.#results.length - sent);
+    this.#landed(this.#results.length - this.#sent);
   }
 
   #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {

@@ -35,6 +35,7 @@ export class Session {
   /** Reservations whose end could not be written, and when their lease is over, if nobody tries again. */
   readonly #unended = new Map<string, number>();
   readonly #clock: Clock;
+  readonly #givingBack = new Set<Promise<unknown>>();
   #singleAt = -Infinity;
 
   /** `instance` is unique to this driver, so that no token of another process is ever taken for one of ours. */
@@ -56,7 +57,13 @@ export class Session {
     if (free !== undefined) return free;
     if (this.#opened < MAX_CHANNELS) {
       const number = (this.#opened += 1);
-      const drawing = this.#drawingOn(await this.connection.openChannel(), number);
+      const channel = await this.connection.openChannel().catch((error: unknown) => {
+        if (this.connection.isLost) throw error;
+        // As many as the server allows: those that are there must do.
+        return undefined;
+      });
+      if (channel === undefined) return this.#pulling[0] ?? this.drawing;
+      const drawing = this.#drawingOn(channel, number);
       this.#pulling.push(drawing);
       return drawing;
     }
@@ -87,7 +94,12 @@ export class Session {
   }
 
   #giveBack(taken: Taken): void {
-    this.moveOrReturn([taken], back).catch((error: unknown) => this.connection.lose(error));
+    // A message that came late for a pull of failed jobs is a failed job still.
+    const to = taken.parcel.fields.finishedAt === undefined ? back : backToFailed;
+    const giving = this.moveOrReturn([taken], to)
+      .catch((error: unknown) => this.connection.lose(error))
+      .finally(() => this.#givingBack.delete(giving));
+    this.#givingBack.add(giving);
   }
 
   hold(held: Held): string {
@@ -148,8 +160,15 @@ export class Session {
 
   /** Before the connection is closed in good order. */
   async handsFree(): Promise<void> {
-    if (this.connection.isLost) return;
-    await sleep(this.#clock, Math.max(0, this.#singleAt + IN_HAND_MS - this.#clock.monotonic()));
+    const latest = this.#clock.monotonic() + 4 * IN_HAND_MS;
+    for (;;) {
+      const now = this.#clock.monotonic();
+      const left = this.#singleAt + IN_HAND_MS - now;
+      // What parked consumers get meanwhile is given back first.
+      const isEmpty = left <= 0 && this.#givingBack.size === 0;
+      if (this.connection.isLost || isEmpty || now >= latest) return;
+      await sleep(this.#clock, Math.max(10, left));
+    }
   }
 
   /** Back to the server as they are, which counts each as lost before 4.3. */
@@ -181,4 +200,8 @@ async function endDraws(held: readonly Taken[]): Promise<void> {
 /** To the end of its queue, as if nothing had happened. */
 export function back(parcel: Parcel): Posting {
   return { parcel, to: "jobs", delayMs: 0 };
+}
+
+function backToFailed(parcel: Parcel): Posting {
+  return { parcel, to: "failed", delayMs: 0 };
 }

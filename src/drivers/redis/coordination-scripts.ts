@@ -105,10 +105,15 @@ end
 /** ARGV: tag, now, session or '', number of compares, for each key and version or '', for each write 'p' (put), 'o' (put under the session) or 'd', key, value. Answers false or the version. */
 const TRANSACT = `
 local session, compares = ARGV[3], tonumber(ARGV[4])
-if session ~= '' and not lives(session) then return answer(false) end
+-- A write all the same, the newest of its connection: whoever reads back next wants what it sees here to have reached the replicas, and WAIT waits for writes.
+local function refused()
+  call('SET', VERSION, call('GET', VERSION) or '0')
+  return answer(false)
+end
+if session ~= '' and not lives(session) then return refused() end
 for at = 5, 3 + 2 * compares, 2 do
   local known = headOf(ARGV[at])
-  if (known or '') ~= ARGV[at + 1] then return answer(false) end
+  if (known or '') ~= ARGV[at + 1] then return refused() end
 end
 for at = 5 + 2 * compares, #ARGV, 3 do
   if ARGV[at] == 'd' then remove(ARGV[at + 1])

@@ -217,9 +217,11 @@ class RedisCoordination implements CoordinationStore {
 
   async #call(name: keyof typeof scripts, args: readonly Argument[]): Promise<unknown> {
     const { store, durable } = this.#here;
-    if (durable === undefined || !RELIED_ON.has(name)) return store.call(scripts[name], this.#root, args);
+    if (durable === undefined) return store.call(scripts[name], this.#root, args);
+    // What is read goes where was written: after a fail-over another connection can still be at the old primary.
     const { connection } = durable;
-    return durable.write(this.#root, () => store.call(scripts[name], this.#root, args, { connection }));
+    const call = (): Promise<unknown> => store.call(scripts[name], this.#root, args, { connection });
+    return RELIED_ON.has(name) ? durable.write(this.#root, call) : call();
   }
 
   /** Nothing of the prefixes comes back where nothing was written since the last look. */

@@ -21,6 +21,37 @@ test("a lock has one holder; the next has it the moment it is released, with a h
   expect(second?.held).toBe(true);
 });
 
+test("a listing from where nothing is known of the line, not even one's own place, gives nobody the lock", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const first = await a.cluster.lock("report");
+  const list = b.line.list.bind(b.line);
+  let stale = 3;
+  b.line.list = async (prefix, options) => {
+    const listed = await list(prefix, options);
+    if (stale === 0) return listed;
+    stale -= 1;
+    return { ...listed, entries: [] };
+  };
+  let second: Lock | undefined;
+  const waiting = b.cluster.lock("report").then((lock) => (second = lock));
+  await stage.pass(TTL * 2);
+  expect([stale, second, first.held]).toEqual([0, undefined, true]);
+  await first.release();
+  await stage.settled(waiting);
+  expect(second?.held).toBe(true);
+});
+
+test("a place that somebody removed is told, and nobody waits for ever", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const first = await a.cluster.lock("report");
+  const list = b.line.list.bind(b.line);
+  b.line.list = async (prefix, options) => ({ ...(await list(prefix, options)), entries: [] });
+  const error = await stage.settled(failure(b.cluster.lock("report")));
+  expect([error.code, error.retryable, first.held]).toEqual(["SESSION_LOST", true, true]);
+});
+
 test("await using releases it", async () => {
   const stage = newStage();
   const { cluster } = await stage.started("a");

@@ -150,7 +150,8 @@ export class NodeRedisConnection implements RedisConnection {
 
   async duplicate(): Promise<RedisConnection> {
     if (this.#stop.signal.aborted) throw new JobferryError("CLOSED", "The connection is closed.");
-    const settings = this.kind === "sentinel" ? NODE_REDIS_SENTINEL_SETTINGS : {};
+    // One connection to the primary: of several, WAIT and WAITAOF would wait on another one than that on which was written.
+    const settings = this.kind === "sentinel" ? { ...NODE_REDIS_SENTINEL_SETTINGS, masterPoolSize: 1 } : {};
     const connection = new NodeRedisConnection(this.#client.duplicate(settings), true);
     this.#opening.add(connection);
     try {
