@@ -23,6 +23,9 @@ const ON_SERVERS = ["consul", "etcd", "postgres", "redis", "valkey", "rabbitmq",
   (name) => `test/conformance/${name}*.test.ts`,
 );
 
+/** The queue in coordination stores: each call is a transaction, each case has sessions, and many cases run at once. */
+const JOBS_IN_STORES = ["consul", "etcd", "zookeeper"].map((name) => `test/conformance/${name}.test.ts`);
+
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
   const times = { testTimeout: 60_000, hookTimeout: 60_000, ...options };
@@ -53,10 +56,11 @@ export default defineConfig({
       alone("process", 2),
       // They wait for the servers' own time and leave the processor idle: all at once.
       project("conformance on servers", {
-        ...{ include: ON_SERVERS, pool: "forks", maxWorkers: 8, maxConcurrency: 20, sequence: { groupOrder: 3 } },
+        ...{ include: ON_SERVERS, exclude: JOBS_IN_STORES, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
         ...{ testTimeout: 30_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
+      alone("conformance in stores", 4, { include: JOBS_IN_STORES, maxConcurrency: 8, hookTimeout: 120_000 }),
       alone("etcd", 4),
       alone("postgres", 4),
       alone("redis", 4),

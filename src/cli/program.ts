@@ -72,7 +72,11 @@ function buildProgram(cli: Cli): Command {
         "JOBFERRY_RECORDS",
       ),
     )
-    .addOption(new Option("--prefix <name>", "Redis, RabbitMQ: the prefix of the store's names").env("JOBFERRY_PREFIX"))
+    .addOption(
+      new Option("--prefix <name>", "Redis, RabbitMQ, etcd, Consul: the prefix of the store's names").env(
+        "JOBFERRY_PREFIX",
+      ),
+    )
     .addOption(
       new Option("--partitions <count>", "Redis: in how many parts the store was made")
         .env("JOBFERRY_PARTITIONS")

@@ -41,10 +41,18 @@ async function makeQueue({ url, records, prefix, partitions }: Place, options: Q
     return redisQueue(url, { ...options, ...named, ...(partitions === undefined ? {} : { partitions }) });
   }
   if (partitions !== undefined) throw useless("--partitions", "It belongs to Redis.");
+  if (/^etcds?:/i.test(url)) {
+    const { etcdQueue } = await import("../entry/etcd.ts");
+    return etcdQueue(url, { ...options, ...named });
+  }
+  if (/^consuls?:/i.test(url)) {
+    const { consulQueue } = await import("../entry/consul.ts");
+    return consulQueue(url, { ...options, ...named });
+  }
   if (prefix !== undefined)
     throw useless(
       "--prefix",
-      "It belongs to Redis and RabbitMQ; a schema of PostgreSQL stands in the URL (?schema=NAME).",
+      "It belongs to Redis, RabbitMQ, etcd and Consul; a schema of PostgreSQL (?schema=NAME) and a root of ZooKeeper (/root) stand in the URL.",
     );
   return createQueue(url, options);
 }

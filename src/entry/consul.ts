@@ -31,7 +31,7 @@ export type ConsulClusterOptions = ClusterOptions & ConsulDriverOptions;
  * unless it is given another queue.
  */
 export function consulCluster(options: ConsulClusterOptions): Cluster {
-  checkOptions("consulCluster", options, [...CLUSTER_OPTIONS, ...STORE_OPTIONS]);
+  checkOptions("consulCluster", options ?? null, [...CLUSTER_OPTIONS, ...STORE_OPTIONS]);
   const place = given(options, STORE_OPTIONS) as ConsulDriverOptions;
   const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
     const queue = new Queue(driverOn(place, {}), given(options, ["clock", "logger"]));

@@ -24,7 +24,7 @@ export type ClusterUrlOptions = ClusterOptions &
  * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store.
  */
 export async function createCluster(url: string, options: ClusterUrlOptions): Promise<Cluster> {
-  checkOptions("createCluster", options, [...CLUSTER_OPTIONS, "prefix", "replicas"]);
+  checkOptions("createCluster", options ?? null, [...CLUSTER_OPTIONS, "prefix", "replicas"]);
   const { prefix, replicas, ...rest } = options;
   const [, scheme = "", place = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   const known = scheme.toLowerCase();

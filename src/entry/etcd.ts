@@ -12,11 +12,11 @@ const STORE_OPTIONS = ETCD_OPTIONS.filter((name) => name !== "url" && name !== "
 
 /**
  * A queue on etcd (3.4 or newer), for at most some ten thousand waiting jobs.
- * @param target a URL (`etcd://[user:password@]host:2379,host:2379`, `etcds://` for TLS), or the endpoints of one cluster.
+ * @param target a URL (`etcd://[user:password@]host:2379,host:2379`, `etcds://` for TLS), or the endpoints of one cluster: `host:2379,host:2379`, or an array.
  */
 export function etcdQueue(target: string | readonly string[], options: EtcdQueueOptions = {}): Queue {
   checkOptions("etcdQueue", options, [...QUEUE_OPTIONS, ...STORE_OPTIONS, ...COORDINATED_OPTIONS]);
-  const place = typeof target === "string" ? { url: target } : { endpoints: target };
+  const place = placeOf(target);
   const driver = driverOn({ ...place, ...given(options, STORE_OPTIONS) }, given(options, COORDINATED_OPTIONS));
   return new Queue(driver, given(options, QUEUE_OPTIONS));
 }
@@ -28,13 +28,18 @@ export type EtcdClusterOptions = ClusterOptions & EtcdStoreOptions;
  * another queue.
  */
 export function etcdCluster(options: EtcdClusterOptions): Cluster {
-  checkOptions("etcdCluster", options, [...CLUSTER_OPTIONS, ...ETCD_OPTIONS]);
+  checkOptions("etcdCluster", options ?? null, [...CLUSTER_OPTIONS, ...ETCD_OPTIONS]);
   const place = given(options, ETCD_OPTIONS);
   const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
     const queue = new Queue(driverOn(place, {}), given(options, ["clock", "logger"]));
     return { queue, isShared: false };
   };
   return new Cluster(etcdCoordinationStore(place), given(options, CLUSTER_OPTIONS) as ClusterOptions, jobs);
+}
+
+function placeOf(target: string | readonly string[]): EtcdStoreOptions {
+  if (typeof target !== "string") return { endpoints: target };
+  return target.includes("://") ? { url: target } : { endpoints: target.split(",") };
 }
 
 /** etcd writes to disk before it answers, so a single node's jobs outlive its power. */

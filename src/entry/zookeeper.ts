@@ -14,11 +14,11 @@ const PLACE_OPTIONS = ZOOKEEPER_OPTIONS.filter((name) => name !== "url" && name 
 
 /**
  * A queue on ZooKeeper (3.6 or newer), for at most some thousand waiting jobs.
- * @param target a URL (`zookeeper://user:password@host:port,host:port/root`, `zookeepers://` for TLS), or the servers of one ensemble.
+ * @param target a URL (`zookeeper://user:password@host:port,host:port/root`, `zookeepers://` for TLS), or the servers of one ensemble: `host:port,host:port`, or an array.
  */
 export function zookeeperQueue(target: string | readonly string[], options: ZookeeperQueueOptions = {}): Queue {
   checkOptions("zookeeperQueue", options, [...QUEUE_OPTIONS, ...PLACE_OPTIONS, ...COORDINATED_OPTIONS]);
-  const place = typeof target === "string" ? { url: target } : { servers: target };
+  const place = typeof target === "string" && target.includes("://") ? { url: target } : { servers: target };
   const driver = driverOn({ ...place, ...given(options, PLACE_OPTIONS) }, given(options, COORDINATED_OPTIONS));
   return new Queue(driver, given(options, QUEUE_OPTIONS));
 }
@@ -30,7 +30,7 @@ export type ZookeeperClusterOptions = ClusterOptions & ZookeeperOptions;
  * there too, unless it is given another queue. The servers bound `electionTimeout` and `lockTimeout`, by default to 4 to 40 seconds.
  */
 export function zookeeperCluster(options: ZookeeperClusterOptions): Cluster {
-  checkOptions("zookeeperCluster", options, [...CLUSTER_OPTIONS, ...ZOOKEEPER_OPTIONS]);
+  checkOptions("zookeeperCluster", options ?? null, [...CLUSTER_OPTIONS, ...ZOOKEEPER_OPTIONS]);
   const place = given(options, ZOOKEEPER_OPTIONS);
   const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {
     const queue = new Queue(driverOn(place, {}), given(options, ["clock", "logger"]));

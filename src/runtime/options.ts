@@ -1,8 +1,8 @@
 import { describeValue, invalidArgument, JobferryError } from "../errors/index.ts";
 import { nearest } from "./nearest.ts";
 
-/** Refuses an option that nobody would read, and names the nearest known one. */
-export function checkOptions(owner: string, options: object | undefined, known: readonly string[]): void {
+/** Refuses an option that nobody would read, and names the nearest known one. `null`: options that must be there are not. */
+export function checkOptions(owner: string, options: object | null | undefined, known: readonly string[]): void {
   if (options === undefined) return;
   if (typeof options !== "object" || options === null) throw invalidArgument(`${owner} options`, options, "an object");
   for (const key of Object.keys(options)) {

@@ -35,6 +35,8 @@ export function coordinatedServerTarget(
     return driver;
   };
   return {
+    // Each call is a transaction that a majority writes, and many cases run at once.
+    shortLeaseMs: 2_000,
     open: () => {
       prefix = `test-${randomUUID()}`;
       return make();

@@ -31,7 +31,7 @@ describe.runIf(await isServerAvailable("redis-sentinel"))("a replica that hangs"
     await replica?.pause();
     expect(await rejection(queue.push(createJob("after")))).toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await queue.close();
-    client.destroy();
+    await client.destroy();
   });
 
   async function storeUnder(prefix: string): Promise<CoordinationStore> {

@@ -116,7 +116,7 @@ export class Surroundings {
 
   /** A lease that `loseLeases` waits for. */
   get shortLeaseMs(): number {
-    return Math.max(this.capabilities.lease.minMs, this.isVirtual ? 5_000 : 300);
+    return Math.max(this.capabilities.lease.minMs, this.isVirtual ? 5_000 : (this.target.shortLeaseMs ?? 300));
   }
 
   /** A delay that the driver takes, long enough to look at the job before its time. */

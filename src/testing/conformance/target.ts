@@ -23,6 +23,8 @@ export type ConformanceTarget = Readonly<{
   realInputMs?: number;
   /** How long a call may take in real time, beyond what it was told to wait, before it counts as hung. Default: 10,000. */
   hungAfterMs?: number;
+  /** Of leases that cases let run out, in real time: long enough for a hundred calls one after the other on a busy machine. Default: 300. */
+  shortLeaseMs?: number;
   /** Lets the next call of this kind reach the store and loses its answer. Without it the cases of unknown outcomes do not run. */
   loseAnswer?(driver: Driver, call: "push" | "finish"): void;
   /** Runs `body` in a transaction of the user's, then ends it as told. Needed where `capabilities.transactions`. */

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Cluster, ClusterObserver, createCluster, isJobferryError } from "../../../src/entry/index.ts";
+import { consulCluster, consulQueue } from "../../../src/entry/consul.ts";
+import { etcdCluster, etcdQueue } from "../../../src/entry/etcd.ts";
+import { zookeeperCluster, zookeeperQueue } from "../../../src/entry/zookeeper.ts";
 import { memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { FaultyClient } from "../../conformance/coordination/faults.ts";
@@ -25,6 +28,21 @@ describe("createCluster", () => {
     expect(isJobferryError(error, "INVALID_ARGUMENT")).toBe(true);
     expect(error.message).toMatch(message);
     expect(error.message).not.toContain("secret");
+  });
+
+  test.each([
+    ["createCluster", () => createCluster("etcd://127.0.0.1", undefined as never)],
+    ["etcdCluster", async () => etcdCluster(undefined as never)],
+    ["consulCluster", async () => consulCluster(undefined as never)],
+    ["zookeeperCluster", async () => zookeeperCluster(undefined as never)],
+  ])("%s without options says what it wants", async (name, make) => {
+    const error = await failure(make());
+    expect([error.code, error.message.includes(`${name} options`)]).toEqual(["INVALID_ARGUMENT", true]);
+  });
+
+  test("places without a scheme are taken by each queue", async () => {
+    const queues = [etcdQueue("a:2379,b:2379"), consulQueue("a:8500"), zookeeperQueue("a:2181,b:2181")];
+    for (const queue of queues) await queue.close();
   });
 });
 

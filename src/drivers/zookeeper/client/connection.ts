@@ -96,7 +96,7 @@ export class Connection {
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     const patience = clock.timer(connectMs, () => {
-      const text = `${address.host}:${address.port} did not answer within ${connectMs} ms.`;
+      const text = `${address.host}:${address.port} did not answer within ${Math.round(connectMs)} ms, as a server of ZooKeeper does (is this its client port?).`;
       connection.#end(new ZookeeperError("refused", text));
     });
     try {
