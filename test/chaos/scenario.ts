@@ -9,7 +9,7 @@ import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check, type Contents, type Finding, type Remains } from "./checker.ts";
 import { clockFor, type Settings } from "./child.ts";
 import { Fleet } from "./fleet.ts";
-import { fingerprint, type Mix } from "./job-plan.ts";
+import { fingerprint, type Mix, QUEUES } from "./job-plan.ts";
 import { LogWriter, readLogs } from "./log.ts";
 import { createSharedClock, setSharedClock } from "./shared-clock.ts";
 import { watchSize } from "./store-size.ts";
@@ -124,7 +124,8 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
   }
   const { attempts, batch, lease, finish, release } = queue.capabilities;
   const bounds: Bounds = {
-    perClaim: 2 * scenario.concurrency,
+    // On a broker a consumer that nobody waits for any more can still be given one job, one for each queue.
+    perClaim: 2 * scenario.concurrency + (lease.ends === "connection" ? QUEUES.length : 0),
     workers: scenario.workers,
     healthyLosses: scenario.healthyLosses,
     takeBackMs: Math.round(TAKE_BACK_MS * slowness),

@@ -21,6 +21,8 @@ type ModelJob = PushSpec & {
   /** Became pending in this step, and as which one of it where that order is promised. */
   step: number;
   rank: number | undefined;
+  /** Came back because its lease ran out. */
+  wasLost: boolean;
   failureCode: string | undefined;
 };
 
@@ -75,6 +77,7 @@ export class Model {
         token: undefined,
         failureCode: undefined,
         delivered: false,
+        wasLost: false,
       };
       this.jobs.set(spec.id, { ...spec, ...fresh, state, dueAt: this.now + spec.delayMs, step: this.#step, rank });
       return "stored";
@@ -106,12 +109,16 @@ export class Model {
   }
 
   #makePending(job: ModelJob, rank: number | undefined): void {
-    Object.assign(job, { state: "pending", token: undefined, step: this.#step, rank });
+    Object.assign(job, { state: "pending", token: undefined, step: this.#step, rank, wasLost: false });
   }
 
   #lose(job: ModelJob): void {
     job.losses += 1;
-    if (job.losses < job.maxLosses) return this.#makePending(job, undefined);
+    if (job.losses < job.maxLosses) {
+      this.#makePending(job, undefined);
+      job.wasLost = true;
+      return;
+    }
     Object.assign(job, { state: "failed", token: undefined, failureCode: "LEASE_EXPIRED" });
     this.#undeclared.add(job.id);
   }
@@ -174,6 +181,8 @@ export class Model {
   #isAhead(a: ModelJob, b: ModelJob): boolean {
     if (a === b || a.queue !== b.queue) return false;
     if (a.priority !== b.priority) return a.priority > b.priority;
+    // When a lease that ran out is taken back is the driver's affair, so its job has no certain place among others that came back.
+    if (a.delivered && b.delivered && (a.wasLost || b.wasLost)) return false;
     if (a.step !== b.step) return a.step < b.step;
     return a.rank !== undefined && b.rank !== undefined && a.rank < b.rank;
   }
