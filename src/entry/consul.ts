@@ -3,7 +3,7 @@ import type { Driver } from "../contract/index.ts";
 import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
 import { consulCoordinationStore, type ConsulDriverOptions } from "../drivers/consul/index.ts";
 import { COORDINATED_OPTIONS, coordinatedDriver, type CoordinatedOptions } from "../drivers/coordinated/index.ts";
-import { checkOptions } from "../runtime/index.ts";
+import { checkOptions, given } from "../runtime/index.ts";
 
 export type { ConsulTls } from "../drivers/consul/index.ts";
 
@@ -14,7 +14,7 @@ const PLACE_OPTIONS = ["token", "tls", "prefix", "callTimeout", "connectTimeout"
 const STORE_OPTIONS = ["address", ...PLACE_OPTIONS] as const;
 
 /**
- * A queue on Consul, for at most some thousand waiting jobs.
+ * A queue on Consul, for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
  * @param address `host:port`, `consul://[:TOKEN@]host:port`, with TLS `consuls://…`; several with commas between them or in an array.
  */
 export function consulQueue(address: string | readonly string[], options: ConsulQueueOptions = {}): Queue {
@@ -44,10 +44,4 @@ export function consulCluster(options: ConsulClusterOptions): Cluster {
 function driverOn(place: ConsulDriverOptions, options: CoordinatedOptions): Driver {
   const connect = (): ReturnType<typeof consulCoordinationStore> => consulCoordinationStore(place);
   return coordinatedDriver({ name: "consul", connect, durability: "power", ...options });
-}
-
-function given(options: object, names: readonly string[]): object {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }

@@ -3,7 +3,7 @@ import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
 import { COORDINATED_OPTIONS, coordinatedDriver, type CoordinatedOptions } from "../drivers/coordinated/index.ts";
 import { ETCD_OPTIONS, etcdCoordinationStore, type EtcdStoreOptions } from "../drivers/etcd/index.ts";
 import type { Driver } from "../contract/index.ts";
-import { checkOptions } from "../runtime/index.ts";
+import { checkOptions, given } from "../runtime/index.ts";
 
 /** `durability` is the least that a resolved push must survive. */
 export type EtcdQueueOptions = QueueOptions & Omit<EtcdStoreOptions, "url" | "endpoints"> & CoordinatedOptions;
@@ -11,7 +11,7 @@ export type EtcdQueueOptions = QueueOptions & Omit<EtcdStoreOptions, "url" | "en
 const STORE_OPTIONS = ETCD_OPTIONS.filter((name) => name !== "url" && name !== "endpoints");
 
 /**
- * A queue on etcd (3.4 or newer), for at most some ten thousand waiting jobs.
+ * A queue on etcd (3.4 or newer), for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
  * @param target a URL (`etcd://[user:password@]host:2379,host:2379`, `etcds://` for TLS), or the endpoints of one cluster: `host:2379,host:2379`, or an array.
  */
 export function etcdQueue(target: string | readonly string[], options: EtcdQueueOptions = {}): Queue {
@@ -50,10 +50,4 @@ function driverOn(place: EtcdStoreOptions, options: CoordinatedOptions): Driver 
     durability: "power",
     ...options,
   });
-}
-
-function given(options: object, names: readonly string[]): object {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }

@@ -7,7 +7,7 @@ import {
   type RedisDriverOptions,
 } from "../drivers/redis/index.ts";
 import { invalidArgument, JobferryError } from "../errors/index.ts";
-import { checkInteger, checkOptions } from "../runtime/index.ts";
+import { checkInteger, checkOptions, given } from "../runtime/index.ts";
 
 export type { IoredisClient, NodeRedisClient, RedisClient } from "../drivers/redis/index.ts";
 
@@ -118,10 +118,4 @@ function placeOf({
   const database = checkInteger("db", db ?? 0, 0, 99_999);
   const login = password === undefined ? "" : `${encodeURIComponent(username ?? "")}:${encodeURIComponent(password)}@`;
   return { url: `redis://${login}${addr}/${database}` };
-}
-
-function given(options: object, names: readonly string[]): object {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }

@@ -3,7 +3,7 @@ import type { Driver } from "../contract/index.ts";
 import { Queue, QUEUE_OPTIONS, type QueueOptions } from "../core/index.ts";
 import { COORDINATED_OPTIONS, coordinatedDriver, type CoordinatedOptions } from "../drivers/coordinated/index.ts";
 import { ZOOKEEPER_OPTIONS, zookeeperCoordinationStore, type ZookeeperOptions } from "../drivers/zookeeper/index.ts";
-import { checkOptions } from "../runtime/index.ts";
+import { checkOptions, given } from "../runtime/index.ts";
 
 export type { ZookeeperTls } from "../drivers/zookeeper/index.ts";
 
@@ -13,7 +13,7 @@ export type ZookeeperQueueOptions = QueueOptions & Omit<ZookeeperOptions, "url" 
 const PLACE_OPTIONS = ZOOKEEPER_OPTIONS.filter((name) => name !== "url" && name !== "servers");
 
 /**
- * A queue on ZooKeeper (3.6 or newer), for at most some thousand waiting jobs.
+ * A queue on ZooKeeper (3.6 or newer), for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
  * @param target a URL (`zookeeper://user:password@host:port,host:port/root`, `zookeepers://` for TLS), or the servers of one ensemble: `host:port,host:port`, or an array.
  */
 export function zookeeperQueue(target: string | readonly string[], options: ZookeeperQueueOptions = {}): Queue {
@@ -43,10 +43,4 @@ export function zookeeperCluster(options: ZookeeperClusterOptions): Cluster {
 function driverOn(place: ZookeeperOptions, options: CoordinatedOptions): Driver {
   const connect = (): ReturnType<typeof zookeeperCoordinationStore> => zookeeperCoordinationStore(place);
   return coordinatedDriver({ name: "zookeeper", connect, durability: "power", ...options });
-}
-
-function given(options: object, names: readonly string[]): object {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }

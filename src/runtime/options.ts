@@ -32,3 +32,10 @@ export function checkSignal(field: string, value: unknown): void {
   if (typeof aborted === "boolean" && typeof addEventListener === "function") return;
   throw invalidArgument(field, value, "an AbortSignal, e.g. AbortSignal.timeout(5_000)");
 }
+
+/** Those options of these names that were given. */
+export function given(options: object, names: readonly string[]): object {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
+  );
+}
