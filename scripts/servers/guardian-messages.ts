@@ -25,5 +25,5 @@ export type Report =
   | Readonly<{ event: "spawned"; id: number; pid: number }>
   | Readonly<{ event: "failed"; id: number; message: string }>
   | Readonly<{ event: "exited"; id: number; how: string }>
-  /** The signal is sent; after SIGKILL all that it went to is gone. */
+  /** The signal is sent; after SIGKILL all that it went to is gone, after SIGSTOP none of it runs. */
   | Readonly<{ event: "signalled"; ticket: number }>;

@@ -15,10 +15,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Launch, Report, Request } from "./guardian-messages.ts";
 import { recordProcess, removeLeftovers, ROOT_PREFIX } from "./leftovers.ts";
-import { isRunning, processTree, signalAll } from "./process-tree.ts";
+import { hasStopped, isRunning, processTree, signalAll } from "./process-tree.ts";
 
 const END_WAIT = 2_000;
 const KILL_WAIT = 5_000;
+const STOPPED_WAIT = 5_000;
 const AT_END_WAIT = 60_000;
 
 type Child = Readonly<{ process: ChildProcess; endSignal: NodeJS.Signals }>;
@@ -49,6 +50,7 @@ async function signal({ id, signal, whole, ticket }: Extract<Request, { op: "sig
     const pids = whole ? processTree(pid) : [pid];
     signalAll(pids, signal);
     if (signal === "SIGKILL") await untilGone(pids, KILL_WAIT);
+    if (signal === "SIGSTOP") await until(() => pids.every(hasStopped), STOPPED_WAIT);
   }
   report({ event: "signalled", ticket });
 }
@@ -101,7 +103,11 @@ async function end(): Promise<void> {
   process.exit();
 }
 
-async function untilGone(pids: readonly number[], wait: number): Promise<void> {
+function untilGone(pids: readonly number[], wait: number): Promise<void> {
+  return until(() => !pids.some(isRunning), wait);
+}
+
+async function until(isSo: () => boolean, wait: number): Promise<void> {
   const deadline = Date.now() + wait;
-  while (pids.some(isRunning) && Date.now() < deadline) await delay(10);
+  while (!isSo() && Date.now() < deadline) await delay(10);
 }

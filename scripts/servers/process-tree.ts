@@ -38,6 +38,20 @@ export function isRunning(pid: number): boolean {
   }
 }
 
+/**
+ * Whether no thread of it runs any more after SIGSTOP. The signal is taken by a thread that first needs a processor; until then the others
+ * go on, on a busy machine long enough for a server to answer. Elsewhere than on Linux this cannot be seen: yes.
+ */
+export function hasStopped(pid: number): boolean {
+  if (process.platform !== "linux") return true;
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) => "TtZX".includes(stat(`${pid}/task/${thread}`).state ?? ""));
+  } catch {
+    // A thread, or all of it, ended meanwhile.
+    return !isRunning(pid);
+  }
+}
+
 /** When a process began, in ticks since the machine's start; empty for one that has ended. Elsewhere than on Linux, one word for all. */
 export function startOf(pid: number): string {
   if (process.platform !== "linux") return isRunning(pid) ? "running" : "";

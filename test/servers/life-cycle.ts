@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { isListening } from "../../scripts/servers/is-listening.ts";
-import { isRunning, processTree } from "../../scripts/servers/process-tree.ts";
+import { hasStopped, isRunning, processTree } from "../../scripts/servers/process-tree.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { isServerAvailable, startServer } from "./shared-server.ts";
@@ -38,6 +38,7 @@ export async function testLifeCycle(name: ServerName, { write, read, value }: Ac
       const server = await startServer(name);
       await write(server);
       await server.pause();
+      expect(pidsOf(server).every(hasStopped)).toBe(true);
       let answered = false;
       const reading = read(server).finally(() => (answered = true));
       await delay(300);
