@@ -50,9 +50,16 @@ async function signal({ id, signal, whole, ticket }: Extract<Request, { op: "sig
     const pids = whole ? processTree(pid) : [pid];
     signalAll(pids, signal);
     if (signal === "SIGKILL") await untilGone(pids, KILL_WAIT);
-    if (signal === "SIGSTOP") await until(() => pids.every(hasStopped), STOPPED_WAIT);
+    // A process may have started another one before the signal reached it.
+    if (signal === "SIGSTOP") await until(() => hasStoppedOrIsTold(whole ? processTree(pid) : [pid]), STOPPED_WAIT);
   }
   report({ event: "signalled", ticket });
+}
+
+function hasStoppedOrIsTold(pids: readonly number[]): boolean {
+  const running = pids.filter((pid) => !hasStopped(pid));
+  signalAll(running, "SIGSTOP");
+  return running.length === 0;
 }
 
 function launch(id: number, { command, args, env, cwd, user, log, endSignal = "SIGKILL" }: Launch): void {
