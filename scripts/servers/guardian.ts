@@ -50,13 +50,13 @@ async function signal({ id, signal, whole, ticket }: Extract<Request, { op: "sig
     const pids = whole ? processTree(pid) : [pid];
     signalAll(pids, signal);
     if (signal === "SIGKILL") await untilGone(pids, KILL_WAIT);
-    // A process may have started another one before the signal reached it.
-    if (signal === "SIGSTOP") await until(() => hasStoppedOrIsTold(whole ? processTree(pid) : [pid]), STOPPED_WAIT);
+    if (signal === "SIGSTOP") await until(() => haveStopped(whole ? processTree(pid) : [pid]), STOPPED_WAIT);
   }
   report({ event: "signalled", ticket });
 }
 
-function hasStoppedOrIsTold(pids: readonly number[]): boolean {
+/** Those that have not are told again: a process may have started another one before the signal reached it. */
+function haveStopped(pids: readonly number[]): boolean {
   const running = pids.filter((pid) => !hasStopped(pid));
   signalAll(running, "SIGSTOP");
   return running.length === 0;
