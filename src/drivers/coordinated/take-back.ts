@@ -1,4 +1,5 @@
 import type { Compare } from "../../contract/index.ts";
+import { portions } from "../shared/portions.ts";
 import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
 import { isStillHeld } from "./finish-jobs.ts";
 import type { Held } from "./held-jobs.ts";
@@ -8,7 +9,7 @@ import { untaken } from "./claim-jobs.ts";
 import { BASE } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { chunksOf, POLL_MS } from "./limits.ts";
+import { POLL_MS } from "./limits.ts";
 import { done, type Move, toLost, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
 import { freshMsOf } from "./timing.ts";
@@ -118,7 +119,7 @@ export async function takeBackOthers(
 async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void> {
   const { store, keys, owners } = js;
   const { entries } = await store.list(keys.countersOf(owner));
-  for (const some of chunksOf(entries, COUNTERS_AT_ONCE)) {
+  for (const some of portions(entries, COUNTERS_AT_ONCE)) {
     const sums = new Map<string, Counts>();
     for (const { value } of some) {
       const { queue, counts } = decodeCounter(value);

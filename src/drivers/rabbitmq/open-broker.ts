@@ -6,9 +6,9 @@ import type {
   ReserveResult,
   StoredJob,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
+import { notOpenError } from "../shared/life-cycle.ts";
 import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
@@ -152,5 +152,5 @@ export class OpenBroker {
 }
 
 function neverOpened(): never {
-  throw new JobferryError("NOT_OPEN", "The RabbitMQ driver is not open. Call open() first.");
+  throw notOpenError("RabbitMQ driver");
 }

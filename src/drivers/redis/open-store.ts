@@ -1,14 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type {
-  Capabilities,
-  DriverContext,
-  Durability,
-  ReserveRequest,
-  ReserveResult,
-  StoredJob,
-} from "../../contract/index.ts";
+import type { Capabilities, DriverContext, Durability, ReserveRequest, ReserveResult } from "../../contract/index.ts";
 import { isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { settledWithin, systemClock } from "../../runtime/index.ts";
+import { DiedJobs } from "../shared/died-jobs.ts";
+import { type Kept, keptUnder } from "../shared/retention.ts";
 import { redisCapabilities } from "./capabilities.ts";
 import { claimJobs, giveBack } from "./claim-jobs.ts";
 import { connectionFor } from "./clients/connect.ts";
@@ -36,15 +31,17 @@ export class OpenStore {
   readonly capabilities: Capabilities;
   readonly durable: Durable | undefined;
   readonly waiting: WaitingReserves;
+  readonly kept: Kept;
+  /** Of finishes; the next reserve or maintain reports them. */
+  readonly died: DiedJobs = new DiedJobs();
   readonly #wakeUps: readonly WakeUps[];
-  /** Failed by the store in a finish and not reported yet. */
-  #died: StoredJob[] = [];
   readonly #claiming = new Set<Promise<unknown>>();
 
   private constructor(store: RedisStore, capabilities: Capabilities, durable: Durable | undefined) {
     this.store = store;
     this.capabilities = capabilities;
     this.durable = durable;
+    this.kept = keptUnder(store.context.retention);
     this.waiting = new WaitingReserves(store.context.clock, {
       claim: (request, isOver) => this.claim(request, isOver),
       giveBack: (result) => giveBack(store, result),
@@ -86,16 +83,7 @@ export class OpenStore {
   }
 
   async #claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
-    const result = await claimJobs(this.store, request, isOver);
-    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
-  }
-
-  addDied(jobs: readonly StoredJob[]): void {
-    this.#died.push(...jobs);
-  }
-
-  takeDied(): readonly StoredJob[] {
-    return this.#died.splice(0);
+    return this.died.reportIn(await claimJobs(this.store, request, isOver));
   }
 
   async close(): Promise<void> {
