@@ -1,9 +1,11 @@
 import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
-import { checkJson, Emitter, type Queue } from "../core/index.ts";
+import { checkJson, Emitter } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
 import { settledWithin } from "../runtime/index.ts";
 import { Board } from "./board.ts";
 import { Bus } from "./bus.ts";
+import type { ClusterEvents } from "./cluster-events.ts";
+import type { ClusterInside, JobsBeside } from "./cluster-inside.ts";
 import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
 import { Election, leaderOf, type ElectOptions, type Leader } from "./election.ts";
 import type { Lock } from "./lock.ts";
@@ -14,22 +16,7 @@ import { StoreLink } from "./store-link.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import type { Message } from "./topic.ts";
 
-export type ClusterEvents = {
-  /** Seen in the store; this node too. */
-  joined: Readonly<{ node: ClusterNode }>;
-  left: Readonly<{ node: ClusterNode }>;
-  /** Another one leads; undefined while there is none. */
-  leader: Readonly<{ leader: Leader | undefined }>;
-  /** This node lost its session, and its locks and leadership with it. It joins again by itself. */
-  lost: Readonly<{ reason: JobferryError }>;
-  rejoined: Readonly<{ nodeId: string }>;
-  error: Readonly<{ error: JobferryError }>;
-};
-
 type Status = "new" | "running" | "stopped";
-
-/** `isShared`: others use the same queue, so nobody closes it. */
-export type JobsBeside = () => Readonly<{ queue: Queue; isShared: boolean }>;
 
 type Parts = Readonly<{
   settings: ClusterSettings;
@@ -41,19 +28,6 @@ type Parts = Readonly<{
 }>;
 
 /** What a DistributedQueue needs of its cluster. Not public. */
-export type ClusterInside = Readonly<{
-  settings: ClusterSettings;
-  board: Board;
-  link: StoreLink;
-  bus: Bus;
-  jobs: JobsBeside | undefined;
-  /** Whether the program, or another part, did it already: who did undoes it. */
-  isStarted: boolean;
-  isCandidate: boolean;
-  /** @throws INVALID_ARGUMENT, also when the cluster was started already. */
-  adjust(changes: Partial<ClusterOptions>): void;
-}>;
-
 export let insideOf: (cluster: Cluster) => ClusterInside;
 
 /**
