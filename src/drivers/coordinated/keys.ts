@@ -100,6 +100,11 @@ export class Keys {
     return key.slice(from, end === -1 ? undefined : end);
   }
 
+  /** Whether it is a job's in a bucket. */
+  isEntry(key: string): boolean {
+    return /^jobs\/[rdfc]\.[\w.~%-]+\/[\w.~%-]+$/.test(key);
+  }
+
   kindOf(key: string): ShelfKind {
     return key.charAt(key.indexOf("/") + 1) as ShelfKind;
   }
