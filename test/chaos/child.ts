@@ -1,6 +1,7 @@
 /** What every process of a run starts with: its settings, its log and its queue. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, Logger } from "../../src/contract/index.ts";
-import { Queue } from "../../src/entry/index.ts";
+import { isJobferryError, Queue } from "../../src/entry/index.ts";
 import { systemClock } from "../../src/runtime/index.ts";
 import type { Mix } from "./job-plan.ts";
 import type { LogWriter } from "./log.ts";
@@ -60,7 +61,23 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
     ...{ clock, logger: loggerInto(log) },
     ...(settings.keepsCompleted ? { keepCompleted: true } : {}),
   });
-  return queue.open();
+  return opened(queue, clock);
+}
+
+const OPEN_MS = 60_000;
+const AGAIN_MS = 200;
+
+/** Whoever starts while the store is away is started again by whatever starts it. */
+async function opened(queue: Queue, clock: Clock): Promise<Queue> {
+  const giveUpAt = clock.monotonic() + OPEN_MS;
+  for (;;) {
+    try {
+      return await queue.open();
+    } catch (error) {
+      if (!isJobferryError(error) || !error.retryable || clock.monotonic() > giveUpAt) throw error;
+      await pause(AGAIN_MS);
+    }
+  }
 }
 
 /** The parent's wish to end in good order; also when the parent is gone. */

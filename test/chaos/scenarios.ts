@@ -2,6 +2,7 @@
 import { EVERYDAY, NOTHING_FAILS, WELL_BEHAVED } from "./job-plan.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { every, type StoreFaults, type Way } from "./store.ts";
+import type { LeaderFaults } from "./voted-servers.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -162,6 +163,32 @@ const BUILDERS = {
     },
   }),
 
+  // Those below need servers that vote for a leader. Workers are killed meanwhile: what they held comes back over a change of the leader.
+
+  /** SIGSTOP of the leader for longer than the leases. */
+  frozenLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGSTOP of the store's leader past the leases",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.freeze(stage.leaseMs * 1.5)),
+  }),
+
+  /** No process reaches the leader, the other servers do. */
+  partedLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "the store's leader is cut off from all processes",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.part(stage.leaseMs * 1.5)),
+  }),
+
+  /** SIGSTOP of the two others: the leader serves on without a majority. */
+  loneLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "the store's leader is left alone",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.leaveAlone(stage.leaseMs * 1.5)),
+  }),
+
   /** A steady load, so long that a store which only grows shows it: nothing that stays in failed, which grows rightly. */
   soak: (seconds: number): Scenario => ({
     ...everyday,
@@ -183,6 +210,14 @@ function groupOf({ failOver }: StoreFaults): () => Promise<void> {
   return failOver;
 }
 
+async function onLeader(
+  { store: { leader }, workers, signal }: Stage,
+  fault: (leader: LeaderFaults) => Promise<void>,
+): Promise<void> {
+  if (leader === undefined) throw new Error("The servers of this store do not vote for a leader.");
+  await Promise.all([every(2_500, signal, () => fault(leader), 2), every(2_000, signal, () => workers.kill(), 2)]);
+}
+
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
   const offsets = [HOUR_MS, 0, -HOUR_MS, 0];
   let next = 0;
@@ -199,15 +234,33 @@ const ON_PROCESSES: readonly Name[] = [
 ];
 /** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
 const ON_GROUPS_OF_SERVERS: readonly Name[] = ["failOver", "killedServer", "frozenServer"];
+/** What one server goes through already is repeated only where several nodes answer differently. */
+const ON_VOTERS: readonly Name[] = [
+  ...([
+    "failOver",
+    "frozenLeader",
+    "partedLeader",
+    "loneLeader",
+    "killedServer",
+    "droppedAnswers",
+    "killedWorkers",
+  ] as const),
+];
+const ON_ONE_SERVER: readonly Name[] = [
+  ...ON_PROCESSES,
+  ...(["killedServer", "frozenServer", "cutConnections", "halfOpenConnections"] as const),
+  ...(["droppedAnswers", "slowConnections"] as const),
+];
 const ON_FILES: readonly string[] = ["sqlite", "coordinated"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
+const VOTERS: readonly string[] = ["etcd-cluster", "consul-cluster", "zookeeper-cluster"];
 
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
   if (ON_FILES.includes(scheme)) return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
-  const names = NAMES.filter((name) => name !== "failOver");
-  return scheme === "postgres" ? names : names.filter((name) => name !== "soak");
+  if (VOTERS.includes(scheme)) return ON_VOTERS;
+  return scheme === "postgres" ? [...ON_ONE_SERVER, "soak"] : ON_ONE_SERVER;
 }
 
 /** Beside a soak no other scenario takes longer: what it finds it finds by then, and growth shows only with time. */
