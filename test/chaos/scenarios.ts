@@ -22,6 +22,33 @@ const everyday = {
 /** What everybody may lose while the store is away. */
 const disturbed = { ...everyday, maxLosses: 20, drainSeconds: 90, keepsCompleted: true } as const;
 
+/** Most jobs of one producer: less than the backlog that such a store takes. */
+const MOST_WAITING = 4_000;
+const JOBS_A_SECOND = 100;
+
+/**
+ * The jobs are there before most processes have started. Leases and sessions are so long that none is over because the processes share few cores: each job is
+ * leased once.
+ */
+function claiming(popBatch: number, seconds: number): Scenario {
+  return {
+    ...everyday,
+    name: `claims of ${popBatch} at once from one queue`,
+    seconds,
+    workers: 32,
+    most: Math.min(MOST_WAITING, Math.round(JOBS_A_SECOND * seconds)),
+    mix: {},
+    delays: false,
+    leaseMs: 60_000,
+    sessionTtl: "20s",
+    burst: 100,
+    pauseMs: 0,
+    drainSeconds: 90,
+    popBatch,
+    faults: async () => undefined,
+  };
+}
+
 export type Name = keyof typeof BUILDERS;
 
 const BUILDERS = {
@@ -189,6 +216,13 @@ const BUILDERS = {
     faults: (stage) => onLeader(stage, (leader) => leader.leaveAlone(stage.leaseMs * 1.5)),
   }),
 
+  // Those below need a store of keys and transactions, where claims can spoil each other.
+
+  /** Many processes that pop one job, a batch, or as many as fit, from the same queue. */
+  claimOne: (seconds: number): Scenario => claiming(1, seconds),
+  claimTwenty: (seconds: number): Scenario => claiming(20, seconds),
+  claimHundred: (seconds: number): Scenario => claiming(100, seconds),
+
   /** A steady load, so long that a store which only grows shows it: nothing that stays in failed, which grows rightly. */
   soak: (seconds: number): Scenario => ({
     ...everyday,
@@ -251,6 +285,8 @@ const ON_ONE_SERVER: readonly Name[] = [
   ...(["killedServer", "frozenServer", "cutConnections", "halfOpenConnections"] as const),
   ...(["droppedAnswers", "slowConnections"] as const),
 ];
+const ON_STORES_OF_KEYS: readonly Name[] = [...(["claimOne", "claimTwenty", "claimHundred"] as const)];
+const STORES_OF_KEYS: readonly string[] = ["etcd", "consul", "zookeeper"];
 const ON_FILES: readonly string[] = ["sqlite", "coordinated"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
 const VOTERS: readonly string[] = ["etcd-cluster", "consul-cluster", "zookeeper-cluster"];
@@ -260,6 +296,7 @@ export function scenariosFor(scheme: string): readonly Name[] {
   if (ON_FILES.includes(scheme)) return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
   if (VOTERS.includes(scheme)) return ON_VOTERS;
+  if (STORES_OF_KEYS.includes(scheme)) return [...ON_ONE_SERVER, ...ON_STORES_OF_KEYS];
   return scheme === "postgres" ? [...ON_ONE_SERVER, "soak"] : ON_ONE_SERVER;
 }
 

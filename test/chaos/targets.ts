@@ -2,6 +2,7 @@
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import type { Duration } from "../../src/runtime/index.ts";
 import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
@@ -10,8 +11,8 @@ import type { Store } from "./store.ts";
 /** A primary that was cut off confirms nothing for longer than about a second. */
 export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
-/** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
-export async function driverFor(url: string): Promise<Driver> {
+/** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores. Each is imported when it is asked for: a worker of one backend loads no other. */
+export async function driverFor(url: string, sessionTtl?: Duration): Promise<Driver> {
   const colon = url.indexOf(":");
   const rest = url.slice(colon + 1);
   switch (url.slice(0, colon)) {
@@ -22,7 +23,7 @@ export async function driverFor(url: string): Promise<Driver> {
     case "consul":
     case "zookeeper": {
       const { coordinatedFor } = await import("./coordinated-target.ts");
-      return coordinatedFor(url);
+      return coordinatedFor(url, sessionTtl);
     }
     case "redis":
     case "redis+sentinel":

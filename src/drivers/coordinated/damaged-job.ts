@@ -4,7 +4,7 @@
  * driver does.
  */
 import { type Kept, decodeHead, decodeJob } from "./job-value.ts";
-import { segmentOfReadyBucket, type Keys } from "./keys.ts";
+import { type Keys, segmentOfReadyBucket, timeOfBucket } from "./keys.ts";
 
 export type Read = Readonly<{ job: Kept; isWhole: boolean }>;
 
@@ -30,9 +30,15 @@ function standIn(keys: Keys, key: string, bytes: Uint8Array, most: number): Kept
   const head = decodeHead(bytes) ?? {
     ...{ id: `${PREFIX}${key}`, queue: queueOf(keys, key), name: "default", priority: 0, tags: {} },
     ...{ createdAt: 0, availableAt: 0, attempts: 0, losses: 0, exceptions: 0, maxLosses: 1, leaseMs: 0, ttlMs: 0 },
-    ...{ reservedAt: undefined, finishedAt: undefined, failure: undefined },
+    ...{ reservedAt: undefined, finishedAt: finishedAtOf(keys, key), failure: undefined },
   };
   return { ...head, envelope: NO_BYTES, payload: bytes.subarray(0, most), result: undefined };
+}
+
+/** About when: buckets of finished jobs begin with their time, and one is not filled for long. So it goes with those beside it when the retention keeps no more. */
+function finishedAtOf(keys: Keys, key: string): number | undefined {
+  const kind = keys.kindOf(key);
+  return kind === "f" || kind === "c" ? timeOfBucket(keys.bucketOf(key)) : undefined;
 }
 
 /** Ready jobs lie under the name of their queue, unless it is long. */

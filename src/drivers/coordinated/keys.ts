@@ -116,5 +116,8 @@ export function readyGroup(queue: string, priority: number): string {
 }
 
 export const segmentOfReadyBucket = (bucket: string): string => bucket.slice(0, bucket.indexOf("."));
+/** When it was begun. */
+export const timeOfBucket = (bucket: string): number =>
+  Number.parseInt(bucket.slice(bucket.lastIndexOf(".") + 1, bucket.indexOf("-")), 36);
 /** Queue and priority. */
 export const groupOfReadyBucket = (bucket: string): string => bucket.slice(0, bucket.indexOf(".") + 9);

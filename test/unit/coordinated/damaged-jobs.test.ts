@@ -148,3 +148,18 @@ test("what a dead process held and cannot be read is parked, and the rest comes 
   await isParked(member, [...died, ...more.died], first.key);
   expect(idsOf(await take(member.driver, 5))).toEqual(["b"]);
 });
+
+test("a failed job that cannot be read goes when those beside it go, and keeps none", async () => {
+  const { join, clock } = stage();
+  const { driver, client } = await join({}, {}, { count: Infinity, ageMs: 60_000 });
+  const failure = { code: "HANDLER_FAILED", name: "Error", message: "", stack: undefined };
+  for (const id of ["a", "b"]) {
+    await driver.push([item(id)]);
+    const held = await take(driver);
+    await driver.finish(held.map((reservation) => ({ reservation, outcome: "fail", failure }) as const));
+    await clock.advance("40s");
+  }
+  await damageFirst(client, "f");
+  expect((await driver.maintain({ max: 10 })).pruned).toBe(1);
+  expect((await driver.records?.list({ state: "failed" }, { limit: 10 }))?.jobs.map(({ id }) => id)).toEqual(["b"]);
+});
