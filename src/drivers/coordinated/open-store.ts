@@ -69,10 +69,11 @@ export class OpenStore {
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
     this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
+    const room = roomIn(store.capabilities);
     this.jobs = {
-      ...{ store, keys, clock, timing, retention, room: roomIn(store.capabilities) },
+      ...{ store, keys, clock, timing, retention, room },
       keeps: keptUnder(retention),
-      shelves: new Shelves(store, keys, clock),
+      shelves: new Shelves(store, keys, clock, room),
       states: new QueueStates(store, keys),
       owners: new Owners(store, keys, clock),
       delays: new Delays(clock),
