@@ -23,6 +23,14 @@ import { wrapError } from "./wrap-error.ts";
 const UNKNOWN_FATE =
   "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
 
+/** `isFull`: it is known that nothing is stored, because there was no room for any job of the batch. */
+type Trouble = Readonly<{ error: JobferryError; isFull: boolean }>;
+
+function noRoomCame({ code, message, cause }: JobferryError, timeoutMs: number): JobferryError {
+  const text = `${message} It was tried until ${timeoutMs} ms (pushTimeout) were over, and no room came.`;
+  return new JobferryError(code, text, { cause, retryable: true });
+}
+
 /** Text of at most so many characters stays text until a driver wants its bytes; of longer text the size must be known. */
 const SHORT_TEXT = 1_024;
 
@@ -32,6 +40,8 @@ export class Pushing<Tx> {
   readonly #settings: QueueSettings;
   readonly #capabilities: Capabilities;
   readonly #admission: Admission;
+  /** What the last try of a queue's batch ended with, while the batch is repeated. */
+  readonly #troubles = new Map<string, Trouble>();
   readonly #lanes = new Map<string, Lane<QueuedItem, PushResult>>();
   readonly #closing: AbortSignal;
   #stopped = false;
@@ -102,7 +112,7 @@ export class Pushing<Tx> {
     const waiting = this.#admission.enter(items.length, bytes);
     if (waiting === undefined) {
       const call = this.#launch(first.queue, items, bytes);
-      return this.#bounded(call.answer, call.withdraw, options.signal);
+      return this.#bounded(first.queue, call.answer, call.withdraw, options.signal);
     }
     let call: Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> | undefined;
     let withdrawn = false;
@@ -120,7 +130,7 @@ export class Pushing<Tx> {
       waiting.withdraw();
       return true;
     };
-    return this.#bounded(answer, withdraw, options.signal);
+    return this.#bounded(first.queue, answer, withdraw, options.signal);
   }
 
   #launch(
@@ -154,7 +164,12 @@ export class Pushing<Tx> {
     }
   }
 
-  #bounded<T>(promise: Promise<T>, withdraw: () => boolean, signal: AbortSignal | undefined): Promise<T> {
+  #bounded<T>(
+    queue: string,
+    promise: Promise<T>,
+    withdraw: () => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         unwatch();
@@ -163,7 +178,7 @@ export class Pushing<Tx> {
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
         const sent = !withdraw();
-        reject(this.#stopped ? closedUnanswered(sent) : pushTimedOut(sent, this.#settings.pushTimeoutMs));
+        reject(this.#stopped ? closedUnanswered(sent) : this.#timedOut(queue, sent));
       });
       const onAbort = (): void => {
         unwatch();
@@ -183,12 +198,23 @@ export class Pushing<Tx> {
     });
   }
 
+  #timedOut(queue: string, sent: boolean): JobferryError {
+    const { pushTimeoutMs } = this.#settings;
+    const { error, isFull = false } = this.#troubles.get(queue) ?? {};
+    if (error !== undefined && isFull) return noRoomCame(error, pushTimeoutMs);
+    return pushTimedOut(sent, pushTimeoutMs, error?.message.replace(UNKNOWN_FATE, "").trim(), error);
+  }
+
   #lane(queue: string): Lane<QueuedItem, PushResult> {
     let lane = this.#lanes.get(queue);
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
       const { maxItems, maxBytes, roundTrip } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, gather: roundTrip });
+      lane = new Lane((items) => this.#sendRepeated(queue, items), {
+        items: maxItems,
+        bytes: maxBytes,
+        gather: roundTrip,
+      });
       this.#lanes.set(queue, lane);
     }
     return lane;
@@ -215,8 +241,11 @@ export class Pushing<Tx> {
     return new JobferryError(error.code, `${error.message} ${UNKNOWN_FATE}`, { cause, retryable: true });
   }
 
-  /** Repeats what is unknown or failed for a passing reason, only where an id that is stored already changes nothing. */
-  async #sendRepeated(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
+  /**
+   * Repeats what is unknown or failed for a passing reason, only where an id that is stored already changes nothing. A full store is such a reason:
+   * workers make room, and a producer that is faster than they are goes on at their pace.
+   */
+  async #sendRepeated(queue: string, items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
     const results = [...(await this.#sendOnce(items))];
     if (!results.some((result) => this.#isRepeatable(result))) return results;
     const unsure = new Set(results.flatMap((result, i) => (this.#mayBeStored(result) ? [i] : [])));
@@ -225,7 +254,13 @@ export class Pushing<Tx> {
     for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
       const open = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
       if (open.length === 0) break;
-      if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing)) === "aborted") break;
+      const failed = open.find(({ i }) => results[i]?.status === "failed");
+      const error = failed === undefined ? undefined : this.errorOf(results[failed.i]);
+      if (error !== undefined) this.#troubles.set(queue, { error, isFull: unsure.size === 0 && this.#isFull(results) });
+      const end = await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing);
+      if (end === "aborted") break;
+      // While a try is under way nobody knows how it ends.
+      if (error !== undefined) this.#troubles.set(queue, { error, isFull: false });
       const again = await this.#sendOnce(open.map(({ item }) => item));
       for (const [k, { i }] of open.entries()) {
         const result = again[k] ?? { status: "unknown" };
@@ -233,7 +268,20 @@ export class Pushing<Tx> {
         if (this.#mayBeStored(result)) unsure.add(i);
       }
     }
-    return results;
+    this.#troubles.delete(queue);
+    return results.map((result) => this.#withWait(result));
+  }
+
+  /** Whether no job found room. */
+  #isFull(results: readonly PushResult[]): boolean {
+    return results.every((result) => this.errorOf(result)?.code === "STORE_FULL");
+  }
+
+  #withWait(result: PushResult): PushResult {
+    const error = result.status === "failed" ? this.errorOf(result) : undefined;
+    if (error?.code !== "STORE_FULL" || !error.retryable || this.#closing.aborted) return result;
+    if (error.message.endsWith(UNKNOWN_FATE)) return result;
+    return { status: "failed", error: noRoomCame(error, this.#settings.pushTimeoutMs) };
   }
 
   /** Whether this answer leaves open what became of the job. What was thrown says so in its message already. */
