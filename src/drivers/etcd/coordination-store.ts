@@ -85,7 +85,7 @@ class EtcdCoordination implements CoordinationStore {
       this.#isOpen = true;
     } catch (error) {
       await client.close();
-      throw openingFailed(error, this.#where);
+      throw await openingFailed(error, this.#where, this.#settings.endpoints);
     }
   }
 

@@ -13,6 +13,7 @@ import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { wantsTls } from "./errors.ts";
 import { MAX_DELAY_MS } from "./ladder.ts";
 import { Link } from "./link.ts";
 import { Names } from "./names.ts";
@@ -83,11 +84,23 @@ export class OpenBroker {
   }
 
   async open(): Promise<Capabilities> {
-    const { server } = await this.#publisher.get();
+    const { server } = await this.#firstConnection();
     const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
     this.#maxDelayMs = capabilities.delay.maxMs;
     this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
     return capabilities;
+  }
+
+  async #firstConnection(): Promise<Connection<AmqpConfirmChannel>> {
+    try {
+      return await this.#publisher.get();
+    } catch (error) {
+      const { url, place } = this.#settings;
+      if (url === undefined || place === undefined) throw error;
+      const found = await wantsTls(error, new URL(url), place, this.#context.clock);
+      if (found === undefined) throw error;
+      throw new JobferryError(found.code, found.message ?? "", { cause: error });
+    }
   }
 
   /** @throws NOT_OPEN when open() has failed. */

@@ -43,7 +43,7 @@ import { classify } from "./errors.ts";
 import { rootOf } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { POLL_MS } from "./limits.ts";
-import { notOpened, shownAddress } from "./open-store.ts";
+import { explained, notOpened, shownAddress } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
 import type { RedisDriverOptions, Settings } from "./options.ts";
 import { checkServer } from "./server-check.ts";
@@ -101,7 +101,7 @@ class RedisCoordination implements CoordinationStore {
       return await within(this.#openOn(connection, context), settings.connectMs, () => notOpened(connection, settings));
     } catch (error) {
       connection.close();
-      throw error;
+      throw await explained(error, settings, context.clock);
     }
   }
 

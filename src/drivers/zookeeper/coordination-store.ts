@@ -23,11 +23,12 @@ import type {
 } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { checkKey, checkListing, checkPrefix, checkTransaction, checkTtl } from "../shared/coordination-arguments.ts";
+import { speaksTls } from "../shared/tls.ts";
 import { KeptClient } from "./client/kept-client.ts";
 import { readNode } from "./client/replies.ts";
 import { CREATOR, EVERYBODY, requests, type Acl } from "./client/requests.ts";
 import { Servers } from "./client/servers.ts";
-import { Code, isAnswer } from "./client/zookeeper-error.ts";
+import { Code, isAnswer, isKind, ZookeeperError } from "./client/zookeeper-error.ts";
 import { Layout } from "./coordination-layout.ts";
 import { ZookeeperSession } from "./coordination-session.ts";
 import { readListing } from "./coordination-snapshot.ts";
@@ -97,10 +98,22 @@ class ZookeeperCoordination implements CoordinationStore {
       await openRoot(client, layout, this.#acl);
     } catch (error) {
       await client.close();
-      throw error;
+      throw (await this.#mismatch(error, clock)) ?? error;
     }
     const transactions = new Transactions({ client, layout, acl: this.#acl, clock, withinMs: callMs });
     return { clock, servers, client, watches, transactions };
+  }
+
+  /** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
+  async #mismatch(error: unknown, clock: Clock): Promise<ZookeeperError | undefined> {
+    const { addresses, tls } = this.#settings;
+    const [first] = addresses;
+    if (!isKind(error, "refused") || first === undefined) return undefined;
+    const isSpoken = await speaksTls({ ...first, clock });
+    if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
+    return isSpoken
+      ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")
+      : new ZookeeperError("tls", "it speaks none");
   }
 
   close(): Promise<void> {
