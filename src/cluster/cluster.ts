@@ -1,7 +1,7 @@
 import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
 import { checkJson, Emitter } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
-import { settledWithin } from "../runtime/index.ts";
+import { Repetitions, settledWithin } from "../runtime/index.ts";
 import { Board } from "./board.ts";
 import { Bus } from "./bus.ts";
 import type { ClusterEvents } from "./cluster-events.ts";
@@ -20,6 +20,7 @@ type Status = "new" | "running" | "stopped";
 
 type Parts = Readonly<{
   settings: ClusterSettings;
+  repetitions: Repetitions;
   link: StoreLink;
   node: NodeSession;
   locks: Locks;
@@ -96,6 +97,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     });
     return {
       settings,
+      repetitions: new Repetitions(settings.clock),
       link,
       node,
       locks: new Locks(link, settings, node),
@@ -299,11 +301,14 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       : new JobferryError("UNEXPECTED", `A listener or handler threw: ${failureFrom(thrown).message}`, {
           cause: thrown,
         });
-    const { logger } = this.#parts.settings;
+    const { settings, repetitions } = this.#parts;
+    const { logger } = settings;
     if (this.hears("error")) {
-      this.emit("error", { error }, (cause) =>
+      return this.emit("error", { error }, (cause) =>
         logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again."),
       );
-    } else logger.warn({ code: error.code, err: error, nodeId: this.nodeId }, error.message);
+    }
+    const message = repetitions.next(error.message);
+    if (message !== undefined) logger.warn({ code: error.code, err: error, nodeId: this.nodeId }, message);
   }
 }

@@ -102,7 +102,7 @@ export class Pushing<Tx> {
     const waiting = this.#admission.enter(items.length, bytes);
     if (waiting === undefined) {
       const call = this.#launch(first.queue, items, bytes);
-      return this.#bounded(call.answer, call.withdraw, options.signal);
+      return this.#bounded(first.queue, call.answer, call.withdraw, options.signal);
     }
     let call: Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> | undefined;
     let withdrawn = false;
@@ -120,7 +120,7 @@ export class Pushing<Tx> {
       waiting.withdraw();
       return true;
     };
-    return this.#bounded(answer, withdraw, options.signal);
+    return this.#bounded(first.queue, answer, withdraw, options.signal);
   }
 
   #launch(
@@ -154,7 +154,12 @@ export class Pushing<Tx> {
     }
   }
 
-  #bounded<T>(promise: Promise<T>, withdraw: () => boolean, signal: AbortSignal | undefined): Promise<T> {
+  #bounded<T>(
+    queue: string,
+    promise: Promise<T>,
+    withdraw: () => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         unwatch();
@@ -163,7 +168,7 @@ export class Pushing<Tx> {
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
         const sent = !withdraw();
-        reject(this.#stopped ? closedUnanswered(sent) : pushTimedOut(sent, this.#settings.pushTimeoutMs));
+        reject(this.#stopped ? closedUnanswered(sent) : this.#repeated.timedOut(queue, sent));
       });
       const onAbort = (): void => {
         unwatch();
@@ -188,7 +193,11 @@ export class Pushing<Tx> {
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
       const { maxItems, maxBytes, roundTrip } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#repeated.send(items), { items: maxItems, bytes: maxBytes, gather: roundTrip });
+      lane = new Lane((items) => this.#repeated.send(queue, items), {
+        items: maxItems,
+        bytes: maxBytes,
+        gather: roundTrip,
+      });
       this.#lanes.set(queue, lane);
     }
     return lane;

@@ -179,7 +179,7 @@ async function openStore(settings: Settings, where: Where, closed: AbortSignal):
     return new EtcdCoordination(client, keys);
   } catch (error) {
     await client.close();
-    throw openingFailed(error, where);
+    throw await openingFailed(error, where, settings.endpoints);
   } finally {
     closed.removeEventListener("abort", giveUp);
   }

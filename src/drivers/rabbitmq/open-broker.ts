@@ -6,6 +6,7 @@ import type {
   ReserveResult,
   StoredJob,
 } from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
 import { notOpenError } from "../shared/life-cycle.ts";
@@ -13,6 +14,7 @@ import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { wantsTls } from "./errors.ts";
 import { MAX_DELAY_MS } from "./ladder.ts";
 import { Link } from "./link.ts";
 import { Names } from "./names.ts";
@@ -83,11 +85,23 @@ export class OpenBroker {
   }
 
   async open(): Promise<Capabilities> {
-    const { server } = await this.#publisher.get();
+    const { server } = await this.#firstConnection();
     const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
     this.#maxDelayMs = capabilities.delay.maxMs;
     this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
     return capabilities;
+  }
+
+  async #firstConnection(): Promise<Connection<AmqpConfirmChannel>> {
+    try {
+      return await this.#publisher.get();
+    } catch (error) {
+      const { url, place } = this.#settings;
+      if (url === undefined || place === undefined) throw error;
+      const found = await wantsTls(error, new URL(url), place, this.#context.clock);
+      if (found === undefined) throw error;
+      throw new JobferryError(found.code, found.message ?? "", { cause: error });
+    }
   }
 
   /** @throws NOT_OPEN when open() has failed. */

@@ -42,7 +42,7 @@ import { classify } from "./errors.ts";
 import { rootOf } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { POLL_MS } from "./limits.ts";
-import { notOpened, shownAddress } from "./open-store.ts";
+import { explained, notOpened, shownAddress } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
 import type { RedisDriverOptions, Settings } from "./options.ts";
 import { checkServer } from "./server-check.ts";
@@ -227,7 +227,7 @@ async function openStore(settings: Settings, context: CoordinationContext): Prom
     );
   } catch (error) {
     connection.close();
-    throw error;
+    throw await explained(error, settings, context.clock);
   }
 }
 

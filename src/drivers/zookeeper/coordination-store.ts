@@ -27,11 +27,12 @@ import {
   type Watching,
 } from "../shared/guarded-store.ts";
 import { closedError } from "../shared/life-cycle.ts";
+import { speaksTls } from "../shared/tls.ts";
 import { KeptClient } from "./client/kept-client.ts";
 import { readNode } from "./client/replies.ts";
 import { CREATOR, EVERYBODY, requests, type Acl } from "./client/requests.ts";
 import { Servers } from "./client/servers.ts";
-import { Code, isAnswer } from "./client/zookeeper-error.ts";
+import { Code, isAnswer, isKind, ZookeeperError } from "./client/zookeeper-error.ts";
 import { Layout } from "./coordination-layout.ts";
 import { ZookeeperSession } from "./coordination-session.ts";
 import { readListing } from "./coordination-snapshot.ts";
@@ -144,6 +145,21 @@ class ZookeeperCoordination implements OpenCoordination {
   }
 }
 
+/** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
+async function mismatch(
+  error: unknown,
+  { addresses, tls }: Settings,
+  clock: Clock,
+): Promise<ZookeeperError | undefined> {
+  const [first] = addresses;
+  if (!isKind(error, "refused") || first === undefined) return undefined;
+  const isSpoken = await speaksTls({ ...first, clock });
+  if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
+  return isSpoken
+    ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")
+    : new ZookeeperError("tls", "it speaks none");
+}
+
 async function openStore(settings: Settings, { clock }: CoordinationContext): Promise<ZookeeperCoordination> {
   const { callMs, connectMs, root, access } = settings;
   const layout = new Layout(root);
@@ -159,7 +175,7 @@ async function openStore(settings: Settings, { clock }: CoordinationContext): Pr
     await openRoot(client, layout, acl);
   } catch (error) {
     await client.close();
-    throw error;
+    throw (await mismatch(error, settings, clock)) ?? error;
   }
   return new ZookeeperCoordination({ clock, callMs, layout, acl, servers, client, watches });
 }
