@@ -1,7 +1,7 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { nextTurn, type Duration } from "../runtime/index.ts";
-import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
+import { Admission, closedUnanswered } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
