@@ -1,30 +1,14 @@
 import { createPostgresBackend, withBackend } from "bullmq";
-import pg from "pg";
+import { peerInSchema, url } from "./own-schema.mjs";
 
 const { Queue, Worker } = withBackend(createPostgresBackend);
-let made = 0;
 
 /** BullMQ's own backend for PostgreSQL, as in its guide, with finished jobs removed: Jobferry keeps none either. */
-export const bullmqPostgres = {
+export const bullmqPostgres = peerInSchema({
   name: "bullmq on PostgreSQL",
   prefetch: 0,
-  async open() {
-    const schema = `bullmq_${process.pid}_${(made += 1)}`;
-    const parts = await this.attach({ schema });
-    return {
-      ...parts,
-      connection: { schema },
-      async close() {
-        await parts.close();
-        const pool = new pg.Pool({ connectionString: process.env.JOBFERRY_BENCH_URL });
-        await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
-        await pool.end();
-      },
-    };
-  },
   async attach({ schema }) {
-    const connectionString = process.env.JOBFERRY_BENCH_URL;
-    const connection = { connectionString, schema, max: 10, migrate: true };
+    const connection = { connectionString: url(), schema, max: 10, migrate: true };
     const queue = new Queue("default", {
       connection,
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
@@ -56,4 +40,4 @@ export const bullmqPostgres = {
       close: () => queue.close(),
     };
   },
-};
+});

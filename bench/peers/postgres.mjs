@@ -1,17 +1,10 @@
 import { makeWorkerUtils, run } from "graphile-worker";
 import pg from "pg";
 import { PgBoss } from "pg-boss";
+import { execute, peerInSchema, url } from "./own-schema.mjs";
 
-const url = () => process.env.JOBFERRY_BENCH_URL;
 /** Jobs that a worker holds ahead of its slots. */
 const AHEAD = 500;
-let made = 0;
-/** Each open gets tables of its own, and what went before is gone. */
-const freshSchema = (name) => `${name}_${process.pid}_${(made += 1)}`;
-
-async function dropping(pool, schema) {
-  await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
-}
 
 /** `turn` resolves to the number of jobs that it has ended. Resolves to a function that ends the loop. */
 async function looping(turn) {
@@ -29,7 +22,7 @@ async function looping(turn) {
 const silent = { debug() {}, info() {}, warn: console.error, error: console.error };
 
 /** Jobferry with as many jobs fetched ahead as graphile-worker locks ahead. */
-export const postgres = {
+export const postgres = peerInSchema({
   name: "jobferry",
   prefetch: AHEAD,
   async attach({ schema }) {
@@ -37,40 +30,12 @@ export const postgres = {
     const { served } = await import("./jobferry.mjs");
     return served(await postgresQueue(url(), { schema }).open(), { prefetch: AHEAD });
   },
-  async open() {
-    const schema = freshSchema("jobferry");
-    const parts = await this.attach({ schema });
-    return {
-      ...parts,
-      connection: { schema },
-      async close() {
-        await parts.close();
-        const pool = new pg.Pool({ connectionString: url() });
-        await dropping(pool, schema);
-        await pool.end();
-      },
-    };
-  },
-};
+});
 
 /** graphile-worker as its own documentation tunes it: 500 jobs locked ahead, completions in batches. */
-export const graphile = {
+export const graphile = peerInSchema({
   name: "graphile-worker tuned",
   prefetch: AHEAD,
-  async open() {
-    const schema = freshSchema("graphile");
-    const parts = await this.attach({ schema });
-    return {
-      ...parts,
-      connection: { schema },
-      async close() {
-        await parts.close();
-        const pool = new pg.Pool({ connectionString: url() });
-        await dropping(pool, schema);
-        await pool.end();
-      },
-    };
-  },
   async attach({ schema }) {
     const pool = new pg.Pool({ connectionString: url(), max: 20 });
     pool.on("error", () => undefined);
@@ -133,26 +98,12 @@ export const graphile = {
       },
     };
   },
-};
+});
 
 /** pg-boss in a loop of its own, because its `work` polls: fetch a batch, run it, complete it. */
-export const pgBoss = {
+export const pgBoss = peerInSchema({
   name: "pg-boss fetch loop",
   prefetch: 0,
-  async open() {
-    const schema = freshSchema("pgboss");
-    const parts = await this.attach({ schema });
-    return {
-      ...parts,
-      connection: { schema },
-      async close() {
-        await parts.close();
-        const pool = new pg.Pool({ connectionString: url() });
-        await dropping(pool, schema);
-        await pool.end();
-      },
-    };
-  },
   async attach({ schema }) {
     const boss = new PgBoss({ connectionString: url(), schema, supervise: false, schedule: false, max: 20 });
     boss.on("error", (error) => silent.error(error));
@@ -183,31 +134,18 @@ export const pgBoss = {
       },
     };
   },
-};
+});
 
 /** The bare statements at the same settings: what is left to gain. No leases that end, no retries, no priorities, no events. */
-export const rawLoop = {
+export const rawLoop = peerInSchema({
   name: "raw SQL loop",
   prefetch: 0,
-  async open() {
-    const schema = freshSchema("raw");
-    const pool = new pg.Pool({ connectionString: url() });
-    await pool.query(`CREATE SCHEMA "${schema}"`);
-    await pool.query(
+  prepare: (schema) =>
+    execute(
+      `CREATE SCHEMA "${schema}"`,
       `CREATE TABLE "${schema}".jobs (id bigserial PRIMARY KEY, state integer NOT NULL DEFAULT 0, priority integer NOT NULL DEFAULT 0, lease timestamptz, payload text)`,
-    );
-    await pool.query(`CREATE INDEX ON "${schema}".jobs (priority DESC, id) WHERE state = 0`);
-    const parts = await this.attach({ schema });
-    return {
-      ...parts,
-      connection: { schema },
-      async close() {
-        await parts.close();
-        await dropping(pool, schema);
-        await pool.end();
-      },
-    };
-  },
+      `CREATE INDEX ON "${schema}".jobs (priority DESC, id) WHERE state = 0`,
+    ),
   async attach({ schema }) {
     const pool = new pg.Pool({ connectionString: url() });
     const client = await pool.connect();
@@ -238,4 +176,4 @@ export const rawLoop = {
       },
     };
   },
-};
+});

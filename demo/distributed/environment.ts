@@ -22,8 +22,7 @@ export type NodeSettings = Readonly<{
   postgresUrl: string;
   etcdEndpoints: readonly string[];
   consul: Readonly<{ address: string; token?: string }>;
-  zookeeper: Readonly<{ servers: string; username: string | undefined; password: string | undefined }>;
-  /** Where the jobs are too, when the cluster's store keeps none. */
+  zookeeper: Readonly<{ servers: string; username?: string; password?: string }>;
   sqlitePath: string;
 }>;
 
@@ -51,8 +50,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
     },
     zookeeper: {
       servers: env["ZOOKEEPER_SERVERS"] || "127.0.0.1:2181",
-      username: env["ZOOKEEPER_USERNAME"] || undefined,
-      password: env["ZOOKEEPER_PASSWORD"] || undefined,
+      ...(env["ZOOKEEPER_USERNAME"] ? { username: env["ZOOKEEPER_USERNAME"] } : {}),
+      ...(env["ZOOKEEPER_PASSWORD"] ? { password: env["ZOOKEEPER_PASSWORD"] } : {}),
     },
     sqlitePath: env["SQLITE_PATH"] || "./jobferry-demo.db",
   };

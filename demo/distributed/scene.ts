@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ClusterType } from "./environment.ts";
+import { type ClusterType, readEnvironment } from "./environment.ts";
 
 /** Where the nodes meet: what their environment says, and what removes it again. */
 export type Scene = Readonly<{ env: Readonly<Record<string, string>>; note: string; leave(): Promise<void> }>;
@@ -28,7 +28,9 @@ export async function setScene(type: ClusterType): Promise<Scene> {
     case "consul":
       return process.env["CONSUL_ADDRESS"] === undefined ? startedConsul(CLUSTER_NAME) : givenConsul(CLUSTER_NAME);
     case "zookeeper":
-      return zookeeper(CLUSTER_NAME);
+      return process.env["ZOOKEEPER_SERVERS"] === undefined
+        ? startedZookeeper(CLUSTER_NAME)
+        : givenZookeeper(CLUSTER_NAME);
     case "postgres":
       return process.env["POSTGRES_URL"] === undefined ? startedPostgres(CLUSTER_NAME) : givenPostgres(CLUSTER_NAME);
   }
@@ -88,23 +90,25 @@ async function givenConsul(CLUSTER_NAME: string): Promise<Scene> {
   return { env: { CLUSTER_NAME, CONSUL_ADDRESS }, note: "Using the Consul of CONSUL_ADDRESS.", leave };
 }
 
-/** The jobs lie in a SQLite file: ZooKeeper keeps the cluster alone. */
-async function zookeeper(CLUSTER_NAME: string): Promise<Scene> {
-  const given = process.env["ZOOKEEPER_SERVERS"];
-  const own = given === undefined ? await started("zookeeper") : undefined;
-  const ZOOKEEPER_SERVERS = given ?? `${own?.server.host}:${own?.server.port}`;
-  const folder = await mkdtemp(join(tmpdir(), "jobferry-demo-"));
-  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS, SQLITE_PATH: join(folder, "jobs.db") };
-  const what = own === undefined ? "Using the ZooKeeper" : `Started ZooKeeper ${own.server.version}`;
-  const note = `${what} at ${ZOOKEEPER_SERVERS}. The jobs are in a SQLite file.`;
-  const leave = async (): Promise<void> => {
-    await own?.leave();
-    await rm(folder, { recursive: true, force: true });
-  };
-  return { env, note, leave };
+async function startedZookeeper(CLUSTER_NAME: string): Promise<Scene> {
+  const { server, leave } = await started("zookeeper-cluster");
+  const ZOOKEEPER_SERVERS = Object.values(server.endpoints).join(",");
+  const note = `Started ZooKeeper ${server.version} at ${ZOOKEEPER_SERVERS}.`;
+  return { env: { CLUSTER_NAME, ZOOKEEPER_SERVERS }, note, leave };
 }
 
-async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul-cluster" | "zookeeper") {
+async function givenZookeeper(CLUSTER_NAME: string): Promise<Scene> {
+  const { ZOOKEEPER_SERVERS = "" } = process.env;
+  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS };
+  const leave = async (): Promise<void> => {
+    const { zookeeper } = readEnvironment({ ...process.env, CLUSTER_TYPE: "zookeeper" });
+    const { removeZookeeperNodes } = await import("./zookeeper-nodes.ts");
+    await removeZookeeperNodes({ ...zookeeper, root: `/${CLUSTER_NAME}` });
+  };
+  return { env, note: `Using the ZooKeeper at ${ZOOKEEPER_SERVERS}.`, leave };
+}
+
+async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul-cluster" | "zookeeper-cluster") {
   const [{ startServer }, { closeGuardian }] = await Promise.all([
     import("../../scripts/servers/start-server.ts"),
     import("../../scripts/servers/guarded.ts"),

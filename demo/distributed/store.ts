@@ -1,7 +1,7 @@
 import { type Cluster, memoryCluster, memoryQueue, type Queue } from "jobferry";
 import type { NodeSettings } from "./environment.ts";
 
-/** This node's place in the cluster, with the jobs beside it in the same store, where that keeps jobs. */
+/** This node's place in the cluster. The jobs lie in the same store. */
 export async function openCluster(settings: NodeSettings): Promise<Cluster> {
   const { nodeId, name, electionMs } = settings;
   const node = { nodeId, name, electionTimeout: electionMs };
@@ -31,9 +31,7 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
     }
     case "zookeeper": {
       const { zookeeperCluster } = await import("jobferry/zookeeper");
-      const { servers, username, password } = settings.zookeeper;
-      const login = username === undefined || password === undefined ? {} : { username, password };
-      return zookeeperCluster({ ...node, ...login, servers, root: `/${name}` });
+      return zookeeperCluster({ ...node, ...settings.zookeeper, root: `/${name}` });
     }
   }
 }
@@ -46,7 +44,6 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
   switch (settings.type) {
     case "memory":
       return (inMemory ??= memoryQueue({ keepCompleted }));
-    case "zookeeper":
     case "sqlite": {
       const { sqliteQueue } = await import("jobferry/sqlite");
       return sqliteQueue(settings.sqlitePath, { keepCompleted }) as unknown as Queue;
@@ -63,6 +60,11 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
       const { consulQueue } = await import("jobferry/consul");
       const { address, ...rest } = settings.consul;
       return consulQueue(address, { ...rest, keepCompleted, prefix: name });
+    }
+    case "zookeeper": {
+      const { zookeeperQueue } = await import("jobferry/zookeeper");
+      const { servers, ...login } = settings.zookeeper;
+      return zookeeperQueue(servers, { ...login, keepCompleted, root: `/${name}` });
     }
     case "postgres": {
       const { postgresQueue } = await import("jobferry/postgres");

@@ -90,7 +90,8 @@ async function start(
   const url = `${options.tls ? "consuls" : "consul"}://${nodes.map(({ port }) => `${HOST}:${port}`).join(",")}`;
   const endpoints = count === 1 ? {} : Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
   const self = await consulRequest(place(nodes[0]?.port ?? 0), "GET", "/v1/agent/self");
-  const version = /"Version":"([^"+]+)/.exec(self.text)?.[1] ?? "unknown";
+  // With -dev the answers are printed with spaces.
+  const version = /"Version": *"([^"+]+)/.exec(self.text)?.[1] ?? "unknown";
   const ca = files === undefined ? {} : { ca: files.certificate };
   return runningServer({ kind, version, url, endpoints, ...ca }, nodes, { waitUntilReady });
 }

@@ -1,9 +1,11 @@
 import type { CoordinationEntry, CoordinationStore } from "../contract/index.ts";
-import { checkJson, Emitter, type Queue } from "../core/index.ts";
+import { checkJson, Emitter } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
-import { settledWithin } from "../runtime/index.ts";
+import { Repetitions, settledWithin } from "../runtime/index.ts";
 import { Board } from "./board.ts";
 import { Bus } from "./bus.ts";
+import type { ClusterEvents } from "./cluster-events.ts";
+import type { ClusterInside, JobsBeside } from "./cluster-inside.ts";
 import { checkClusterOptions, type ClusterOptions, type ClusterSettings } from "./cluster-options.ts";
 import { Election, leaderOf, type ElectOptions, type Leader } from "./election.ts";
 import type { Lock } from "./lock.ts";
@@ -14,25 +16,11 @@ import { StoreLink } from "./store-link.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import type { Message } from "./topic.ts";
 
-export type ClusterEvents = {
-  /** Seen in the store; this node too. */
-  joined: Readonly<{ node: ClusterNode }>;
-  left: Readonly<{ node: ClusterNode }>;
-  /** Another one leads; undefined while there is none. */
-  leader: Readonly<{ leader: Leader | undefined }>;
-  /** This node lost its session, and its locks and leadership with it. It joins again by itself. */
-  lost: Readonly<{ reason: JobferryError }>;
-  rejoined: Readonly<{ nodeId: string }>;
-  error: Readonly<{ error: JobferryError }>;
-};
-
 type Status = "new" | "running" | "stopped";
-
-/** `isShared`: others use the same queue, so nobody closes it. */
-export type JobsBeside = () => Readonly<{ queue: Queue; isShared: boolean }>;
 
 type Parts = Readonly<{
   settings: ClusterSettings;
+  repetitions: Repetitions;
   link: StoreLink;
   node: NodeSession;
   locks: Locks;
@@ -41,19 +29,6 @@ type Parts = Readonly<{
 }>;
 
 /** What a DistributedQueue needs of its cluster. Not public. */
-export type ClusterInside = Readonly<{
-  settings: ClusterSettings;
-  board: Board;
-  link: StoreLink;
-  bus: Bus;
-  jobs: JobsBeside | undefined;
-  /** Whether the program, or another part, did it already: who did undoes it. */
-  isStarted: boolean;
-  isCandidate: boolean;
-  /** @throws INVALID_ARGUMENT, also when the cluster was started already. */
-  adjust(changes: Partial<ClusterOptions>): void;
-}>;
-
 export let insideOf: (cluster: Cluster) => ClusterInside;
 
 /**
@@ -122,6 +97,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     });
     return {
       settings,
+      repetitions: new Repetitions(settings.clock),
       link,
       node,
       locks: new Locks(link, settings, node),
@@ -325,11 +301,14 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
       : new JobferryError("UNEXPECTED", `A listener or handler threw: ${failureFrom(thrown).message}`, {
           cause: thrown,
         });
-    const { logger } = this.#parts.settings;
+    const { settings, repetitions } = this.#parts;
+    const { logger } = settings;
     if (this.hears("error")) {
-      this.emit("error", { error }, (cause) =>
+      return this.emit("error", { error }, (cause) =>
         logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again."),
       );
-    } else logger.warn({ code: error.code, err: error, nodeId: this.nodeId }, error.message);
+    }
+    const message = repetitions.next(error.message);
+    if (message !== undefined) logger.warn({ code: error.code, err: error, nodeId: this.nodeId }, message);
   }
 }

@@ -1,5 +1,7 @@
 export type { Board } from "./board.ts";
-export { Cluster, type ClusterEvents, type ClusterInside, insideOf, type JobsBeside } from "./cluster.ts";
+export { Cluster, insideOf } from "./cluster.ts";
+export type { ClusterEvents } from "./cluster-events.ts";
+export type { ClusterInside, JobsBeside } from "./cluster-inside.ts";
 export { CLUSTER_OPTIONS, type ClusterOptions } from "./cluster-options.ts";
 export { linesOf, type LineState } from "./lines.ts";
 export {

@@ -146,9 +146,12 @@ function fire(tickets: readonly Ticket[]): void {
   }
 }
 
-export function pushTimedOut(sent: boolean, timeoutMs: number): JobferryError {
+/** `last`: what the last try of its queue ended with, where there was one. */
+export function pushTimedOut(sent: boolean, timeoutMs: number, last?: string, cause?: unknown): JobferryError {
   const what = `The push got no answer within ${timeoutMs} ms (pushTimeout).`;
-  return new JobferryError("UNAVAILABLE", `${what} ${fateOf(sent)}`, { retryable: true });
+  if (last === undefined) return new JobferryError("UNAVAILABLE", `${what} ${fateOf(sent)}`, { retryable: true });
+  const text = `${what} The last try: ${last} ${fateOf(sent)}`;
+  return new JobferryError("UNAVAILABLE", text, { cause, retryable: true });
 }
 
 export function closedUnanswered(sent: boolean): JobferryError {

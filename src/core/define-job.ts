@@ -34,6 +34,7 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
   checkName("name", defaults.name);
   checkSchema("payload", schema);
   void new UnsentJob(undefined, defaults); // a wrong default shows here and not at the first push
+  const what = `The payload of job "${definition.name}"`;
 
   return {
     name: definition.name,
@@ -51,21 +52,7 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
     },
     handle: <R>(handler: Handler<Out, R, N>): Route<Out, R, N> => ({
       name: definition.name,
-      handler: (job, context) => {
-        // A worker hands over its own snapshots; the check is asynchronous only where the schema is.
-        const what = `The payload of job "${definition.name}"`;
-        let output: unknown;
-        try {
-          output = validate(schema, job.payload, what);
-        } catch (error) {
-          throw unfit(error);
-        }
-        if (!(output instanceof Promise)) return handler(withPayload(job, output as Out), context);
-        return output.then(
-          (late) => handler(withPayload(job, late as Out), context),
-          (error: unknown) => Promise.reject(unfit(error)),
-        );
-      },
+      handler: checking(schema, what, handler),
     }),
     read: async (job: ReservedJob): Promise<ReservedJob<Out, N>> => {
       if (job.name !== definition.name) {
@@ -74,9 +61,30 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
           `Job ${job.id} is a "${job.name}", not a "${definition.name}". Release it, or read it with its own definition.`,
         );
       }
-      const output = await validate(schema, job.payload, `The payload of job "${definition.name}"`);
+      const output = await validate(schema, job.payload, what);
       return ReservedSnapshot.withOutput(job, output) as unknown as ReservedJob<Out, N>;
     },
+  };
+}
+
+/** Gives the handler what the schema puts out. A worker hands over its own snapshots; it is asynchronous only where the schema is. */
+function checking<Out, R, N extends string>(
+  schema: StandardSchemaV1,
+  what: string,
+  handler: Handler<Out, R, N>,
+): Handler<Out, R, N> {
+  return (job, context) => {
+    let output: unknown;
+    try {
+      output = validate(schema, job.payload, what);
+    } catch (error) {
+      throw unfit(error);
+    }
+    if (!(output instanceof Promise)) return handler(withPayload(job, output as Out), context);
+    return output.then(
+      (late) => handler(withPayload(job, late as Out), context),
+      (error: unknown) => Promise.reject(unfit(error)),
+    );
   };
 }
 

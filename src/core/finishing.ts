@@ -1,6 +1,6 @@
 import type { Driver, FinishItem, FinishResult } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
-import { sleep } from "../runtime/index.ts";
+import { Repetitions, sleep } from "../runtime/index.ts";
 import { Lane } from "./lane.ts";
 import type { Lease } from "./lease.ts";
 import type { QueueSettings } from "./queue-options.ts";
@@ -20,10 +20,12 @@ export class Finishing {
   readonly #lane: Lane<Finish, FinishResult>;
   readonly #repeating = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
+  readonly #repetitions: Repetitions;
 
   constructor(driver: Driver<never>, settings: QueueSettings) {
     this.#driver = driver;
     this.#settings = settings;
+    this.#repetitions = new Repetitions(settings.clock);
     this.#lane = new Lane((items) => this.#send(items), { items: MAX_ITEMS, bytes: Infinity });
   }
 
@@ -136,7 +138,8 @@ export class Finishing {
       return answers.length === items.length ? answers : items.map((_, i) => answers[i] ?? "unknown");
     } catch (cause) {
       const error = wrapError(this.#driver, cause, "finish");
-      this.#settings.logger.warn({ code: error.code, jobs: items.length }, error.message);
+      const message = this.#repetitions.next(error.message);
+      if (message !== undefined) this.#settings.logger.warn({ code: error.code, jobs: items.length }, message);
       return items.map(() => "unknown");
     }
   }

@@ -11,7 +11,8 @@ export type { Handler, JobContext, Outcome, Route, Routes, Work } from "./handle
 export { type Job, JobSnapshot } from "./job.ts";
 export { createJob, type JobOptions, type NewJob } from "./new-job.ts";
 export { decodePayload, PayloadKind } from "./payload.ts";
-export { engineOf, type PushOptions, Queue, type Reserve } from "./queue.ts";
+export type { PushOptions } from "./push-arguments.ts";
+export { engineOf, Queue, type Reserve } from "./queue.ts";
 export type { QueueStats } from "./queue-stats.ts";
 export { QueueManager } from "./queue-manager.ts";
 export { type Keep, QUEUE_OPTIONS, type QueueOptions } from "./queue-options.ts";

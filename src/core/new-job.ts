@@ -1,8 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Texts } from "../contract/index.ts";
-import { describeValue, invalidArgument, JobferryError } from "../errors/index.ts";
+import { JobferryError } from "../errors/index.ts";
 import {
-  checkInteger,
   checkName,
   checkOptions,
   idOfSequence,
@@ -23,6 +22,7 @@ import type { Draft } from "./draft.ts";
 import { type Envelope, NO_TEXTS, plainEnvelope } from "./envelope.ts";
 import { type Job, shownJob, showOnInspect } from "./job.ts";
 import type { Encodable } from "./encodable.ts";
+import { AT_ONCE, checkId, checkPriority, checkTexts, checkWhen, setText, type When } from "./job-fields.ts";
 import { encodePayload, kindOfPayload } from "./payload.ts";
 import { validateOrSnapshot } from "./standard-schema.ts";
 
@@ -60,49 +60,7 @@ export interface NewJob<P = unknown, N extends string = string> extends Omit<
 }
 
 const OPTIONS = [...ATTEMPT_OPTIONS, "id", "name", "queue", "delay", "retryUntil", "priority", "tags", "headers"];
-const MAX_PRIORITY = 1_000_000_000;
-const MAX_TEXTS = 100;
-const MAX_TEXT_LENGTH = 10_000;
 const NEVER_PUSHED = -1;
-
-/** A moment (epoch ms) given as such, or a length from the push on. */
-type When = Readonly<{ at: number }> | Readonly<{ in: number }>;
-const AT_ONCE: When = { in: 0 };
-
-function checkWhen(field: string, value: Duration | Date): When {
-  if (!(value instanceof Date)) return { in: parseDuration(value, field) };
-  const at = value.getTime();
-  if (!(at >= 0 && at < 8.64e15)) throw invalidArgument(field, String(value), "a duration or a valid Date after 1970");
-  return { at };
-}
-
-/** Copies, checks and freezes tags or headers. @throws INVALID_ARGUMENT */
-function checkTexts(field: string, value: unknown): Texts {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw invalidArgument(field, value, "an object of strings");
-  const entries = Object.entries(value as Record<string, unknown>);
-  if (entries.length > MAX_TEXTS) throw invalidArgument(field, value, `at most ${MAX_TEXTS} entries`);
-  const copy: Record<string, string> = {};
-  for (const [key, text] of entries) setText(field, copy, key, text);
-  return entries.length === 0 ? NO_TEXTS : Object.freeze(copy);
-}
-
-function setText(field: string, target: Record<string, string>, key: unknown, text: unknown): void {
-  const wanted = `a well-formed string of at most ${MAX_TEXT_LENGTH} characters`;
-  if (typeof key !== "string" || key.length > MAX_TEXT_LENGTH || !key.isWellFormed())
-    throw invalidArgument(`a key of ${field}`, key, wanted);
-  if (typeof text !== "string" || text.length > MAX_TEXT_LENGTH || !text.isWellFormed()) {
-    throw invalidArgument(`${field}[${describeValue(key)}]`, text, wanted);
-  }
-  Object.defineProperty(target, key, { value: text, enumerable: true, configurable: true, writable: true });
-}
-
-function checkId(id: unknown): string {
-  if (typeof id !== "string" || id.length === 0 || id.length > 200 || !id.isWellFormed()) {
-    throw invalidArgument("id", id, "a well-formed string of 1 to 200 characters");
-  }
-  return id;
-}
 
 export class UnsentJob<P = unknown, N extends string = string> implements NewJob<P, N> {
   readonly payload: P;
@@ -313,10 +271,6 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
     const kind = kindOfPayload(job.payload);
     return fields === undefined ? plainEnvelope(kind) : { ...fields, kind };
   }
-}
-
-function checkPriority(value: unknown): number {
-  return checkInteger("priority", value, -MAX_PRIORITY, MAX_PRIORITY);
 }
 
 /**

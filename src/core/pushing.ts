@@ -1,7 +1,7 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
-import { isJobferryError, JobferryError } from "../errors/index.ts";
-import { nextTurn, sleep, type Duration } from "../runtime/index.ts";
-import { Admission, closedUnanswered, pushTimedOut } from "./admission.ts";
+import { JobferryError } from "../errors/index.ts";
+import { nextTurn, type Duration } from "../runtime/index.ts";
+import { Admission, closedUnanswered } from "./admission.ts";
 import { BUILT_IN } from "./attempts.ts";
 import type { Envelope } from "./envelope.ts";
 import { Lane } from "./lane.ts";
@@ -18,10 +18,8 @@ import {
 } from "./payload.ts";
 import { type Holding, QueuedItem } from "./queued-item.ts";
 import type { QueueSettings } from "./queue-options.ts";
+import { RepeatedPush, UNKNOWN_FATE } from "./repeated-push.ts";
 import { wrapError } from "./wrap-error.ts";
-
-const UNKNOWN_FATE =
-  "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
 
 /** Text of at most so many characters stays text until a driver wants its bytes; of longer text the size must be known. */
 const SHORT_TEXT = 1_024;
@@ -33,6 +31,7 @@ export class Pushing<Tx> {
   readonly #capabilities: Capabilities;
   readonly #admission: Admission;
   readonly #lanes = new Map<string, Lane<QueuedItem, PushResult>>();
+  readonly #repeated: RepeatedPush<Tx>;
   readonly #closing: AbortSignal;
   #stopped = false;
 
@@ -41,6 +40,7 @@ export class Pushing<Tx> {
     this.#settings = settings;
     this.#capabilities = capabilities;
     this.#closing = closing;
+    this.#repeated = new RepeatedPush(driver, settings, capabilities, closing);
     const { clock, maxPending, maxPendingBytes, pushTimeoutMs } = settings;
     this.#admission = new Admission(clock, { items: maxPending, bytes: maxPendingBytes, timeoutMs: pushTimeoutMs });
   }
@@ -102,7 +102,7 @@ export class Pushing<Tx> {
     const waiting = this.#admission.enter(items.length, bytes);
     if (waiting === undefined) {
       const call = this.#launch(first.queue, items, bytes);
-      return this.#bounded(call.answer, call.withdraw, options.signal);
+      return this.#bounded(first.queue, call.answer, call.withdraw, options.signal);
     }
     let call: Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> | undefined;
     let withdrawn = false;
@@ -120,7 +120,7 @@ export class Pushing<Tx> {
       waiting.withdraw();
       return true;
     };
-    return this.#bounded(answer, withdraw, options.signal);
+    return this.#bounded(first.queue, answer, withdraw, options.signal);
   }
 
   #launch(
@@ -154,7 +154,12 @@ export class Pushing<Tx> {
     }
   }
 
-  #bounded<T>(promise: Promise<T>, withdraw: () => boolean, signal: AbortSignal | undefined): Promise<T> {
+  #bounded<T>(
+    queue: string,
+    promise: Promise<T>,
+    withdraw: () => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         unwatch();
@@ -163,7 +168,7 @@ export class Pushing<Tx> {
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
         const sent = !withdraw();
-        reject(this.#stopped ? closedUnanswered(sent) : pushTimedOut(sent, this.#settings.pushTimeoutMs));
+        reject(this.#stopped ? closedUnanswered(sent) : this.#repeated.timedOut(queue, sent));
       });
       const onAbort = (): void => {
         unwatch();
@@ -188,7 +193,11 @@ export class Pushing<Tx> {
     if (lane === undefined) {
       if (this.#lanes.size >= 1_000) this.#dropIdleLanes();
       const { maxItems, maxBytes, roundTrip } = this.#capabilities.batch;
-      lane = new Lane((items) => this.#sendRepeated(items), { items: maxItems, bytes: maxBytes, gather: roundTrip });
+      lane = new Lane((items) => this.#repeated.send(queue, items), {
+        items: maxItems,
+        bytes: maxBytes,
+        gather: roundTrip,
+      });
       this.#lanes.set(queue, lane);
     }
     return lane;
@@ -198,77 +207,9 @@ export class Pushing<Tx> {
     for (const [queue, lane] of this.#lanes) if (lane.idle) this.#lanes.delete(queue);
   }
 
-  async #sendOnce(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
-    try {
-      const answers = await this.#driver.push(items);
-      return answers.length === items.length ? answers : items.map((_, i) => answers[i] ?? { status: "unknown" });
-    } catch (cause) {
-      const error = this.#thrownError(cause);
-      return items.map(() => ({ status: "failed", error }));
-    }
-  }
-
-  /** A driver that throws answered for no job: after a passing failure nobody knows what was stored. */
-  #thrownError(cause: unknown): JobferryError {
-    const error = wrapError(this.#driver, cause, "push");
-    if (!error.retryable) return error;
-    return new JobferryError(error.code, `${error.message} ${UNKNOWN_FATE}`, { cause, retryable: true });
-  }
-
-  /** Repeats what is unknown or failed for a passing reason, only where an id that is stored already changes nothing. */
-  async #sendRepeated(items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
-    const results = [...(await this.#sendOnce(items))];
-    if (!results.some((result) => this.#isRepeatable(result))) return results;
-    const unsure = new Set(results.flatMap((result, i) => (this.#mayBeStored(result) ? [i] : [])));
-    const { clock, pushTimeoutMs } = this.#settings;
-    const giveUpAt = clock.monotonic() + pushTimeoutMs;
-    for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
-      const open = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
-      if (open.length === 0) break;
-      if ((await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing)) === "aborted") break;
-      const again = await this.#sendOnce(open.map(({ item }) => item));
-      for (const [k, { i }] of open.entries()) {
-        const result = again[k] ?? { status: "unknown" };
-        results[i] = unsure.has(i) ? this.#unsure(result) : result;
-        if (this.#mayBeStored(result)) unsure.add(i);
-      }
-    }
-    return results;
-  }
-
-  /** Whether this answer leaves open what became of the job. What was thrown says so in its message already. */
-  #mayBeStored(result: PushResult | undefined): boolean {
-    if (result === undefined || result.status === "unknown") return true;
-    return result.status === "failed" && isJobferryError(result.error) && result.error.message.endsWith(UNKNOWN_FATE);
-  }
-
-  /** An earlier try may have stored the job, so that this one failed says nothing about it. */
-  #unsure(result: PushResult): PushResult {
-    if (result.status !== "refused" && result.status !== "failed") return result;
-    const { code, message, retryable } = wrapError(this.#driver, result.error, "push");
-    if (message.endsWith(UNKNOWN_FATE)) return result;
-    const error = new JobferryError(code, `${message} ${UNKNOWN_FATE}`, { cause: result.error, retryable });
-    return { status: result.status, error };
-  }
-
-  #isRepeatable(result: PushResult | undefined): boolean {
-    if (!this.#capabilities.pushById || result === undefined) return false;
-    if (result.status === "unknown") return true;
-    return result.status === "failed" && wrapError(this.#driver, result.error, "push").retryable;
-  }
-
   /** What a result that is not stored means to the caller. */
   errorOf(result: PushResult | undefined): JobferryError | undefined {
-    switch (result?.status) {
-      case "stored":
-      case "exists":
-        return undefined;
-      case "refused":
-      case "failed":
-        return wrapError(this.#driver, result.error, "push");
-      default:
-        return new JobferryError("UNAVAILABLE", UNKNOWN_FATE, { retryable: true });
-    }
+    return this.#repeated.errorOf(result);
   }
 
   /** Resolves when everything that was let in has its answer. */

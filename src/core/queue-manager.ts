@@ -2,7 +2,8 @@ import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { checkName, nearest } from "../runtime/index.ts";
 import type { Job } from "./job.ts";
 import type { NewJob } from "./new-job.ts";
-import type { PushOptions, Queue, Reserve } from "./queue.ts";
+import type { PushOptions } from "./push-arguments.ts";
+import type { Queue, Reserve } from "./queue.ts";
 import type { QueueStats } from "./queue-stats.ts";
 import type { ReservedJob } from "./reserved-job.ts";
 

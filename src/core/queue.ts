@@ -1,5 +1,5 @@
 import type { Capabilities, Driver, PushResult } from "../contract/index.ts";
-import { invalidArgument, JobferryError, UnsupportedError } from "../errors/index.ts";
+import { invalidArgument, UnsupportedError } from "../errors/index.ts";
 import {
   checkInteger,
   checkName,
@@ -15,18 +15,12 @@ import { Engine, type ReserveCall, type Taken } from "./engine.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
+import { checkPushOptions, iterated, type PushOptions, unsentOf } from "./push-arguments.ts";
 import { QueueRecords, type Records } from "./records.ts";
 import { type ReservedJob, ReservedSnapshot } from "./reserved-job.ts";
 import { checkQueueOptions, type QueueOptions } from "./queue-options.ts";
 import { type QueueStats, shownStats, sumOf } from "./queue-stats.ts";
 import type { QueuedItem } from "./queued-item.ts";
-
-export type PushOptions<Tx = never> = Readonly<{
-  /** The caller's open transaction: the job exists when it commits. */
-  transaction?: Tx;
-  /** Before the push was sent it takes the job back; afterwards the job may be stored. */
-  signal?: AbortSignal;
-}>;
 
 export type Reserve = Readonly<{
   /** Default "default". */
@@ -292,23 +286,3 @@ export function engineOf(queue: Queue): Engine {
 
 /** Before a store is asked again that has just given jobs which this process had to put back into it. */
 const BOUNCE_PAUSE_MS = 250;
-const PUSH_OPTIONS = ["transaction", "signal"];
-
-function checkPushOptions(options: object | undefined): void {
-  if (options === undefined) return;
-  checkOptions("push", options, PUSH_OPTIONS);
-  checkSignal("signal", (options as Readonly<{ signal?: unknown }>).signal);
-}
-
-function iterated(jobs: Iterable<NewJob>): readonly NewJob[] {
-  if (typeof jobs === "object" && jobs !== null && Symbol.iterator in jobs) return [...jobs];
-  throw invalidArgument("jobs", jobs, "an array or another iterable of jobs made by createJob()");
-}
-
-function unsentOf(job: NewJob): UnsentJob {
-  if (job instanceof UnsentJob) return job;
-  throw new JobferryError(
-    "INVALID_ARGUMENT",
-    "push takes a job made by createJob() or a definition's create(). A job that was pushed or popped cannot be pushed; make a new one.",
-  );
-}

@@ -1,19 +1,33 @@
 import { Queue, type QueueOptions } from "../core/index.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError } from "../errors/index.ts";
-import { nearest } from "../runtime/index.ts";
+import { type Duration, nearest } from "../runtime/index.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
 const COORDINATED = ["etcd", "etcds", "consul", "consuls", "zookeeper", "zookeepers"];
 const SCHEMES = ["memory", "sqlite", "postgres", "postgresql", "amqp", "amqps", ...REDIS, ...COORDINATED];
 
+export type QueueUrlOptions = QueueOptions &
+  Readonly<{
+    /** Redis, RabbitMQ, etcd and Consul: the prefix of the store's names. */
+    prefix?: string;
+    /** Redis: in how many parts the store is made. */
+    partitions?: number;
+    /** Redis: how many replicas must have what is written before it counts. */
+    replicas?: number;
+    /** etcd, Consul and ZooKeeper: how many jobs may wait in the whole store. Default 10,000. */
+    maxBacklog?: number;
+    /** etcd, Consul and ZooKeeper: the time to live of this process's session. Default "10s". */
+    sessionTtl?: Duration;
+  }>;
+
 /**
  * An open queue for a URL: `memory:`, `sqlite:./jobs.db`, `postgres://user@host/database` (with TLS: `?sslmode=verify-full`),
  * `redis://host:6379` (`redis+sentinel://`, `redis+cluster://`; `rediss` for TLS), `amqp://user:password@host/vhost` (RabbitMQ; `amqps` for TLS),
  * `etcd://host:2379,host:2379` (`etcds`), `consul://host:8500` (`consuls`), `zookeeper://host,host/root` (`zookeepers`).
- * @throws INVALID_ARGUMENT for an unknown scheme; what opening throws.
+ * @throws INVALID_ARGUMENT for an unknown scheme, and for options that are wrong or do not fit the store; what opening throws.
  */
-export async function createQueue(url: string, options?: QueueOptions): Promise<Queue> {
+export async function createQueue(url: string, options?: QueueUrlOptions): Promise<Queue> {
   const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(url) ?? [];
   switch (scheme.toLowerCase()) {
     case "memory":

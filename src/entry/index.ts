@@ -108,7 +108,7 @@ export {
 export { memoryCluster, type MemoryClusterOptions, memoryQueue, type MemoryQueueOptions } from "./memory.ts";
 export { MemoryCoordination } from "../drivers/memory/coordination-store.ts";
 export { type ClusterUrlOptions, createCluster } from "./create-cluster.ts";
-export { createQueue } from "./create-queue.ts";
+export { createQueue, type QueueUrlOptions } from "./create-queue.ts";
 
 /** The default manager, which the top-level functions work on. */
 export const queues: QueueManager = new QueueManager();

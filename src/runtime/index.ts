@@ -10,6 +10,7 @@ export { checkName, MAX_NAME_LENGTH } from "./names.ts";
 export { nearest } from "./nearest.ts";
 export { afterMicrotasks, nextTurn } from "./next-turn.ts";
 export { checkInteger, checkOptions, given, checkSignal } from "./options.ts";
+export { Repetitions } from "./repetitions.ts";
 export { settledWithin, sleep } from "./sleep.ts";
 export { systemClock } from "./system-clock.ts";
 export { idOfSequence, nextSequence, sequenceOfId } from "./unique-ids.ts";

@@ -17,7 +17,7 @@ export interface WorkerEvents<J> {
   stuck: Readonly<{ job: J }>;
   /** No route has the job's name; it was handed back. */
   unknown: Readonly<{ job: Job }>;
-  /** The worker goes on by itself. Without a listener it is logged. */
+  /** The worker goes on by itself. Without a listener it is logged, and what comes again and again ever less often. */
   error: Readonly<{ error: JobferryError }>;
   /** `handedBack`: running jobs that did not end before the stop and run again elsewhere. */
   stopped: Readonly<{ reason: StopReason; handedBack: number }>;

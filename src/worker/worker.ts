@@ -1,7 +1,7 @@
 import { type EventSink, type JobIn, type StopReason, WORKER_EVENTS, type WorkerEvents } from "./worker-events.ts";
 import { Emitter, engineOf, type Engine, type Job, type Queue, type Work } from "../core/index.ts";
 import { failureFrom, isJobferryError, JobferryError } from "../errors/index.ts";
-import { checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
+import { checkOptions, parseDuration, Repetitions, type Duration } from "../runtime/index.ts";
 import { InlineExecutor } from "./inline-executor.ts";
 import { type Queues, queueOrder } from "./queue-order.ts";
 import { runUntil } from "./run-until.ts";
@@ -26,6 +26,7 @@ export function sinkOf(
   ) => void,
 ): EventSink {
   const { logger } = engine.settings;
+  const repetitions = new Repetitions(engine.clock);
   const logListener = (cause: unknown): void =>
     logger.error({ err: cause }, "A listener of the event error threw. Its own error is not told to it again.");
   const report = (cause: unknown): void => {
@@ -33,8 +34,9 @@ export function sinkOf(
     tellError(new JobferryError("UNEXPECTED", message, { cause }));
   };
   const tellError = (error: JobferryError): void => {
-    if (hears("error")) emit("error", { error }, logListener);
-    else logger.error({ code: error.code, err: error }, error.message);
+    if (hears("error")) return emit("error", { error }, logListener);
+    const message = repetitions.next(error.message);
+    if (message !== undefined) logger.error({ code: error.code, err: error }, message);
   };
   const logDead = ({ job, error }: WorkerEvents<Job>["dead"]): void => {
     const { id, name, queue } = job;

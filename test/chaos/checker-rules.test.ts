@@ -254,6 +254,14 @@ test("an outage of the store excuses the leases that it met, and work must go on
   expect(found(log(...PUSHED, first, ...away(100, 200), ...second(1_100)), completed(1))).toEqual([
     "unbounded: ms until work went on: 900, at most 500 can be explained",
   ]);
+  // While no worker is ready nobody can go on.
+  const dead: readonly Timed[] = [
+    [5, { type: "up", target: "w1" }, "c"],
+    [150, killed, "c"],
+    [150, { type: "down", target: "w1" }, "c"],
+    [700, { type: "up", target: "w2" }, "c"],
+  ];
+  expect(found(log(...PUSHED, first, ...dead, ...away(100, 200), ...second(1_100)), completed(1))).toEqual([]);
 });
 
 test("claims whose answers an outage swallowed are explained, as many as the workers can have under way", () => {

@@ -279,8 +279,8 @@ function countApart(history: History, contents: Contents, bounds: Bounds): reado
   ];
 }
 
-/** How long after each return of the store anybody got a lease or had an end confirmed, if anybody did before the next outage. */
-function slowestResume({ jobs, outages }: History): number {
+/** How long after each return of the store anybody got a lease or had an end confirmed, if anybody did before the next outage, and not counting while no worker was ready. */
+function slowestResume({ jobs, outages, workerless }: History): number {
   if (outages.length === 0) return 0;
   const signs = [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap(({ start, answers }) => [
@@ -291,7 +291,7 @@ function slowestResume({ jobs, outages }: History): number {
   signs.sort((a, b) => a - b);
   const waits = outages.map(({ until }, i) => {
     const next = signs.find((at) => at >= until) ?? until;
-    return next < (outages[i + 1]?.from ?? Infinity) ? next - until : 0;
+    return next < (outages[i + 1]?.from ?? Infinity) ? next - until - timeIn(workerless, until, next) : 0;
   });
   return Math.round(Math.max(...waits));
 }
@@ -334,15 +334,18 @@ function healthyLosses({ jobs, faults, outages }: History, { leaseEnds }: Bounds
  */
 function takeBacks({ jobs, outages, workerless }: History): readonly number[] {
   const nobody = merged([...outages, ...workerless]);
-  const away = (from: number, until: number): number =>
-    nobody.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
   return [...jobs.values()].flatMap(({ leases }) =>
     leases.flatMap((lease, i) => {
       const next = leases[i + 1];
       if (next === undefined || !ranOut(lease)) return [];
-      return [next.start.at - lease.endsAt - away(lease.endsAt, next.start.at)];
+      return [next.start.at - lease.endsAt - timeIn(nobody, lease.endsAt, next.start.at)];
     }),
   );
+}
+
+/** How much of a time these take. */
+function timeIn(spans: readonly Span[], from: number, until: number): number {
+  return spans.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
 }
 
 /** The same times, each only once. */
@@ -401,7 +404,7 @@ function tornBatches({ jobs }: History, { jobs: remains }: Contents, atomic: num
 }
 
 function countAll(history: History, { jobs: remains }: Contents): Readonly<Record<string, number>> {
-  const { jobs, faults, outages, errors, offsets } = history;
+  const { jobs, faults, outages, errors, offsets, claims } = history;
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
@@ -424,6 +427,13 @@ function countAll(history: History, { jobs: remains }: Contents): Readonly<Recor
     stops: faults.filter(({ fault }) => fault === "stop").length,
     "ended in good order": faults.filter(({ fault }) => fault === "end").length,
     "clock steps": offsets.length - 1,
+    ...(claims.sent === 0
+      ? {}
+      : {
+          "transactions that claim": claims.sent,
+          "of them spoiled by others": claims.refused,
+          "of a hundred": Math.round((100 * claims.refused) / claims.sent),
+        }),
     ...outagesByKind(outages),
     ...poisons(faults),
     ...Object.fromEntries([...errors].map(([code, count]) => [`error ${code}`, count])),

@@ -1,7 +1,8 @@
 /** What every process of a run starts with: its settings, its log and its queue. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, Logger } from "../../src/contract/index.ts";
-import { Queue } from "../../src/entry/index.ts";
-import { systemClock } from "../../src/runtime/index.ts";
+import { isJobferryError, Queue } from "../../src/entry/index.ts";
+import { type Duration, systemClock } from "../../src/runtime/index.ts";
 import type { Mix } from "./job-plan.ts";
 import type { LogWriter } from "./log.ts";
 import { loggingDriver } from "./logging-driver.ts";
@@ -17,6 +18,7 @@ export type Settings = Readonly<{
   /** The file of the wall clock that can be set; the machine's own without it. */
   clockFile?: string | undefined;
   keepsCompleted: boolean;
+  sessionTtl?: Duration | undefined;
   /** A driver that is wrong on purpose, around the right one. */
   wrong?: string | undefined;
 }>;
@@ -28,12 +30,14 @@ export type ProducerSettings = Settings &
     maxLosses: number;
     /** Jobs pushed at once, as a batch and a few single ones. */
     burst: number;
+    /** Into one queue, of one priority. */
+    oneQueue?: boolean;
     pauseMs: number;
     /** Ends by itself after so many. */
     most: number;
   }>;
 
-export type WorkerSettings = Settings & Readonly<{ leaseMs: number; concurrency: number }>;
+export type WorkerSettings = Settings & Readonly<{ leaseMs: number; concurrency: number; popBatch?: number }>;
 
 export function settingsFromArguments<S extends Settings>(): S {
   return JSON.parse(process.argv[2] ?? "") as S;
@@ -54,13 +58,29 @@ function loggerInto(log: LogWriter): Logger {
 
 export async function openQueue(settings: Settings, log: LogWriter): Promise<Queue> {
   const clock = clockFor(settings);
-  const right = await driverFor(settings.url);
+  const right = await driverFor(settings.url, settings.sessionTtl);
   const driver = isWrongDriver(settings.wrong) ? wrongDriver(settings.wrong, right, settings.url) : right;
   const queue = new Queue(loggingDriver(driver, log, clock), {
     ...{ clock, logger: loggerInto(log) },
     ...(settings.keepsCompleted ? { keepCompleted: true } : {}),
   });
-  return queue.open();
+  return opened(queue, clock);
+}
+
+const OPEN_MS = 60_000;
+const AGAIN_MS = 200;
+
+/** Whoever starts while the store is away is started again by whatever starts it. */
+async function opened(queue: Queue, clock: Clock): Promise<Queue> {
+  const giveUpAt = clock.monotonic() + OPEN_MS;
+  for (;;) {
+    try {
+      return await queue.open();
+    } catch (error) {
+      if (!isJobferryError(error) || !error.retryable || clock.monotonic() > giveUpAt) throw error;
+      await pause(AGAIN_MS);
+    }
+  }
 }
 
 /** The parent's wish to end in good order; also when the parent is gone. */

@@ -4,11 +4,8 @@ import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { etcdLeader } from "../../scripts/servers/etcd-cluster.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
-import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
-import { isConsulLeader } from "../../scripts/servers/consul-request.ts";
-import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
+import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check } from "./checker.ts";
@@ -21,6 +18,7 @@ import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { driverFor, WITH_REPLICAS } from "./targets.ts";
+import { isVoted, leaderOf } from "./voted-servers.ts";
 
 export const CLUSTER_STORES = [
   "sqlite",
@@ -69,15 +67,6 @@ const PATIENCE = 10;
 const GROUPS = { "redis-sentinel": sentinelGroup, "redis-cluster": clusterGroup } as const;
 const groupOf = (store: ClusterStore): Group | undefined =>
   store in GROUPS ? GROUPS[store as keyof typeof GROUPS] : undefined;
-
-/** Stores of three servers that vote for a leader; whether one is it. */
-const VOTED = {
-  etcd: async (node: ServerNode): Promise<boolean> => (await etcdLeader({ nodes: [node] })) === node,
-  consul: ({ port }: ServerNode): Promise<boolean> => isConsulLeader(port),
-  zookeeper: async (node: ServerNode): Promise<boolean> => (await zookeeperMode(node)) === "leader",
-} as const;
-type VotedStore = keyof typeof VOTED;
-const isVoted = (store: ClusterStore): store is VotedStore => store in VOTED;
 
 export async function runCluster(run: ClusterRun): Promise<Outcome> {
   const startedAt = performance.now();
@@ -272,14 +261,6 @@ async function serverOf(store: ClusterStore): Promise<RunningServer | undefined>
   // What SIGKILL leaves in the system's cache is enough for it, and a busy disk does not hold up each write of three nodes.
   if (store === "etcd") return startServer("etcd-cluster");
   return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args });
-}
-
-/** Of three servers the one that the others have voted for. */
-async function leaderOf(store: VotedStore, { nodes }: RunningServer): Promise<ServerNode> {
-  const leads = await Promise.all(nodes.map((node) => VOTED[store](node).catch(() => false)));
-  const leader = nodes[leads.indexOf(true)];
-  if (leader === undefined) throw new Error("the store has no leader");
-  return leader;
 }
 
 function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {

@@ -16,7 +16,7 @@ type Member = Readonly<{ name: string; child: ChildProcess; exited: Promise<void
 };
 
 export type FleetOptions = Readonly<{
-  part: "worker" | "producer";
+  part: "worker" | "producer" | "claimer";
   size: number;
   settings: Omit<WorkerSettings, "name"> | Omit<ProducerSettings, "name">;
   log: LogWriter;
@@ -62,7 +62,7 @@ export class Fleet {
     const member: Member = { name, child, exited, doomed: false, readyAt: Infinity };
     child.once("message", () => {
       member.readyAt = performance.now();
-      if (part === "worker") this.#options.log.write({ type: "up", target: name });
+      if (part !== "producer") this.#options.log.write({ type: "up", target: name });
     });
     child.once("exit", (code, signal) => this.#exited(member, code, signal));
     this.#members.add(member);
@@ -71,7 +71,7 @@ export class Fleet {
 
   #exited(member: Member, code: number | null, signal: string | null): void {
     this.#members.delete(member);
-    if (member.readyAt < Infinity && this.#options.part === "worker" && !this.#options.log.closed)
+    if (member.readyAt < Infinity && this.#options.part !== "producer" && !this.#options.log.closed)
       this.#options.log.write({ type: "down", target: member.name });
     if (code !== 0 && !member.doomed && this.#options.mayDie !== true)
       this.problems.push(`${member.name} ended with ${signal ?? `exit code ${code}`}`);

@@ -44,23 +44,29 @@ export type History = Readonly<{
   /** No worker was ready. */
   workerless: readonly Span[];
   errors: ReadonlyMap<string, number>;
+  claims: Readonly<{ sent: number; refused: number }>;
 }>;
 
 export function historyOf(lines: readonly Line[]): History {
   const jobs = new Map<string, JobHistory>();
   const faults: Fault[] = [];
   const errors = new Map<string, number>();
+  const claims = { sent: 0, refused: 0 };
   for (const line of lines) {
     if (line.type === "fault") faults.push(line);
     else if (line.type === "away" || line.type === "back" || line.type === "up" || line.type === "down") continue;
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
-    else addToJobs(jobs, line);
+    else if (line.type === "claims") {
+      claims.sent += line.sent;
+      claims.refused += line.refused;
+    } else addToJobs(jobs, line);
   }
   for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
   return {
     jobs,
     faults,
     errors,
+    claims,
     outages: outagesOf(lines),
     workerless: workerlessOf(lines),
     offsets: offsetsOf(lines),

@@ -48,6 +48,7 @@ export const NOTHING_FAILS: Mix = { lingers: 10, throwsOnce: 6, retries: 4, snoo
 
 /** Of every scenario. */
 export const QUEUES: readonly string[] = ["orders", "mails", "reports"];
+export const ONE_QUEUE = "orders";
 const MAX_ATTEMPTS = 2;
 /** How long a handler that lingers takes. */
 export const LINGER_MS = 400;
@@ -69,6 +70,8 @@ export type PlanOptions = Readonly<{
   mix: Mix;
   delays: boolean;
   maxLosses: number;
+  /** All of them into one, of one priority. */
+  oneQueue?: boolean;
   /** What the store takes. */
   priority: Readonly<{ min: number; max: number }>;
 }>;
@@ -90,7 +93,8 @@ function planJob(
   batch: string | undefined,
 ): Planned {
   const delayMs = options.delays && choose(5) === 0 ? choose(2_000) : 0;
-  const queue = QUEUES[choose(QUEUES.length)] ?? "orders";
+  const queue = options.oneQueue === true ? ONE_QUEUE : (QUEUES[choose(QUEUES.length)] ?? ONE_QUEUE);
+  const priority = options.oneQueue === true ? 0 : choose(3) - 1;
   // What kills its worker costs everybody a lease: it gets few tries.
   const maxLosses = FATES[act] === "LEASE_EXPIRED" ? 2 : options.maxLosses;
   const maxAttempts = MAX_ATTEMPTS + choose(2);
@@ -99,7 +103,7 @@ function planJob(
     maxLosses,
     maxAttempts,
     name: `chaos.${act}`,
-    priority: Math.min(Math.max(choose(3) - 1, options.priority.min), options.priority.max),
+    priority: Math.min(Math.max(priority, options.priority.min), options.priority.max),
     backoff: [50, 100],
     headers: { act, "x-größe": "ß\u0000 \u{1f680}" },
     tags: { act, n: String(choose(10)) },

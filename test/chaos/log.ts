@@ -59,6 +59,8 @@ export type Entry =
   | Readonly<{ type: "away" | "back"; why: string }>
   /** `offsetMs` is the wall clock's new offset. */
   | Readonly<{ type: "stepping" | "stepped"; offsetMs: number }>
+  /** Of a process over a coordination store: transactions that claim, and those that others spoiled. */
+  | Readonly<{ type: "claims"; sent: number; refused: number }>
   | Readonly<{ type: "error"; code: string; message: string }>;
 
 /** `at`: machineMs(). `from`: the process. */

@@ -2,10 +2,11 @@
 import { afterAll, expect } from "vitest";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { complaints, report } from "./report.ts";
-import { type Outcome, runScenario } from "./scenario.ts";
+import { type Outcome, runScenario, type Scenario } from "./scenario.ts";
 import { type Name, scenario } from "./scenarios.ts";
 
-export type Run = readonly [name: Name, seconds: number];
+/** `other`: than in the long form. */
+export type Run = readonly [name: Name, seconds: number, other?: Partial<Pick<Scenario, "workers" | "most">>];
 
 export type Survived = (name: Name, happened: Readonly<Record<string, number>>) => Promise<Outcome>;
 
@@ -25,8 +26,9 @@ export function runLanes(
     const server = start?.();
     if (server !== undefined) servers.push(server);
     let before: Promise<unknown> = Promise.resolve(server).catch(() => undefined);
-    for (const [name, seconds] of lane) {
-      const outcome = before.then(async () => runScenario(scenario(name, seconds), store, await server));
+    for (const [name, seconds, other = {}] of lane) {
+      const planned = { ...scenario(name, seconds), ...other };
+      const outcome = before.then(async () => runScenario(planned, store, await server));
       outcomes.set(name, outcome);
       before = outcome.catch(() => undefined); // its own test tells it
     }

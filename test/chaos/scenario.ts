@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
-import { silentLogger } from "../../src/runtime/index.ts";
+import { type Duration, silentLogger } from "../../src/runtime/index.ts";
 import { type Bounds, check, type Contents, type Finding, type Remains } from "./checker.ts";
 import { clockFor, type Settings } from "./child.ts";
 import { Fleet } from "./fleet.ts";
@@ -38,6 +38,9 @@ export type Scenario = Readonly<{
   keepsCompleted?: boolean;
   /** Workers may die by themselves. */
   poison?: boolean;
+  /** Instead of workers, processes that pop so many at once from one queue and complete them. */
+  popBatch?: number;
+  sessionTtl?: Duration;
   /** Of the workers' Node.js. */
   nodeOptions?: readonly string[];
   healthyLosses: number;
@@ -97,7 +100,7 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
   const { workers, producers } = fleets(
     scenario,
     {
-      ...{ url: store.url, folder, clockFile, wrong: scenario.wrong },
+      ...{ url: store.url, folder, clockFile, wrong: scenario.wrong, sessionTtl: scenario.sessionTtl },
       keepsCompleted: scenario.keepsCompleted === true,
     },
     log,
@@ -147,14 +150,26 @@ type Place = Omit<Settings, "name">;
 
 function fleets(scenario: Scenario, settings: Place, log: LogWriter): Pick<Stage, "workers" | "producers"> {
   const { leaseMs, concurrency, mix, delays, maxLosses, burst, pauseMs, most = Infinity, poison = false } = scenario;
+  const { popBatch } = scenario;
+  const claimed = popBatch === undefined ? {} : { popBatch };
   const workers = new Fleet({
-    ...{ part: "worker", size: scenario.workers, log, replace: true, mayDie: poison },
-    settings: { ...settings, leaseMs, concurrency },
+    ...{ part: popBatch === undefined ? "worker" : "claimer", size: scenario.workers, log },
+    ...{ replace: true, mayDie: poison },
+    settings: { ...settings, leaseMs, concurrency, ...claimed },
     nodeOptions: scenario.nodeOptions ?? [],
   });
   const producers = new Fleet({
     ...{ part: "producer", size: scenario.producers, log, replace: most === Infinity },
-    settings: { ...settings, mix, delays, maxLosses, burst, pauseMs, most: Math.min(most, Number.MAX_SAFE_INTEGER) },
+    settings: {
+      ...settings,
+      mix,
+      delays,
+      maxLosses,
+      burst,
+      pauseMs,
+      oneQueue: popBatch !== undefined,
+      most: Math.min(most, Number.MAX_SAFE_INTEGER),
+    },
   });
   return { workers, producers };
 }

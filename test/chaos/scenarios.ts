@@ -2,6 +2,7 @@
 import { EVERYDAY, NOTHING_FAILS, WELL_BEHAVED } from "./job-plan.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { every, type StoreFaults, type Way } from "./store.ts";
+import type { LeaderFaults } from "./voted-servers.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -20,6 +21,33 @@ const everyday = {
 
 /** What everybody may lose while the store is away. */
 const disturbed = { ...everyday, maxLosses: 20, drainSeconds: 90, keepsCompleted: true } as const;
+
+/** Most jobs of one producer: less than the backlog that such a store takes. */
+const MOST_WAITING = 4_000;
+const JOBS_A_SECOND = 100;
+
+/**
+ * The jobs are there before most processes have started. Leases and sessions are so long that none is over because the processes share few cores: each job is
+ * leased once.
+ */
+function claiming(popBatch: number, seconds: number): Scenario {
+  return {
+    ...everyday,
+    name: `claims of ${popBatch} at once from one queue`,
+    seconds,
+    workers: 32,
+    most: Math.min(MOST_WAITING, Math.round(JOBS_A_SECOND * seconds)),
+    mix: {},
+    delays: false,
+    leaseMs: 60_000,
+    sessionTtl: "20s",
+    burst: 100,
+    pauseMs: 0,
+    drainSeconds: 90,
+    popBatch,
+    faults: async () => undefined,
+  };
+}
 
 export type Name = keyof typeof BUILDERS;
 
@@ -162,6 +190,39 @@ const BUILDERS = {
     },
   }),
 
+  // Those below need servers that vote for a leader. Workers are killed meanwhile: what they held comes back over a change of the leader.
+
+  /** SIGSTOP of the leader for longer than the leases. */
+  frozenLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "SIGSTOP of the store's leader past the leases",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.freeze(stage.leaseMs * 1.5)),
+  }),
+
+  /** No process reaches the leader, the other servers do. */
+  partedLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "the store's leader is cut off from all processes",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.part(stage.leaseMs * 1.5)),
+  }),
+
+  /** SIGSTOP of the two others: the leader serves on without a majority. */
+  loneLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "the store's leader is left alone",
+    seconds,
+    faults: (stage) => onLeader(stage, (leader) => leader.leaveAlone(stage.leaseMs * 1.5)),
+  }),
+
+  // Those below need a store of keys and transactions, where claims can spoil each other.
+
+  /** Many processes that pop one job, a batch, or as many as fit, from the same queue. */
+  claimOne: (seconds: number): Scenario => claiming(1, seconds),
+  claimTwenty: (seconds: number): Scenario => claiming(20, seconds),
+  claimHundred: (seconds: number): Scenario => claiming(100, seconds),
+
   /** A steady load, so long that a store which only grows shows it: nothing that stays in failed, which grows rightly. */
   soak: (seconds: number): Scenario => ({
     ...everyday,
@@ -183,6 +244,14 @@ function groupOf({ failOver }: StoreFaults): () => Promise<void> {
   return failOver;
 }
 
+async function onLeader(
+  { store: { leader }, workers, signal }: Stage,
+  fault: (leader: LeaderFaults) => Promise<void>,
+): Promise<void> {
+  if (leader === undefined) throw new Error("The servers of this store do not vote for a leader.");
+  await Promise.all([every(2_500, signal, () => fault(leader), 2), every(2_000, signal, () => workers.kill(), 2)]);
+}
+
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
   const offsets = [HOUR_MS, 0, -HOUR_MS, 0];
   let next = 0;
@@ -199,15 +268,36 @@ const ON_PROCESSES: readonly Name[] = [
 ];
 /** Clients learn the addresses of several servers from these themselves: nothing can be put in between. */
 const ON_GROUPS_OF_SERVERS: readonly Name[] = ["failOver", "killedServer", "frozenServer"];
+/** What one server goes through already is repeated only where several nodes answer differently. */
+const ON_VOTERS: readonly Name[] = [
+  ...([
+    "failOver",
+    "frozenLeader",
+    "partedLeader",
+    "loneLeader",
+    "killedServer",
+    "droppedAnswers",
+    "killedWorkers",
+  ] as const),
+];
+const ON_ONE_SERVER: readonly Name[] = [
+  ...ON_PROCESSES,
+  ...(["killedServer", "frozenServer", "cutConnections", "halfOpenConnections"] as const),
+  ...(["droppedAnswers", "slowConnections"] as const),
+];
+const ON_STORES_OF_KEYS: readonly Name[] = [...(["claimOne", "claimTwenty", "claimHundred"] as const)];
+const STORES_OF_KEYS: readonly string[] = ["etcd", "consul", "zookeeper"];
 const ON_FILES: readonly string[] = ["sqlite", "coordinated"];
 const GROUPS: readonly string[] = ["redis-sentinel", "redis-cluster"];
+const VOTERS: readonly string[] = ["etcd-cluster", "consul-cluster", "zookeeper-cluster"];
 
 /** All that such a store can be made to go through. */
 export function scenariosFor(scheme: string): readonly Name[] {
   if (ON_FILES.includes(scheme)) return ON_PROCESSES;
   if (GROUPS.includes(scheme)) return [...ON_PROCESSES, ...ON_GROUPS_OF_SERVERS];
-  const names = NAMES.filter((name) => name !== "failOver");
-  return scheme === "postgres" ? names : names.filter((name) => name !== "soak");
+  if (VOTERS.includes(scheme)) return ON_VOTERS;
+  if (STORES_OF_KEYS.includes(scheme)) return [...ON_ONE_SERVER, ...ON_STORES_OF_KEYS];
+  return scheme === "postgres" ? [...ON_ONE_SERVER, "soak"] : ON_ONE_SERVER;
 }
 
 /** Beside a soak no other scenario takes longer: what it finds it finds by then, and growth shows only with time. */

@@ -6,6 +6,7 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
 import type { Group } from "./redis-groups.ts";
 import type { Store, StoreFaults, Way } from "./store.ts";
+import { isWhole, leaderFaults, type VotedStore } from "./voted-servers.ts";
 
 export type ServerStoreOptions = Readonly<{
   server: ServerName;
@@ -16,6 +17,8 @@ export type ServerStoreOptions = Readonly<{
   proxied: boolean;
   /** Where there are several servers of which one is primary. */
   group?: Group;
+  /** Where there are several that vote for a leader. */
+  voted?: VotedStore;
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
   /** One that runs already and outlives the store. */
@@ -24,7 +27,7 @@ export type ServerStoreOptions = Readonly<{
 
 /** Of the run's own, because it is killed. */
 export function chaosServer(server: ServerName, options: ServerStoreOptions["options"] = {}): Promise<RunningServer> {
-  return startServer(server, { ...options, durable: true });
+  return startServer(server, { durable: true, ...options });
 }
 
 export async function serverStore({
@@ -33,22 +36,35 @@ export async function serverStore({
   downMs,
   proxied,
   group,
+  voted,
   suffix = "",
   running: given,
 }: ServerStoreOptions): Promise<Store> {
   const running = given ?? (await chaosServer(server, options));
-  const proxy = proxied ? await startTcpProxy({ host: running.host, port: running.port }) : undefined;
+  const targets = proxied ? (voted === undefined ? [running] : running.nodes) : [];
+  const proxies = await Promise.all(targets.map(({ port }) => startTcpProxy({ host: running.host, port })));
   const directUrl = `${running.url}${suffix}`;
+  const byProxy = (text: string, port: string): string => {
+    const proxy = proxies[targets.findIndex((target) => target.port === Number(port))];
+    return proxy === undefined ? text : `:${proxy.port}`;
+  };
+  const leader = voted && leaderFaults(voted, running, proxies);
+  const isBack = async (): Promise<void> => {
+    await group?.isWhole(running);
+    if (voted !== undefined) await isWhole(voted, running);
+  };
   return {
-    url: proxy === undefined ? directUrl : directUrl.replace(`:${running.port}`, `:${proxy.port}`),
+    url: directUrl.replace(/:(\d+)/g, byProxy),
     directUrl,
     faults: {
-      ...faultsOf(running, downMs, proxy, group),
-      failOver: group && (() => group.failOver(running)),
+      ...faultsOf(running, downMs, isBack),
+      failOver: group === undefined ? leader?.kill : () => group.failOver(running),
+      leader,
+      way: proxies.length === 0 ? undefined : wayThrough(proxies),
     },
     forgets: group !== undefined,
     async close() {
-      await proxy?.close();
+      await Promise.all(proxies.map((proxy) => proxy.close()));
       if (given === undefined) await running.remove();
     },
   };
@@ -57,9 +73,8 @@ export async function serverStore({
 function faultsOf(
   server: RunningServer,
   downMs: number,
-  proxy: TcpProxy | undefined,
-  group: Group | undefined,
-): Omit<StoreFaults, "failOver"> {
+  isBack: () => Promise<void>,
+): Pick<StoreFaults, "killServer" | "freezeServer"> {
   let next = 0;
   const victim = (): ServerNode => {
     const node = server.nodes[next % server.nodes.length];
@@ -73,43 +88,48 @@ function faultsOf(
       await node.kill();
       await pause(downMs);
       await node.restart();
-      await group?.isWhole(server);
+      await isBack();
     },
     async freezeServer(ms) {
       const node = victim();
       await node.pause();
       await pause(ms);
       await node.resume();
-      await group?.isWhole(server);
+      await isBack();
     },
-    way: proxy && wayThrough(proxy),
   };
 }
 
-function wayThrough(proxy: TcpProxy): Way {
+function wayThrough(proxies: readonly TcpProxy[]): Way {
+  const cut = (): void => {
+    for (const proxy of proxies) proxy.cut("reset");
+  };
+  const pass = async (): Promise<void> => {
+    await Promise.all(proxies.map((proxy) => proxy.pass()));
+  };
   /** Connections that lost bytes can carry nothing any more. */
   const over = async (): Promise<void> => {
-    await proxy.pass();
-    proxy.cut("reset");
+    await pass();
+    cut();
   };
   return {
     async cut() {
-      proxy.cut("reset");
+      cut();
     },
     async halfOpen(ms) {
-      proxy.halfOpen();
+      for (const proxy of proxies) proxy.halfOpen();
       await pause(ms);
       await over();
     },
     async dropAnswers(ms) {
-      proxy.dropResponses();
+      for (const proxy of proxies) proxy.dropResponses();
       await pause(ms);
       await over();
     },
     async slow(latency, ms) {
-      proxy.slow({ latency });
+      for (const proxy of proxies) proxy.slow({ latency });
       await pause(ms);
-      await proxy.pass();
+      await pass();
     },
   };
 }

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { LogWriter } from "./log.ts";
 import type { Size } from "./store-size.ts";
+import type { LeaderFaults } from "./voted-servers.ts";
 
 /** What can be done to a store on a server. Each resolves when the store answers again. */
 export type StoreFaults = Readonly<{
@@ -11,6 +12,8 @@ export type StoreFaults = Readonly<{
   freezeServer(ms: number): Promise<void>;
   /** SIGKILL of the primary; another one takes its place before the killed one is started again. undefined where there is no other. */
   failOver: (() => Promise<void>) | undefined;
+  /** Where the servers vote for one. */
+  leader: LeaderFaults | undefined;
   /** What passes between processes and server; undefined where clients learn other addresses from the servers themselves. */
   way: Way | undefined;
 }>;
@@ -51,6 +54,7 @@ export const NO_SERVER: StoreFaults = {
   killServer: noServer,
   freezeServer: noServer,
   failOver: undefined,
+  leader: undefined,
   way: undefined,
 };
 
@@ -63,11 +67,17 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
       await fault(...args);
       log.write({ type: "back", why });
     };
-  const { way, failOver } = faults;
+  const { way, failOver, leader } = faults;
   return {
     killServer: logged("killed", () => faults.killServer()),
     freezeServer: logged("frozen", (ms) => faults.freezeServer(ms)),
     failOver: failOver && logged("failed over", failOver),
+    leader: leader && {
+      kill: logged("leader killed", () => leader.kill()),
+      freeze: logged("leader frozen", (ms) => leader.freeze(ms)),
+      part: logged("leader cut off", (ms) => leader.part(ms)),
+      leaveAlone: logged("leader left alone", (ms) => leader.leaveAlone(ms)),
+    },
     way: way && {
       cut: logged("connections cut", () => way.cut()),
       halfOpen: logged("half-open connections", (ms) => way.halfOpen(ms)),

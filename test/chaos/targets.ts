@@ -2,6 +2,7 @@
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
+import type { Duration } from "../../src/runtime/index.ts";
 import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
 import { serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
@@ -10,8 +11,8 @@ import type { Store } from "./store.ts";
 /** A primary that was cut off confirms nothing for longer than about a second. */
 export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
-/** `sqlite:PATH`. Each is imported when it is asked for: a worker of one backend loads no other. */
-export async function driverFor(url: string): Promise<Driver> {
+/** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores. Each is imported when it is asked for: a worker of one backend loads no other. */
+export async function driverFor(url: string, sessionTtl?: Duration): Promise<Driver> {
   const colon = url.indexOf(":");
   const rest = url.slice(colon + 1);
   switch (url.slice(0, colon)) {
@@ -22,7 +23,7 @@ export async function driverFor(url: string): Promise<Driver> {
     case "consul":
     case "zookeeper": {
       const { coordinatedFor } = await import("./coordinated-target.ts");
-      return coordinatedFor(url);
+      return coordinatedFor(url, sessionTtl);
     }
     case "redis":
     case "redis+sentinel":
@@ -58,6 +59,13 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     case "consul":
     case "zookeeper":
       return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true });
+    // What SIGKILL leaves in the system's cache is enough for etcd, and a busy disk does not hold up each write of three nodes.
+    case "etcd-cluster":
+      return serverStore({ server: scheme, options: { durable: false }, downMs: 1_000, proxied: true, voted: "etcd" });
+    case "consul-cluster":
+      return serverStore({ server: scheme, options: {}, downMs: 1_000, proxied: true, voted: "consul" });
+    case "zookeeper-cluster":
+      return serverStore({ server: scheme, options: {}, downMs: 1_000, proxied: true, voted: "zookeeper" });
     case "redis-sentinel":
     case "redis-cluster": {
       const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;
@@ -74,7 +82,7 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     }
     default:
       throw new Error(
-        `No chaos target "${scheme}". Known: sqlite, coordinated, etcd, consul, zookeeper, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
+        `No chaos target "${scheme}". Known: sqlite, coordinated, etcd, consul, zookeeper, etcd-cluster, consul-cluster, zookeeper-cluster, postgres, redis, redis-sentinel, redis-cluster, rabbitmq, rabbitmq-4.`,
       );
   }
 }

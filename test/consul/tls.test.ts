@@ -2,11 +2,24 @@
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { createCluster } from "jobferry";
-import { consulCluster, type ConsulClusterOptions } from "jobferry/consul";
+import { consulCluster, consulQueue, type ConsulClusterOptions } from "jobferry/consul";
 import { clientKeyOf } from "../../scripts/servers/consul.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { testTlsMismatch } from "../faults/tls-mismatch.ts";
 import { rejection } from "./stage.ts";
+
+await testTlsMismatch("consul", {
+  server: "consul",
+  open: (port, trust) => {
+    const { ca, name } = trust ?? {};
+    const tls = { ...(ca === undefined ? {} : { ca }), ...(name === undefined ? {} : { serverName: name }) };
+    const scheme = trust === undefined ? "consul" : "consuls";
+    const options = { logger: silentLogger, ...(trust === undefined ? {} : { tls }) };
+    return consulQueue(`${scheme}://127.0.0.1:${port}`, options);
+  },
+  advice: /consuls:\/\/.*tls\.ca/,
+});
 
 describe.runIf(await isServerAvailable("consul"))("consul with TLS", async () => {
   const server = await startServer("consul", { tls: true, clientCertificates: true });
@@ -49,7 +62,7 @@ describe.runIf(await isServerAvailable("consul"))("consul with TLS", async () =>
     ["a certificate that is none", { address: server.url, tls: { ca, cert: "x", key: "y" } }, "ACCESS_DENIED"],
     ["an authority that is none", { address: server.url, tls: { ca: "x", ...own() } }, "ACCESS_DENIED"],
     ["TLS with a server that has none", { address: `consuls://127.0.0.1:${plain.port}` }, "ACCESS_DENIED"],
-    ["no TLS with a server that wants it", { address: `consul://127.0.0.1:${other.port}` }, "INVALID_ARGUMENT"],
+    ["no TLS with a server that wants it", { address: `consul://127.0.0.1:${other.port}` }, "ACCESS_DENIED"],
   ])("%s is refused, with what to do", async (_, options, code) => {
     expect(await started(options)).toBe(code);
   });

@@ -127,14 +127,13 @@ describe.runIf(shared !== undefined)("etcd cluster: a server that does not do", 
 
   it("speaks no TLS, or TLS only", async () => {
     expect(await startError({ url: `etcds://127.0.0.1:${port}` })).toMatchObject({
-      code: "UNAVAILABLE",
-      message: expect.stringMatching(/speaks no TLS: then use etcd:/),
+      code: "ACCESS_DENIED",
+      message: expect.stringMatching(/TLS handshake.*it speaks none/),
     });
     await using secured = await startServer("etcd", { tls: true });
     const error = await startError({ endpoints: [`127.0.0.1:${secured.port}`] });
-    // Either its answer to what it takes for HTTP comes, or only the end of the connection.
-    expect(["STORE_FOREIGN", "UNAVAILABLE"]).toContain(error.code);
-    expect(error.message).toMatch(/etcds:\/\//);
+    expect(error.code).toBe("ACCESS_DENIED");
+    expect(error.message).toMatch(/wants TLS.*etcds:\/\//);
   });
 
   it("has keys of a newer layout, or of somebody else, under the prefix", async () => {

@@ -7,9 +7,12 @@ import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { base64, etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
 import { consulRequest } from "../../scripts/servers/consul-request.ts";
+import { readNames } from "../../src/drivers/zookeeper/client/replies.ts";
+import { requests } from "../../src/drivers/zookeeper/client/requests.ts";
 import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 import { endOf, startDemo } from "./distributed-run.ts";
 import { inEmptyFolder } from "./run-example.ts";
+import { keptClient, serversAt } from "../zookeeper/raw-client.ts";
 
 const ARGS = ["--nodes", "3", "--jobs", "600"];
 
@@ -19,13 +22,13 @@ function expectProof(output: string): void {
   expect(output).toContain("600 jobs pushed, 600 completed, each once and with the right result; 0 lost.");
 }
 
-describe.each(["redis", "postgres", "consul", "zookeeper"] as const)("distributed demo on %s", async (kind) => {
+describe.each(["redis", "postgres"] as const)("distributed demo on %s", async (kind) => {
   it.runIf(await isServerAvailable(kind))("starts a server of its own, and takes it away again", async () => {
     await inEmptyFolder(async (folder) => {
       await chmod(folder, 0o755); // PostgreSQL runs as a user of its own
       const { child, output } = startDemo(folder, ["--cluster", kind, ...ARGS]);
       expect(await endOf(child), output()).toBe(0);
-      expect(output()).toMatch(/Started (Redis|PostgreSQL|Consul|ZooKeeper) [\d.]+ at 127\.0\.0\.1:\d+[.,]/);
+      expect(output()).toMatch(/Started (Redis|PostgreSQL) [\d.]+ at 127\.0\.0\.1:\d+\./);
       expectProof(output());
       expect(readdirSync(folder)).toEqual([]);
     });
@@ -53,12 +56,12 @@ describe.runIf(redis)("distributed demo on a Redis that is there", () => {
   });
 });
 
-describe.runIf(await isServerAvailable("etcd-cluster"))("distributed demo on etcd", () => {
-  it("starts three nodes of it, and takes them away again", async () => {
+describe.each(["etcd", "consul", "zookeeper"] as const)("distributed demo on %s", async (kind) => {
+  it.runIf(await isServerAvailable(`${kind}-cluster`))("starts three servers, and takes them away again", async () => {
     await inEmptyFolder(async (folder) => {
-      const { child, output } = startDemo(folder, ["--cluster", "etcd", ...ARGS]);
+      const { child, output } = startDemo(folder, ["--cluster", kind, ...ARGS]);
       expect(await endOf(child), output()).toBe(0);
-      expect(output()).toMatch(/Started etcd [\d.]+ at (127\.0\.0\.1:\d+,?){3}\./);
+      expect(output()).toMatch(/Started (etcd|Consul|ZooKeeper) [\d.]+ at (127\.0\.0\.1:\d+,?){3}\./);
       expectProof(output());
       expect(readdirSync(folder)).toEqual([]);
     });
@@ -106,5 +109,24 @@ describe.runIf(consul)("distributed demo on a Consul that is there", () => {
     expect(output()).toContain("Using the Consul of CONSUL_ADDRESS.");
     const { text } = await consulRequest({ port }, "GET", "/v1/kv/jobferry-demo-?keys");
     expect(text).toBe("");
+  });
+});
+
+const zookeeper = await sharedServer("zookeeper");
+describe.runIf(zookeeper)("distributed demo on a ZooKeeper that is there", () => {
+  it("keeps the cluster and the jobs below a node of its own, and removes it", async () => {
+    const port = zookeeper?.port ?? 0;
+    const ZOOKEEPER_SERVERS = `${zookeeper?.host}:${port}`;
+    await inEmptyFolder(async (folder) => {
+      const { output, child } = startDemo(folder, ["--cluster", "zookeeper", ...ARGS], { ZOOKEEPER_SERVERS });
+      expect(await endOf(child), output()).toBe(0);
+      expectProof(output());
+      expect(output()).toContain(`Using the ZooKeeper at ${ZOOKEEPER_SERVERS}.`);
+      expect(output()).not.toContain("SQLite");
+      expect(readdirSync(folder)).toEqual([]);
+    });
+    await using client = await keptClient(serversAt([port]));
+    const { body } = await client.call(requests.getChildren2("/"));
+    expect(readNames(body).filter((name) => name.startsWith("jobferry-demo-"))).toEqual([]);
   });
 });

@@ -9,8 +9,8 @@ const run = promisify(execFile);
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const NPM = ["--no-audit", "--no-fund", "--loglevel=error"];
 
-/** `folder`: everything made here. `consumer`: where to run its files. `installed`: the package in its node_modules. */
-export type Installed = Readonly<{ folder: string; consumer: string; installed: string }>;
+/** `folder`: everything made here. `project`: it has the package in its node_modules. `consumer`: where to run its files. `installed`: the package in its node_modules. */
+export type Installed = Readonly<{ folder: string; project: string; consumer: string; installed: string }>;
 
 /**
  * A project with what `npm pack` makes of the built tree, as a user installs it. The files of `consumer` and the driver of the
@@ -30,6 +30,7 @@ export async function installPackage(): Promise<Installed> {
   }
   return {
     folder,
+    project,
     consumer: join(project, "test/package/consumer"),
     installed: join(project, "node_modules/jobferry"),
   };

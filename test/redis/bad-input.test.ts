@@ -40,17 +40,17 @@ describe.runIf(await isServerAvailable("redis"))(
 
       it("TLS where the server speaks none", async () => {
         const error = await openError(open.url.replace("redis:", "rediss:"), { library });
-        expect(error.code).toBe("UNAVAILABLE");
-        expect(error.message).toContain("TLS");
+        expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        expect(error.message).toContain("it speaks none");
       });
 
       it("no TLS where the server wants it, and a certificate that is not trusted", async () => {
         await using secure = await startServer("redis", { tls: true });
-        expect(await openError(secure.url.replace("rediss:", "redis:"), { library })).toMatchObject({
-          code: "UNAVAILABLE",
-        });
+        const plain = await openError(secure.url.replace("rediss:", "redis:"), { library });
+        expect(plain).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        expect(plain.message).toContain("wants TLS");
         const untrusted = await openError(secure.url, { library });
-        expect(untrusted).toMatchObject({ code: "UNAVAILABLE" });
+        expect(untrusted).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
         expect(untrusted.message).toContain("certificate");
       });
 

@@ -2,9 +2,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
-import type { RedisQueueOptions } from "jobferry/redis";
+import { redisQueue, type RedisQueueOptions } from "jobferry/redis";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { testTlsMismatch } from "../faults/tls-mismatch.ts";
 import { openError, queueOn, wait } from "./stage.ts";
 
 const LIBRARIES = ["ioredis", "redis"] as const;
@@ -37,10 +39,25 @@ for (const kind of KINDS) {
       for (const library of LIBRARIES) {
         for (const options of [{ library }, trusting(library, other.ca)]) {
           const error = await openError(server.url, options);
-          expect(error.code).toBe("UNAVAILABLE");
+          expect(error.code).toBe("ACCESS_DENIED");
           expect(error.message).toContain("certificate");
         }
       }
     });
+  });
+}
+
+for (const library of LIBRARIES) {
+  await testTlsMismatch(`redis by ${library}`, {
+    server: "redis",
+    open: (port, trust) => {
+      const { ca, name } = trust ?? {};
+      const tls = { ...(ca === undefined ? {} : { ca }), ...(name === undefined ? {} : { servername: name }) };
+      const clientOptions = library === "ioredis" ? { tls } : { socket: tls };
+      const options = { logger: silentLogger, library, connectTimeout: "5s" } as const;
+      if (trust === undefined) return redisQueue(`redis://127.0.0.1:${port}`, options);
+      return redisQueue(`rediss://127.0.0.1:${port}`, { ...options, clientOptions });
+    },
+    advice: /rediss:\/\/.*clientOptions\.tls\.ca/,
   });
 }

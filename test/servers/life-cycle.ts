@@ -36,6 +36,7 @@ export async function testLifeCycle(name: ServerName, { write, read, value }: Ac
 
     it("answers nothing while it is paused, goes on, and leaves nothing, not even paused", async () => {
       const server = await startServer(name);
+      expect(server.version).toMatch(/^\d+(\.\d+)+/);
       await write(server);
       await server.pause();
       expect(pidsOf(server).every(hasStopped)).toBe(true);

@@ -1,6 +1,7 @@
 // Compiled by `npm run types`, never run: what must not compile carries a @ts-expect-error.
 import {
   createJob,
+  createQueue,
   defineJob,
   type Encodable,
   type Filter,
@@ -167,6 +168,17 @@ snapshot.priority = 3;
 await queue.pop({ queues: ["a"] });
 // @ts-expect-error no such option
 memoryQueue({ visibilityTimeout: 3 });
+
+// By URL: the options of every queue, and those of its store; the store refuses what it has no use for.
+await createQueue("etcd://h", { prefix: "a", maxBacklog: 5, sessionTtl: "5s", lease: "1m" });
+await createQueue("consul://h", { prefix: "a", maxBacklog: 5 });
+await createQueue("zookeeper://h/root", { maxBacklog: 5, sessionTtl: 5_000 });
+await createQueue("redis://h", { prefix: "a", partitions: 2, replicas: 1 });
+await createQueue("amqp://h", { prefix: "a" });
+// @ts-expect-error no such option
+await createQueue("etcd://h", { prefx: "a" });
+// @ts-expect-error a number
+await createQueue("etcd://h", { maxBacklog: "5" });
 
 // Filters name states and texts only.
 const filter: Filter = { state: "failed", tag: ["user", "7"], before: new Date() };

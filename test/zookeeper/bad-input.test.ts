@@ -1,11 +1,11 @@
 // What a node of a cluster on ZooKeeper is told, with which code, and that it leaves nothing half started.
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { createCluster } from "jobferry";
-import { zookeeperCluster, type ZookeeperClusterOptions } from "jobferry/zookeeper";
+import { createCluster, createJob } from "jobferry";
+import { zookeeperCluster, zookeeperQueue, type ZookeeperClusterOptions } from "jobferry/zookeeper";
 import { zookeeperCoordinationStore } from "../../src/drivers/zookeeper/index.ts";
 import { CREATOR, requests, EVERYBODY } from "../../src/drivers/zookeeper/client/requests.ts";
 import type { JobferryError } from "../../src/errors/index.ts";
@@ -100,6 +100,33 @@ describe("zookeeper cluster: what is not there, or is something else", () => {
     web.closeAllConnections();
   });
 
+  it("something listens that says nothing", async () => {
+    const sockets = new Set<Socket>();
+    const silent = createTcpServer((socket) => sockets.add(socket.on("error", () => undefined))).listen(0, "127.0.0.1");
+    await new Promise((resolve) => silent.once("listening", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const error = await startError({ servers: `127.0.0.1:${port}`, connectTimeout: "1s" });
+    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(error.message).toMatch(/Something listens at 127\.0\.0\.1:\d+, but gave no answer of ZooKeeper's protocol/);
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+
+  it("a server goes: what a push is told names it", async () => {
+    const own = await startServer("zookeeper");
+    const where = `${own.host}:${own.port}`;
+    const short = { callTimeout: "500ms", pushTimeout: "3s", logger: silentLogger } as const;
+    await using queue = zookeeperQueue(where, { ...short, root: `/test-${randomUUID()}` });
+    await queue.push(createJob(1));
+    await own.remove();
+    const error = await queue.push(createJob(2)).then(
+      () => new Error("it was stored"),
+      (thrown: JobferryError) => thrown,
+    );
+    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(error.message).toContain(where);
+  });
+
   it.each(["redis", "rabbitmq", "postgres"] as const)("%s listens", async (name) => {
     const other = await sharedServer(name);
     if (other === undefined) return;
@@ -190,11 +217,12 @@ describe.runIf(server !== undefined)("zookeeper cluster: a server that does not 
   it("wants TLS, or does not speak it", async () => {
     await using secure = await startServer("zookeeper", { tls: true });
     const plain = await startError({ servers: `${secure.host}:${secure.port}` });
-    expect(plain.code).toBe("UNAVAILABLE");
+    expect(plain).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+    expect(plain.message).toContain("wants TLS");
     const untrusted = await startError({ servers: `${secure.host}:${secure.port}`, tls: true });
-    expect(untrusted).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+    expect(untrusted).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
     expect(untrusted.message).toContain("tls.ca");
-    expect(await startError({ servers, tls: true })).toMatchObject({ code: "UNAVAILABLE", retryable: false });
+    expect(await startError({ servers, tls: true })).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
   });
 
   it("wants a login by SASL", async () => {

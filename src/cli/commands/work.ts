@@ -45,6 +45,12 @@ type WorkOptions = Readonly<{
 const MEBIBYTE = 1024 * 1024;
 
 const HELP = `
+Handlers: the module's default export is a function (job, context) => result, or an array of routes
+(defineJob({ name }).handle(function)). Returning completes a job, throwing is a failed attempt.
+  // handlers.ts
+  export default async (job) => console.log(job.name, job.payload);
+A whole example: docs/guides/cli.md, Handlers, in the package.
+
 Signals: SIGTERM and SIGINT (Ctrl-C) drain, a second one aborts running jobs, a third exits. SIGQUIT hands running jobs
 back now. SIGTSTP stops fetching, SIGCONT goes on. SIGUSR2 drains. Windows has only Ctrl-C and Ctrl-Break.
 
@@ -58,7 +64,7 @@ export function addWork(program: Command, cli: Cli): void {
     .addHelpText("after", HELP);
   command
     .requiredOption("--handlers <file>", "module whose default export is a handler or an array of routes; .ts too")
-    .option("--queue <queues>", "high:3,default:1 by weight, or high,default in strict order", texts)
+    .option("--queue <queues>", "high:3,default:1 by weight, or high,default in strict order (default: default)", texts)
     .option("-c, --concurrency <count>", "jobs at once, in each worker", integer(1, 100_000), 1)
     .option(
       "--workers <count>",

@@ -10,7 +10,10 @@ export type WorkCounts = { completed: number; failedAttempts: number; dead: numb
 
 const MAX_MESSAGE = 300;
 
-/** One line on stderr for what did not go well (with --verbose also for what did), and counts of everything. */
+/**
+ * One line on stderr for what did not go well (with --verbose also for what did), and counts of everything. Errors outside of jobs are the queue's
+ * log's: it does not repeat a line all the time while the store is away.
+ */
 export class WorkLog {
   readonly #terminal: Terminal;
   readonly #verbose: boolean;
@@ -45,7 +48,6 @@ export class WorkLog {
     });
     on("stuck", ({ job }) => this.#line("stuck", job, "its handler ignores its signal and keeps its slot"));
     on("unknown", ({ job }) => this.#line("unknown", job, "no route has its name; handed back"));
-    on("error", ({ error }) => this.#terminal.warn(error.message));
   }
 
   #line(event: string, job: Job, text: string): void {

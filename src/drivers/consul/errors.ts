@@ -1,8 +1,10 @@
 import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
+import { isTlsCode, tlsFailed, tlsWanted } from "../shared/tls.ts";
 import { Foreign, NoAnswer, Refusal } from "./client/consul-errors.ts";
 
-const TLS = /^(ERR_TLS|ERR_SSL|ERR_OSSL|ERR_CRYPTO|EPROTO|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
+const TLS_ADVICE =
+  "Use consuls:// only where Consul listens for HTTPS, trust its certificate (tls.ca, tls.serverName), and bring one of your own (tls.cert, tls.key) where it asks for it.";
 
 /** No message repeats Consul's own: it can hold names of keys. `shown`: the address without the token. */
 export function classify(error: unknown, shown: string): ErrorClass {
@@ -14,12 +16,7 @@ export function classify(error: unknown, shown: string): ErrorClass {
 }
 
 function noAnswer({ message, isLate }: NoAnswer, shown: string): ErrorClass {
-  if (TLS.test(message))
-    return {
-      code: "ACCESS_DENIED",
-      retryable: false,
-      message: `${shown} and this process do not agree on TLS (${message}). Use consuls:// only where Consul listens for HTTPS, give its certificate authority in tls.ca, the name in its certificate in tls.serverName, and your own tls.cert and tls.key where it asks for them.`,
-    };
+  if (isTlsCode(message)) return tlsFailed(shown, message, TLS_ADVICE);
   return {
     code: "UNAVAILABLE",
     retryable: true,
@@ -32,11 +29,7 @@ function noAnswer({ message, isLate }: NoAnswer, shown: string): ErrorClass {
 function refusal(error: Refusal, shown: string): ErrorClass {
   const { status, text } = error;
   if (status === 400 && /HTTP request to an HTTPS server/i.test(text))
-    return {
-      code: "INVALID_ARGUMENT",
-      retryable: false,
-      message: `${shown} wants TLS. Write the address with consuls:// or give the option tls.`,
-    };
+    return tlsWanted(shown, "Use consuls:// or the option tls, with its authority in tls.ca.");
   if (status === 403 || status === 401) return denied(text, shown);
   if (status === 413)
     return {

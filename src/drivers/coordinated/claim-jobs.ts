@@ -34,7 +34,7 @@ export async function claimFrom(
     // After the looking around, which may take its time: the leases count from now.
     await life.refresh();
     const [taking = []] = grouped(
-      found.map((from) => takingOf(js, life, from, wanted.leaseMs)),
+      found.map((from) => takingOf(js, life, from, wanted)),
       ({ part }) => part,
       js.room,
     );
@@ -122,14 +122,15 @@ const groupIn =
   ({ key }: CoordinationEntry): string =>
     groupOfReadyBucket(keys.bucketOf(key));
 
-function takingOf(js: JobStore, life: Life, from: Shelved, leaseMs: number): Taking {
+/** The queue is the one whose bucket it lay in, also where its own bytes cannot tell. */
+function takingOf(js: JobStore, life: Life, from: Shelved, { queue, leaseMs }: Wanted): Taking {
   const now = js.clock.now();
   const { ttlMs } = js.timing;
-  const job: Kept = { ...from.job, attempts: from.job.attempts + 1, reservedAt: Math.floor(now), leaseMs, ttlMs };
+  const attempts = from.job.attempts + 1;
+  const job: Kept = { ...from.job, queue, attempts, reservedAt: Math.floor(now), leaseMs, ttlMs };
   const key = life.keyFor(job.id);
   const compares = [{ key: from.key, version: from.version, once: true }];
   const writes = [{ delete: from.key }, { put: key, value: encodeJob(job), once: true }];
-  const { queue } = job;
   const counts = [
     { queue, what: "pending", by: -1 },
     { queue, what: "reserved", by: 1 },

@@ -27,7 +27,9 @@ import type {
   ReserveResult,
   StoredStats,
 } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { UnsupportedError } from "../../errors/index.ts";
+import { LifeCycle } from "../shared/life-cycle.ts";
+import { lookThenWait } from "../shared/reserving.ts";
 import { clearWaiting } from "./clearing.ts";
 import { extendJobs, finishJobs } from "./finish-jobs.ts";
 import { jobRecords } from "./job-records.ts";
@@ -38,8 +40,6 @@ import { pushJobs } from "./push-jobs.ts";
 import { readStats } from "./statistics.ts";
 import { timingFor } from "./timing.ts";
 
-const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
-
 class CoordinatedDriver implements Driver {
   readonly name: string;
   readonly records: RecordStore;
@@ -47,12 +47,11 @@ class CoordinatedDriver implements Driver {
   readonly #options: CoordinatedDriverOptions;
   readonly #settings: Settings;
   readonly #store: CoordinationStore;
-  #opening: Promise<OpenStore> | undefined;
-  #opened: OpenStore | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #life: LifeCycle<OpenStore>;
 
   constructor(options: CoordinatedDriverOptions) {
     this.name = options.name;
+    this.#life = new LifeCycle(`${options.name} driver`);
     this.#options = options;
     this.#settings = resolveOptions(options);
     this.#store = options.connect();
@@ -60,115 +59,84 @@ class CoordinatedDriver implements Driver {
     timingFor(this.#settings.ttlMs, this.#store.capabilities);
     this.coordination = options.connect();
     this.records = jobRecords(
-      async () => this.#open.jobs,
-      () => this.#open.contention.forget(),
+      async () => this.#life.opened.jobs,
+      () => this.#life.opened.contention.forget(),
     );
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= OpenStore.open(context, this.#options, this.#settings, this.#store);
-    try {
-      this.#opened = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-    return this.#opened.capabilities;
+    const open = await this.#life.open(() => OpenStore.open(context, this.#options, this.#settings, this.#store));
+    return open.capabilities;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const open = await this.#opening?.catch(() => undefined);
-    if (open === undefined) await this.#store.close();
-    else await open.close();
+    return this.#life.close((open) => (open === undefined ? this.#store.close() : open.close()));
   }
 
   classify(error: unknown): ErrorClass {
     return this.#store.classify(error instanceof Error && error.name === "Unanswered" ? error.cause : error);
   }
 
-  /** @throws NOT_OPEN, CLOSED. */
-  get #open(): OpenStore {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#opened === undefined) throw new JobferryError("NOT_OPEN", "The driver is not open. Call open() first.");
-    return this.#opened;
-  }
-
   async push(jobs: readonly PushItem[], options?: Readonly<{ transaction?: never }>): Promise<readonly PushResult[]> {
-    const open = this.#open;
+    const open = this.#life.opened;
     if (options?.transaction !== undefined)
       throw new UnsupportedError("transactions", `${this.name} queues cannot push inside a transaction of yours.`);
     return pushJobs(open.jobs, open.backlog, jobs);
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
-    const open = this.#open;
-    const { signal, waitMs } = request;
-    if (signal?.aborted || request.max <= 0) return NOTHING;
-    const { clock } = open.jobs;
-    const started = clock.monotonic();
-    const isOver = (): boolean => signal?.aborted === true || this.#closing !== undefined;
-    const result = await open.claim(request, isOver).catch((error: unknown) => {
-      // Who waits while the driver closes is told that nothing came.
-      if (this.#closing !== undefined) return NOTHING;
-      throw error;
+    const open = this.#life.opened;
+    return lookThenWait(request, {
+      clock: open.jobs.clock,
+      closed: this.#life.closed,
+      look: (isOver) => open.claim(request, isOver),
+      wait: async (first, waitMs) => (first.died.length > 0 ? first : open.waiting.wait(request, first, waitMs)),
     });
-    if (waitMs <= 0 || result.reservations.length > 0 || result.died.length > 0) return result;
-    return open.waiting.wait(request, result, Math.max(0, waitMs - (clock.monotonic() - started)));
   }
 
   async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
-    return finishJobs(this.#open.jobs, items);
+    return finishJobs(this.#life.opened.jobs, items);
   }
 
   async extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
-    return extendJobs(this.#open.jobs, items);
+    return extendJobs(this.#life.opened.jobs, items);
   }
 
   async maintain({
     max,
     signal,
   }: Readonly<{ max: number; signal?: AbortSignal | undefined }>): Promise<MaintainResult> {
-    const open = this.#open;
+    const open = this.#life.opened;
     await open.lookAround();
     const { promoted, recovered } = await open.settle(max);
     const pruned = signal?.aborted === true ? 0 : await prune(open.jobs, max);
-    return { promoted, recovered, pruned, died: open.takeDied(), nextDueInMs: open.nextDueInMs };
+    return { promoted, recovered, pruned, died: open.died.take(), nextDueInMs: open.nextDueInMs };
   }
 
   async queues(): Promise<readonly string[]> {
-    return (await this.#open.jobs.states.all()).map(({ name }) => name);
+    return (await this.#life.opened.jobs.states.all()).map(({ name }) => name);
   }
 
   async stats(queue?: string): Promise<StoredStats> {
-    return readStats(this.#open.jobs, queue);
+    return readStats(this.#life.opened.jobs, queue);
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
-    const open = this.#open;
+    const open = this.#life.opened;
     const removed = await clearWaiting(open.jobs, queue);
     open.contention.forget();
     return { removed };
   }
 
   async pause(queue: string): Promise<void> {
-    await this.#open.jobs.states.setPaused(queue, true);
+    await this.#life.opened.jobs.states.setPaused(queue, true);
   }
 
   async resume(queue: string): Promise<void> {
-    const open = this.#open;
+    const open = this.#life.opened;
     await open.jobs.states.setPaused(queue, false);
     open.waiting.wakeAll();
   }
-}
-
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "This queue is closed. Make another one.");
 }
 
 /**

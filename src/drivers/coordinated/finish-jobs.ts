@@ -1,4 +1,5 @@
 import type { ExtendItem, ExtendResult, FinishItem, FinishResult, Token } from "../../contract/index.ts";
+import { JobferryError } from "../../errors/index.ts";
 import type { Held } from "./held-jobs.ts";
 import { encodeJob, type Kept, released, shortened } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
@@ -9,47 +10,76 @@ import { grouped } from "./part.ts";
 
 type Ending = Readonly<{ index: number; item: FinishItem; held: Held; move: Move }>;
 
+/** Nothing was done, for certain, and it is held still. `isOfStore`: it meets every other job, too. */
+type Refusal = Readonly<{ error: unknown; isOfStore: boolean }>;
+type Answer = FinishResult | Refusal;
+
 /** How often a finish that was refused looks why. */
 const LOOKS = 3;
+const OF_STORE = new Set(["ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
 
 /**
  * One transaction for as many jobs as fit. It compares the version of each held job's key and that the session lives. A token that this process does not
  * hold is stale without asking.
+ * @throws what the store said, when it refused all of them.
  */
 export async function finishJobs(js: JobStore, items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
   const life = js.current();
-  const results: FinishResult[] = items.map(() => "lost");
-  if (life === undefined) return results;
+  const answers: Answer[] = items.map(() => "lost");
+  if (life === undefined) return items.map(() => "lost");
   const endings: Ending[] = [];
   for (const [index, item] of items.entries()) {
     const held = life.held.get(item.reservation.token);
     if (held === undefined) continue;
     const before = await life.held.settled(held);
-    if (before === "unsettled" || before === "done") results[index] = before === "done" ? "ok" : "unknown";
+    if (before === "unsettled" || before === "done") answers[index] = before === "done" ? "ok" : "unknown";
     if (before !== "free") continue;
     held.isEnding = true;
     endings.push({ index, item, held, move: moveOf(js, item, held) });
   }
   for (const group of grouped(endings, ({ move }) => move.part, js.room)) {
     const answer = await end(js, life, group);
-    if (answer !== "refused") for (const { index } of group) results[index] = answer;
-    // One of them, or the session: each for itself tells which.
-    else for (const one of group) results[one.index] = await endAlone(js, life, one);
+    const isForAll = typeof answer === "string" ? answer !== "refused" : answer.isOfStore;
+    // One of them, or the session: each for itself tells which. A job that the store does not take keeps no other from ending, and what was lost on its way is sent again.
+    for (const one of group)
+      answers[one.index] = isForAll && answer !== "refused" ? answer : await endAlone(js, life, one);
   }
+  return told(answers);
+}
+
+/** A rejection tells why, but hides what became of the others: where there are answers, those that were refused are asked for again. */
+function told(answers: readonly Answer[]): readonly FinishResult[] {
+  const results = answers.map((answer) => (typeof answer === "string" ? answer : "unknown"));
+  const refusal = answers.find((answer) => typeof answer !== "string");
+  if (refusal !== undefined && results.every((result) => result === "unknown")) throw refusal.error;
   return results;
 }
 
-async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<FinishResult> {
+async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answer> {
   const { item, held } = ending;
+  let refusal: Refusal = { error: refused(item), isOfStore: false };
   for (let look = 0; look < LOOKS; look += 1) {
-    const isHeld = await isStillHeld(js, life, held).catch(() => undefined);
+    const isHeld = await isStillHeld(js, life, held).catch((error: unknown): Refusal => ({ error, isOfStore: true }));
     if (isHeld === false) return "lost";
-    if (isHeld === undefined) break;
+    if (isHeld !== true) {
+      refusal = isHeld;
+      break;
+    }
     const answer = await end(js, life, [{ ...ending, move: moveOf(js, item, held) }]);
-    if (answer !== "refused") return answer;
+    if (typeof answer === "string" && answer !== "refused") return answer;
+    if (typeof answer !== "string") refusal = answer;
+    if (refusal.isOfStore) break;
   }
   held.isEnding = false;
-  return "unknown";
+  return refusal;
+}
+
+function refused({ reservation }: FinishItem): JobferryError {
+  return new JobferryError(
+    "UNAVAILABLE",
+    `The store refused ${LOOKS} times to end job ${reservation.job.id}, though this process holds it: somebody else wrote keys under its name. Nothing was done.`,
+    { retryable: true },
+  );
 }
 
 /**
@@ -68,7 +98,12 @@ export async function isStillHeld(js: JobStore, life: Life, held: Held): Promise
   return true;
 }
 
-async function end(js: JobStore, life: Life, group: readonly Ending[]): Promise<"ok" | "unknown" | "refused"> {
+/** `refused`: a compare did not hold. */
+async function end(
+  js: JobStore,
+  life: Life,
+  group: readonly Ending[],
+): Promise<"ok" | "unknown" | "refused" | Refusal> {
   const moves = group.map(({ move }) => move);
   try {
     const committed = await life.ledger.commit(moves.map(({ part }) => part));
@@ -77,11 +112,13 @@ async function end(js: JobStore, life: Life, group: readonly Ending[]): Promise<
     done(js, moves, committed);
     return "ok";
   } catch (error) {
-    for (const { held } of group) {
-      if (error instanceof Unanswered) held.unsettled = { settle: error.settle, finishes: true };
-      else held.isEnding = false;
+    if (error instanceof Unanswered) {
+      for (const { held } of group) held.unsettled = { settle: error.settle, finishes: true };
+      return "unknown";
     }
-    return "unknown";
+    const isOfStore = OF_STORE.has(js.store.classify(error).code);
+    if (isOfStore) for (const { held } of group) held.isEnding = false;
+    return { error, isOfStore };
   }
 }
 

@@ -1,6 +1,14 @@
-import type { JobState, RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
+import type {
+  CoordinationEntry,
+  JobState,
+  RecordFilter,
+  RecordPage,
+  RecordStore,
+  StoredJob,
+} from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { decodeJob, type Kept, stored } from "./job-value.ts";
+import { keyOfDamaged, readJob } from "./damaged-job.ts";
+import { type Kept, stored } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
 import { segmentOf, type ShelfKind } from "./keys.ts";
 import type { Counted } from "./part.ts";
@@ -81,21 +89,26 @@ async function find(js: JobStore, id: string): Promise<Found | undefined> {
   const { store, keys } = js;
   for (let look = 0; look < LOOKS; look += 1) {
     const pointer = await store.get(keys.id(id));
-    if (pointer === undefined) return undefined;
-    const entry = await store.get(Buffer.from(pointer.value).toString());
+    const lies = pointer === undefined ? keyOfDamaged(keys, id) : Buffer.from(pointer.value).toString();
+    if (lies === undefined) return undefined;
+    const entry = await store.get(lies);
     if (entry !== undefined) {
       const kind = keys.kindOf(entry.key);
       const place = { key: entry.key, version: entry.version, counted: COUNTED_AS[kind] };
-      return { job: decodeJob(entry.key, entry.value), state: STATES[kind], place };
+      return { job: jobIn(js, entry), state: STATES[kind], place };
     }
     const owners = await js.owners.all();
     const held = await Promise.all(owners.map((owner) => store.list(keys.heldAny(owner, id), { limit: 1 })));
     const one = held.flatMap(({ entries }) => entries)[0];
     if (one === undefined) continue;
     const place = { key: one.key, version: one.version, counted: "reserved" } as const;
-    return { job: decodeJob(one.key, one.value), state: "reserved", place };
+    return { job: jobIn(js, one), state: "reserved", place };
   }
   return undefined;
+}
+
+function jobIn({ keys, room }: JobStore, { key, value }: CoordinationEntry): Kept {
+  return readJob(keys, key, value, room.payloadBytes).job;
 }
 
 async function list(
@@ -150,18 +163,19 @@ async function listShelf(
 }
 
 async function listHeld(
-  { store, keys, owners }: JobStore,
+  js: JobStore,
   filter: RecordFilter,
   limit: number,
   from: Cursor,
   found: Page,
 ): Promise<Cursor | undefined> {
+  const { store, keys, owners } = js;
   for (const owner of await owners.all()) {
     if (owner < from.bucket) continue;
     const after = owner === from.bucket && from.after !== "" ? { after: from.after } : {};
-    for (const { key, value } of (await store.list(keys.heldBy(owner), after)).entries) {
-      if (isFull(found, filter, stored(decodeJob(key, value), "reserved"), limit))
-        return { part: "p", bucket: owner, after: key };
+    for (const entry of (await store.list(keys.heldBy(owner), after)).entries) {
+      if (isFull(found, filter, stored(jobIn(js, entry), "reserved"), limit))
+        return { part: "p", bucket: owner, after: entry.key };
     }
   }
   return undefined;

@@ -1,4 +1,5 @@
 import type { Clock, CoordinationStore, DriverContext, StoredJob } from "../../contract/index.ts";
+import type { Kept } from "../shared/retention.ts";
 import type { Delays } from "./delays.ts";
 import type { Keys } from "./keys.ts";
 import type { Life, LifeTiming } from "./life.ts";
@@ -14,7 +15,7 @@ export type JobStore = Readonly<{
   clock: Clock;
   room: Room;
   retention: DriverContext["retention"];
-  keeps: Readonly<{ completed: boolean; failed: boolean }>;
+  keeps: Kept;
   timing: LifeTiming;
   shelves: Shelves;
   states: QueueStates;

@@ -1,5 +1,4 @@
 import type { JobFailure, JobState, PushItem, StoredJob } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
 import { MAX_FAILURE_BYTES, MAX_FAILURE_TEXT } from "./limits.ts";
 
 /** A job as it lies in the store. `leaseMs`: the longest lease that its holder may count on; `ttlMs`: of the holder's session. 0 when nobody holds it. */
@@ -23,37 +22,76 @@ export function encodeJob({ envelope, payload, result, ...head }: Kept): Uint8Ar
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** @throws STORE_CORRUPT for what is none of ours. */
-export function decodeJob(key: string, bytes: Uint8Array): Kept {
+/** undefined for what is no job: it was damaged, or somebody else wrote it. */
+export function decodeJob(bytes: Uint8Array): Kept | undefined {
   try {
     const [text, envelope, payload, rest] = partsOf(bytes);
-    const json = Buffer.from(text.buffer, text.byteOffset, text.length).toString();
-    const { hasResult, ...head } = JSON.parse(json) as Head;
-    const { failure, reservedAt, finishedAt } = head;
-    return {
-      ...{ ...head, reservedAt, finishedAt, envelope, payload },
-      failure: failure === undefined ? undefined : { ...failure, stack: failure.stack },
-      result: hasResult ? rest : undefined,
-    };
-  } catch (cause) {
-    throw new JobferryError("STORE_CORRUPT", `The key ${key} does not hold a job. Somebody else wrote it; remove it.`, {
-      cause,
-    });
+    const { hasResult, ...head } = headOf(text);
+    return { ...head, envelope, payload, result: hasResult ? rest : undefined };
+  } catch {
+    return undefined;
   }
 }
 
-function partsOf(bytes: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (let part = 0; part < 3; part += 1) {
-    const end = at + 4 + view.getUint32(at);
-    if (end > bytes.length) throw new RangeError("cut off");
-    parts.push(end === at + 4 ? NO_BYTES : bytes.subarray(at + 4, end));
-    at = end;
+/** The head alone, where no more can be read. */
+export function decodeHead(bytes: Uint8Array): Omit<Head, "hasResult"> | undefined {
+  try {
+    const { hasResult: _hasResult, ...head } = headOf(partOf(bytes, 0));
+    return head;
+  } catch {
+    return undefined;
   }
-  const [text = NO_BYTES, envelope = NO_BYTES, payload = NO_BYTES] = parts;
-  return [text, envelope, payload, bytes.subarray(at)];
+}
+
+/** @throws for what no head has. */
+function headOf(text: Uint8Array): Head {
+  const head: unknown = JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.length).toString());
+  if (!isHead(head)) throw new TypeError("not the head of a job");
+  const { failure, reservedAt, finishedAt } = head;
+  const whole = failure === undefined ? undefined : { ...failure, stack: failure.stack };
+  return { ...head, reservedAt, finishedAt, failure: whole };
+}
+
+const TEXTS = ["id", "queue", "name"] as const;
+const NUMBERS = [
+  ...(["priority", "createdAt", "availableAt", "attempts", "losses", "exceptions"] as const),
+  ...(["maxLosses", "leaseMs", "ttlMs"] as const),
+];
+
+function isHead(value: unknown): value is Head {
+  if (!isObject(value)) return false;
+  const { failure, tags, reservedAt, finishedAt } = value;
+  return (
+    TEXTS.every((name) => typeof value[name] === "string") &&
+    NUMBERS.every((name) => typeof value[name] === "number") &&
+    [reservedAt, finishedAt].every((time) => time === undefined || typeof time === "number") &&
+    isObject(tags) &&
+    Object.values(tags).every((tag) => typeof tag === "string") &&
+    (failure === undefined || isFailure(failure))
+  );
+}
+
+function isFailure(value: unknown): boolean {
+  return isObject(value) && ["code", "name", "message"].every((name) => typeof value[name] === "string");
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function partsOf(bytes: Uint8Array): readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array] {
+  const text = partOf(bytes, 0);
+  const envelope = partOf(bytes, 4 + text.length);
+  const end = 8 + text.length + envelope.length;
+  const payload = partOf(bytes, end);
+  return [text, envelope, payload, bytes.subarray(end + 4 + payload.length)];
+}
+
+/** @throws RangeError when it is cut off. */
+function partOf(bytes: Uint8Array, at: number): Uint8Array {
+  const end = at + 4 + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at);
+  if (end > bytes.length) throw new RangeError("cut off");
+  return end === at + 4 ? NO_BYTES : bytes.subarray(at + 4, end);
 }
 
 export function pushed(item: PushItem, now: number): Kept {

@@ -100,6 +100,11 @@ export class Keys {
     return key.slice(from, end === -1 ? undefined : end);
   }
 
+  /** Whether it is a job's in a bucket. */
+  isEntry(key: string): boolean {
+    return /^jobs\/[rdfc]\.[\w.~%-]+\/[\w.~%-]+$/.test(key);
+  }
+
   kindOf(key: string): ShelfKind {
     return key.charAt(key.indexOf("/") + 1) as ShelfKind;
   }
@@ -111,5 +116,8 @@ export function readyGroup(queue: string, priority: number): string {
 }
 
 export const segmentOfReadyBucket = (bucket: string): string => bucket.slice(0, bucket.indexOf("."));
+/** When it was begun. */
+export const timeOfBucket = (bucket: string): number =>
+  Number.parseInt(bucket.slice(bucket.lastIndexOf(".") + 1, bucket.indexOf("-")), 36);
 /** Queue and priority. */
 export const groupOfReadyBucket = (bucket: string): string => bucket.slice(0, bucket.indexOf(".") + 9);

@@ -45,10 +45,5 @@ export function roomIn({ limits }: CoordinationCapabilities): Room {
   };
 }
 
-export function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  if (items.length <= size) return items.length === 0 ? [] : [items];
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
-}
-
 /** How late a timer and the transactions behind it may be on a store that is not busy. */
 export const LATE_MS = 250;

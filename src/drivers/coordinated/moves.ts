@@ -1,5 +1,5 @@
 import type { Compare, StoredJob, Version } from "../../contract/index.ts";
-import { type Kept, lost, stored } from "./job-value.ts";
+import { type Kept, lost, released, stored } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Committed } from "./ledger.ts";
 import type { Count, Counted, Part } from "./part.ts";
@@ -53,6 +53,18 @@ export function gone({ keys }: JobStore, from: Place, { id, queue }: Kept, count
 export function toLost(js: JobStore, from: Place, held: Kept): Move {
   const { job, isDead } = lost(held, js.clock.now());
   return isDead ? { ...toFailed(js, from, job), dead: stored(job, "failed") } : toReady(js, from, job);
+}
+
+/** It cannot be read: nobody runs it, and nobody drops it. */
+export function toParked(js: JobStore, from: Place, job: Kept): Move {
+  const failure = {
+    code: "ENVELOPE_DAMAGED",
+    name: "JobferryError",
+    message: `The key ${from.key} did not hold a job. Its bytes are the payload of this one, which is parked in failed.`,
+    stack: undefined,
+  };
+  const parked = { ...released(job, job.availableAt), failure, finishedAt: Math.floor(js.clock.now()) };
+  return { ...toFailed(js, from, parked), dead: stored(parked, "failed") };
 }
 
 function partOf(from: Place, { queue }: Kept, counted: Counted, { writes }: Placed): Part {

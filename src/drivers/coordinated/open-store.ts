@@ -4,10 +4,11 @@ import type {
   DriverContext,
   ReserveRequest,
   ReserveResult,
-  Retention,
   StoredJob,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
+import { DiedJobs } from "../shared/died-jobs.ts";
+import { closedError } from "../shared/life-cycle.ts";
+import { keptUnder } from "../shared/retention.ts";
 import { Backlog } from "./backlog.ts";
 import { coordinatedCapabilities } from "./capabilities.ts";
 import { claimFrom } from "./claim-jobs.ts";
@@ -29,7 +30,6 @@ import { Turns } from "./turns.ts";
 import { WaitingReserves } from "./waiting-reserves.ts";
 import { follow } from "./watching.ts";
 
-const MAX_DIED = 10_000;
 /** What one reserve promotes and takes back before it claims. */
 const DUE_AT_ONCE = 1_000;
 /** Of the first job's lease, for further claims of the same call. */
@@ -44,13 +44,14 @@ export class OpenStore {
   readonly contention: Contention;
   readonly capabilities: Capabilities;
   readonly waiting: WaitingReserves;
+  readonly died: DiedJobs = new DiedJobs();
+  readonly #name: string;
   readonly #closing = new AbortController();
   /** Claims of one process would only be in each other's way. */
   readonly #claims = new Turns(1);
   readonly #dueTurns = new Turns(1);
   #life: Promise<Life> | undefined;
   #lived: Life | undefined;
-  #died: StoredJob[] = [];
   #othersInMs = Infinity;
   #othersAt = -Infinity;
   /** Deaths when it was looked at last. */
@@ -63,14 +64,16 @@ export class OpenStore {
     { ttlMs, maxBacklog }: Settings,
     store: CoordinationStore,
   ) {
+    this.#name = options.name;
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
     this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
+    const room = roomIn(store.capabilities);
     this.jobs = {
-      ...{ store, keys, clock, timing, retention, room: roomIn(store.capabilities) },
-      keeps: { completed: keepsAny(retention.completed), failed: keepsAny(retention.failed) },
-      shelves: new Shelves(store, keys, clock),
+      ...{ store, keys, clock, timing, retention, room },
+      keeps: keptUnder(retention),
+      shelves: new Shelves(store, keys, clock, room),
       states: new QueueStates(store, keys),
       owners: new Owners(store, keys, clock),
       delays: new Delays(clock),
@@ -117,7 +120,7 @@ export class OpenStore {
 
   /** @throws what the store throws while it cannot be reached. */
   async #alive(): Promise<Life> {
-    if (this.#closing.signal.aborted) throw new JobferryError("CLOSED", "This queue is closed. Make another one.");
+    if (this.#closing.signal.aborted) throw closedError(`${this.#name} driver`);
     if (this.#lived?.isOver === true) [this.#life, this.#lived] = [undefined, undefined];
     const { store, keys, clock, timing, shelves } = this.jobs;
     this.#life ??= Life.begin(store, keys, clock, timing, () => this.#ranOut());
@@ -214,16 +217,12 @@ export class OpenStore {
   }
 
   #result(reservations: ReserveResult["reservations"], claimedAt: number): ReserveResult {
-    return { reservations, died: this.takeDied(), nextDueInMs: this.nextDueInMs, claimedAt };
+    return { reservations, died: this.died.take(), nextDueInMs: this.nextDueInMs, claimedAt };
   }
 
   #addDied(jobs: readonly StoredJob[]): void {
-    this.#died.push(...jobs.slice(0, MAX_DIED - this.#died.length));
+    this.died.add(jobs);
     this.waiting.lookSoon();
-  }
-
-  takeDied(): readonly StoredJob[] {
-    return this.#died.splice(0);
   }
 
   /** What claims on their way bring is still given; then the session ends, and others may take what this process holds when its leases are over. */
@@ -236,8 +235,4 @@ export class OpenStore {
     await this.jobs.store.close();
     await Promise.all(this.#watches);
   }
-}
-
-function keepsAny({ count, ageMs }: Retention): boolean {
-  return count > 0 && ageMs > 0;
 }

@@ -1,5 +1,5 @@
 import type { JobStore } from "./job-store.ts";
-import { done, toReady } from "./moves.ts";
+import { done, toParked, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
 import type { Shelved } from "./shelves.ts";
 
@@ -11,9 +11,10 @@ export async function promoteDue(js: JobStore, max: number): Promise<number> {
   const life = await js.life();
   const { due, buckets } = await dueNow(js, max);
   const now = js.clock.now();
-  const moves = due.map(({ key, version, job }) =>
-    toReady(js, { key, version, counted: "delayed" }, { ...job, availableAt: now }),
-  );
+  const moves = due.map(({ key, version, job, isWhole }) => {
+    const from = { key, version, counted: "delayed" } as const;
+    return isWhole ? toReady(js, from, { ...job, availableAt: now }) : toParked(js, from, job);
+  });
   let promoted = 0;
   for (const group of grouped(moves, ({ part }) => part, js.room)) {
     const committed = await life.ledger.commit(group.map(({ part }) => part));

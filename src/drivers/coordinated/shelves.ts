@@ -1,6 +1,8 @@
 import type { Clock, CoordinationEntry, CoordinationStore, CoordinationWrite } from "../../contract/index.ts";
-import { decodeJob, encodeJob, type Kept } from "./job-value.ts";
+import { type Read, readJob } from "./damaged-job.ts";
+import { encodeJob, type Kept } from "./job-value.ts";
 import { type Keys, padded, readyGroup, type ShelfKind } from "./keys.ts";
+import type { Room } from "./limits.ts";
 
 /** So many jobs, or bytes, a bucket takes. Whoever lists one on a store without limits gets all of it. */
 const BUCKET_JOBS = 64;
@@ -21,7 +23,7 @@ const ENTRIES_AT_ONCE = 256;
 type Open = { readonly bucket: string; readonly since: number; readonly due: number; jobs: number; bytes: number };
 
 export type Placed = Readonly<{ key: string; writes: readonly CoordinationWrite[] }>;
-export type Shelved = Readonly<{ key: string; version: string; job: Kept }>;
+export type Shelved = Readonly<{ key: string; version: string }> & Read;
 
 /**
  * Jobs that are ready, delayed, failed or completed lie in buckets, and each bucket has a marker. Only the process that began a bucket puts jobs into
@@ -32,12 +34,15 @@ export class Shelves {
   readonly #store: CoordinationStore;
   readonly #keys: Keys;
   readonly #clock: Clock;
+  readonly #most: number;
   readonly #open = new Map<string, Open>();
   #owner = "";
   #made = 0;
   #lastTime = 0;
 
-  constructor(store: CoordinationStore, keys: Keys, clock: Clock) {
+  /** `payloadBytes`: of the largest job. */
+  constructor(store: CoordinationStore, keys: Keys, clock: Clock, { payloadBytes }: Pick<Room, "payloadBytes">) {
+    this.#most = payloadBytes;
     this.#store = store;
     this.#keys = keys;
     this.#clock = clock;
@@ -113,7 +118,7 @@ export class Shelves {
   ): Promise<readonly Shelved[]> {
     const prefix = this.#keys.bucket(this.#keys.kindOf(marker.key), this.#keys.bucketOf(marker.key));
     const { entries } = await this.#store.list(prefix, { limit: ENTRIES_AT_ONCE, ...options });
-    return entries.map(({ key, version, value }) => ({ key, version, job: decodeJob(key, value) }));
+    return entries.map(({ key, version, value }) => ({ key, version, ...readJob(this.#keys, key, value, this.#most) }));
   }
 
   /** Of a bucket that was found empty after its marker was read. */

@@ -1,15 +1,16 @@
 import type { Compare } from "../../contract/index.ts";
+import { portions } from "../shared/portions.ts";
 import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
 import { isStillHeld } from "./finish-jobs.ts";
 import type { Held } from "./held-jobs.ts";
-import { decodeJob } from "./job-value.ts";
+import { readJob } from "./damaged-job.ts";
 import type { JobStore } from "./job-store.ts";
 import { untaken } from "./claim-jobs.ts";
 import { BASE } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { chunksOf, POLL_MS } from "./limits.ts";
-import { done, type Move, toLost, toReady } from "./moves.ts";
+import { POLL_MS } from "./limits.ts";
+import { done, type Move, toLost, toParked, toReady } from "./moves.ts";
 import { grouped } from "./part.ts";
 import { freshMsOf } from "./timing.ts";
 
@@ -67,8 +68,10 @@ async function giveBackStrays(js: JobStore, life: Life): Promise<void> {
   const entries = await Promise.all(keys.map((key) => js.store.get(key)));
   const moves = entries.flatMap((entry): readonly Move[] => {
     if (entry === undefined) return [];
-    const job = decodeJob(entry.key, entry.value);
-    return [toReady(js, { key: entry.key, version: entry.version, counted: "reserved" }, untaken(job, js.clock.now()))];
+    const { key, version, value } = entry;
+    const { job, isWhole } = readJob(js.keys, key, value, js.room.payloadBytes);
+    const from = { key, version, counted: "reserved" } as const;
+    return [isWhole ? toReady(js, from, untaken(job, js.clock.now())) : toParked(js, from, job)];
   });
   for (const group of grouped(moves, ({ part }) => part, js.room)) {
     done(js, group, await life.ledger.commit(group.map(({ part }) => part)));
@@ -92,10 +95,12 @@ export async function takeBackOthers(
     const { entries } = await js.store.list(js.keys.heldBy(owner), { limit: max - moved });
     const moves: Move[] = [];
     for (const { key, version, value } of entries) {
-      const job = decodeJob(key, value);
-      const left = job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner);
+      const { job, isWhole } = readJob(js.keys, key, value, js.room.payloadBytes);
+      const from = { key, version, counted: "reserved" } as const;
+      // Nobody runs it again, so no lease need be over; and what it says of its lease may be damaged, too.
+      const left = isWhole ? job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner) : 0;
       if (left > 0) nextInMs = Math.min(nextInMs, left);
-      else moves.push(toLost(js, { key, version, counted: "reserved" }, job));
+      else moves.push(isWhole ? toLost(js, from, job) : toParked(js, from, job));
     }
     for (const group of grouped(moves, ({ part }) => part, js.room)) {
       const committed = await life.ledger.commit(
@@ -118,7 +123,7 @@ export async function takeBackOthers(
 async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void> {
   const { store, keys, owners } = js;
   const { entries } = await store.list(keys.countersOf(owner));
-  for (const some of chunksOf(entries, COUNTERS_AT_ONCE)) {
+  for (const some of portions(entries, COUNTERS_AT_ONCE)) {
     const sums = new Map<string, Counts>();
     for (const { value } of some) {
       const { queue, counts } = decodeCounter(value);

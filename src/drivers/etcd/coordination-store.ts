@@ -11,19 +11,23 @@
 import type {
   Compare,
   CoordinationCapabilities,
-  CoordinationContext,
   CoordinationEntry,
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
-  ErrorClass,
-  Revision,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin, systemClock } from "../../runtime/index.ts";
-import { checkKey, checkListing, checkPrefix, checkTransaction, checkTtl } from "../shared/coordination-arguments.ts";
+import {
+  guardedStore,
+  type Listed,
+  type ListOptions,
+  type OpenCoordination,
+  type Watching,
+} from "../shared/guarded-store.ts";
+import { shownEndpoint } from "./client/endpoint.ts";
 import { EtcdClient } from "./client/etcd-client.ts";
 import { EtcdRefusal, STATUS } from "./client/failures.ts";
 import type { Changes } from "./client/follower.ts";
@@ -34,111 +38,43 @@ import { checkLayout } from "./layout.ts";
 import { listKeys } from "./listing.ts";
 import { resolveOptions, type EtcdStoreOptions, type Settings } from "./options.ts";
 
-class EtcdCoordination implements CoordinationStore {
-  readonly name = "etcd";
-  readonly capabilities: CoordinationCapabilities = {
-    shared: true,
-    consistency: "linearizable",
-    // etcd counts whole seconds, and looks for ended leases every half second.
-    session: { minTtlMs: 2_000, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: 1_500 },
-    watch: { lagMs: 500 },
-    // Of the 1.5 MiB of a request, what keys and compares can take is left free.
-    limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 128, transactionBytes: 1_400_000 },
-  };
-  readonly #settings: Settings;
+const CAPABILITIES: CoordinationCapabilities = {
+  shared: true,
+  consistency: "linearizable",
+  // etcd counts whole seconds, and looks for ended leases every half second.
+  session: { minTtlMs: 2_000, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: 1_500 },
+  watch: { lagMs: 500 },
+  // Of the 1.5 MiB of a request, what keys and compares can take is left free.
+  limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 128, transactionBytes: 1_400_000 },
+};
+
+class EtcdCoordination implements OpenCoordination {
+  readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
-  readonly #closed = new AbortController();
-  #client: EtcdClient | undefined;
-  #opening: Promise<void> | undefined;
-  #isOpen = false;
-  #closing: Promise<void> | undefined;
 
-  constructor(options: EtcdStoreOptions) {
-    this.#settings = resolveOptions(options);
-    this.#keys = new EtcdKeys(this.#settings.prefix);
-  }
-
-  async open(_context: CoordinationContext): Promise<void> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= this.#open();
-    try {
-      await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-  }
-
-  async #open(): Promise<void> {
-    const client = new EtcdClient(this.#settings);
+  constructor(client: EtcdClient, keys: EtcdKeys) {
     this.#client = client;
-    try {
-      const checked = checkLayout(client, this.#keys);
-      checked.catch(() => undefined); // told below, unless its time is over
-      if (!(await settledWithin(systemClock, checked, this.#settings.connectMs)))
-        throw new JobferryError(
-          "UNAVAILABLE",
-          `etcd at ${client.shown} was not ready within ${this.#settings.connectMs} ms (connectTimeout).`,
-          { retryable: true },
-        );
-      await checked;
-      this.#isOpen = true;
-    } catch (error) {
-      await client.close();
-      throw openingFailed(error, this.#where);
-    }
+    this.#keys = keys;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#closed.abort();
-    await this.#client?.close();
-    await this.#opening?.catch(() => undefined);
-  }
-
-  classify(error: unknown): ErrorClass {
-    return classify(error, this.#where);
-  }
-
-  get #where(): Where {
-    const { isSecure } = this.#settings;
-    return { shown: this.#client?.shown ?? "its endpoints", prefix: this.#keys.root, isSecure };
-  }
-
-  /** @throws NOT_OPEN, CLOSED. */
-  get #here(): EtcdClient {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#client === undefined || !this.#isOpen)
-      throw new JobferryError("NOT_OPEN", "The etcd store is not open. Call open() first.");
-    return this.#client;
+    return this.#client.close();
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
-    checkKey(key, this.capabilities.limits);
-    const found = await this.#here.get(this.#keys.of(key));
+    const found = await this.#client.get(this.#keys.of(key));
     return found === undefined ? undefined : this.#entry(found);
   }
 
-  async list(
-    prefix: string,
-    options: Readonly<{ limit?: number; after?: string }> = {},
-  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
-    checkListing(prefix, options);
-    const { limit, after } = options;
+  async list(prefix: string, { limit, after }: ListOptions): Promise<Listed> {
     const from = after === undefined ? undefined : this.#keys.of(after);
-    const { entries, revision } = await listKeys(this.#here, this.#keys.of(prefix), { after: from, limit });
+    const { entries, revision } = await listKeys(this.#client, this.#keys.of(prefix), { after: from, limit });
     return { entries: entries.map((one) => this.#entry(one)), revision: String(revision) };
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
-    checkTransaction(compares, writes, this.capabilities.limits);
-    const client = this.#here;
     try {
-      const { succeeded, revision } = await client.transact(
+      const { succeeded, revision } = await this.#client.transact(
         compares.map((compare) => this.#compare(compare)),
         writes.map((write) => this.#write(write)),
       );
@@ -151,8 +87,7 @@ class EtcdCoordination implements CoordinationStore {
   }
 
   async openSession(ttlMs: number): Promise<CoordinationSession> {
-    checkTtl(ttlMs, this.capabilities.session);
-    const client = this.#here;
+    const client = this.#client;
     const asked = Math.ceil(ttlMs / 1_000);
     const { lease, seconds } = await client.grant(asked);
     if (seconds > asked) {
@@ -167,38 +102,24 @@ class EtcdCoordination implements CoordinationStore {
     await client.transact([], [marker]);
     return {
       id,
-      renew: async () => ((await this.#here.keepAlive(lease)) ? "ok" : "lost"),
-      close: async () => {
-        await this.#here.revoke(lease);
-      },
+      renew: async () => ((await client.keepAlive(lease)) ? "ok" : "lost"),
+      close: () => client.revoke(lease),
     };
   }
 
-  async *watch(
-    prefix: string,
-    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
-  ): AsyncGenerator<WatchEvent, void, undefined> {
-    checkPrefix(prefix);
-    const client = this.#here;
-    const over = AbortSignal.any([options.signal, this.#closed.signal]);
+  async *watch(prefix: string, { from = "", over }: Watching): AsyncGenerator<WatchEvent, void, undefined> {
     const place = this.#keys.of(prefix);
-    const { from = "" } = options;
     let known = /^\d{1,18}$/.test(from) ? BigInt(from) : undefined;
-    try {
-      while (!over.aborted) {
-        if (known === undefined) {
-          const { entries, revision } = await listKeys(client, place);
-          known = revision;
-          yield { kind: "reset", entries: entries.map((one) => this.#entry(one)), revision: String(revision) };
-        }
-        for await (const changes of client.watch(place, known + 1n, over)) {
-          known = changes === "gap" ? undefined : changes.revision;
-          if (changes !== "gap") yield this.#event(changes);
-        }
+    while (!over.aborted) {
+      if (known === undefined) {
+        const { entries, revision } = await listKeys(this.#client, place);
+        known = revision;
+        yield { kind: "reset", entries: entries.map((one) => this.#entry(one)), revision: String(revision) };
       }
-    } catch (error) {
-      // What was on its way when it ended is nobody's.
-      if (!over.aborted) throw error;
+      for await (const changes of this.#client.watch(place, known + 1n, over)) {
+        known = changes === "gap" ? undefined : changes.revision;
+        if (changes !== "gap") yield this.#event(changes);
+      }
     }
   }
 
@@ -240,8 +161,28 @@ function isLeaseGone(error: unknown): boolean {
   return error instanceof EtcdRefusal && error.status === STATUS.notFound && error.details.includes("lease not found");
 }
 
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The etcd store is closed. Make another one.");
+async function openStore(settings: Settings, where: Where, closed: AbortSignal): Promise<EtcdCoordination> {
+  const client = new EtcdClient(settings);
+  const keys = new EtcdKeys(settings.prefix);
+  const giveUp = (): void => void client.close();
+  closed.addEventListener("abort", giveUp, { once: true });
+  try {
+    const checked = checkLayout(client, keys);
+    checked.catch(() => undefined); // told below, unless its time is over
+    if (!(await settledWithin(systemClock, checked, settings.connectMs)))
+      throw new JobferryError(
+        "UNAVAILABLE",
+        `etcd at ${where.shown} was not ready within ${settings.connectMs} ms (connectTimeout).`,
+        { retryable: true },
+      );
+    await checked;
+    return new EtcdCoordination(client, keys);
+  } catch (error) {
+    await client.close();
+    throw await openingFailed(error, where, settings.endpoints);
+  } finally {
+    closed.removeEventListener("abort", giveUp);
+  }
 }
 
 /**
@@ -249,5 +190,14 @@ function closed(): JobferryError {
  * @throws INVALID_ARGUMENT for an option that is unknown or wrong.
  */
 export function etcdCoordinationStore(options: EtcdStoreOptions): CoordinationStore {
-  return new EtcdCoordination(options);
+  const settings = resolveOptions(options);
+  const { endpoints, prefix, isSecure } = settings;
+  const where = { shown: endpoints.map(shownEndpoint).join(", "), prefix: `${prefix}/`, isSecure };
+  return guardedStore({
+    name: "etcd",
+    title: "etcd",
+    capabilities: CAPABILITIES,
+    open: (_context, closed) => openStore(settings, where, closed),
+    classify: (error) => classify(error, where),
+  });
 }

@@ -1,5 +1,7 @@
 import type { ErrorClass, ErrorCode } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
+import { systemClock } from "../../runtime/index.ts";
+import type { Endpoint } from "./client/endpoint.ts";
 import {
   ClientClosed,
   EtcdRefusal,
@@ -10,6 +12,7 @@ import {
   TooLarge,
   TooMuchAtOnce,
 } from "./client/failures.ts";
+import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 import { DamagedMessage } from "./client/protobuf.ts";
 
 /** What messages say of the place. `prefix`: with its slash. */
@@ -131,15 +134,12 @@ function foreign(_error: unknown, { shown, isSecure }: Where): ErrorClass {
   );
 }
 
-const TLS = /^(ERR_SSL|ERR_TLS|EPROTO$|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/;
+const TLS_ADVICE =
+  "Use etcds:// (or https:// endpoints) only where the server speaks TLS, trust its certificate (tls.ca, tls.servername), and bring one of your own (tls.cert, tls.key) where it asks for it.";
 
 function notReached(error: NotReached, { shown, isSecure }: Where): ErrorClass {
   const code = codeIn(error);
-  if (code !== undefined && TLS.test(code))
-    return refused(
-      "ACCESS_DENIED",
-      `The TLS handshake with etcd at ${shown} failed (${code}). Use etcds:// only where the server speaks TLS, and give the option tls what it needs: ca, and cert and key where it wants a certificate of the client.`,
-    );
+  if (isTlsCode(code)) return tlsFailed(`etcd at ${shown}`, code, TLS_ADVICE);
   const why = code ?? error.message;
   // What expects TLS, or the opposite, waits for the end of what it takes for a call, or hangs up.
   const isHungUp = code === "ECONNRESET" || code === undefined;
@@ -157,8 +157,29 @@ function codeIn(error: unknown): string | undefined {
   return undefined;
 }
 
-/** What opening fails with. */
-export function openingFailed(error: unknown, where: Where): JobferryError {
-  const { code, retryable, message = "etcd could not be opened." } = classify(error, where);
+/** What opening fails with. Where the server only hung up, it is asked whether it speaks TLS. */
+export async function openingFailed(
+  error: unknown,
+  where: Where,
+  [first]: readonly Endpoint[],
+): Promise<JobferryError> {
+  const {
+    code,
+    retryable,
+    message = "etcd could not be opened.",
+  } = (await mismatch(error, where, first)) ?? classify(error, where);
   return new JobferryError(code, message, { retryable, cause: error });
+}
+
+async function mismatch(
+  error: unknown,
+  { shown, isSecure }: Where,
+  at: Endpoint | undefined,
+): Promise<ErrorClass | undefined> {
+  const isHungUp = error instanceof NotReached || error instanceof NotEtcd || error instanceof DamagedMessage;
+  if (!isHungUp || at === undefined || isTlsCode(codeIn(error))) return undefined;
+  const isSpoken = await speaksTls({ ...at, clock: systemClock });
+  if (isSpoken === undefined || isSpoken === isSecure) return undefined;
+  if (isSecure) return tlsFailed(`etcd at ${shown}`, "it speaks none", TLS_ADVICE);
+  return tlsWanted(`etcd at ${shown}`, "Use etcds:// (or https:// endpoints), with its authority in tls.ca.");
 }

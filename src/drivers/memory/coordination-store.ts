@@ -15,13 +15,17 @@ import type {
   CoordinationStore,
   CoordinationWrite,
   ErrorClass,
-  Revision,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
-import { Bell } from "../../runtime/index.ts";
-import { checkKey, checkListing, checkPrefix, checkTransaction, checkTtl } from "../shared/coordination-arguments.ts";
+import {
+  guardedStore,
+  type Listed,
+  type ListOptions,
+  type OpenCoordination,
+  type Watching,
+} from "../shared/guarded-store.ts";
 import { WatchedState } from "../shared/watched-state.ts";
 import { CoordinationSpace } from "./coordination-space.ts";
 
@@ -59,65 +63,32 @@ export function memoryOf(clock: Clock): MemoryCoordination {
   return known;
 }
 
-class MemoryStore implements CoordinationStore {
-  readonly name = "memory";
-  readonly capabilities: CoordinationCapabilities = CAPABILITIES;
-  readonly #shared: MemoryCoordination | undefined;
-  readonly #closed = new AbortController();
-  #open: CoordinationSpace | undefined;
+class MemoryClient implements OpenCoordination {
+  readonly #space: CoordinationSpace;
 
-  constructor(shared: MemoryCoordination | undefined) {
-    this.#shared = shared;
-  }
-
-  async open(context: CoordinationContext): Promise<void> {
-    if (this.#closed.signal.aborted) throw closed();
-    if (this.#open !== undefined) return;
-    this.#open = (this.#shared ?? memoryOf(context.clock)).spaceOn(context);
-    this.#open.join();
+  constructor(space: CoordinationSpace) {
+    this.#space = space;
+    space.join();
   }
 
   async close(): Promise<void> {
-    if (this.#closed.signal.aborted) return;
-    this.#closed.abort();
-    this.#open?.leave();
-  }
-
-  classify(error: unknown): ErrorClass {
-    if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
-    return { code: "UNEXPECTED", retryable: false };
-  }
-
-  get #space(): CoordinationSpace {
-    if (this.#closed.signal.aborted) throw closed();
-    if (this.#open === undefined)
-      throw new JobferryError("NOT_OPEN", "The memory store is not open. Call open() first.");
-    return this.#open;
+    this.#space.leave();
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
-    checkKey(key, CAPABILITIES.limits);
     return this.#space.get(key);
   }
 
-  async list(
-    prefix: string,
-    options?: Readonly<{ limit?: number; after?: string }>,
-  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
-    checkListing(prefix, options);
-    const space = this.#space;
-    return { entries: space.list(prefix, options?.limit, options?.after), revision: String(space.revision) };
+  async list(prefix: string, { limit, after }: ListOptions): Promise<Listed> {
+    return { entries: this.#space.list(prefix, limit, after), revision: String(this.#space.revision) };
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
-    checkTransaction(compares, writes, CAPABILITIES.limits);
     return this.#space.transact(compares, writes);
   }
 
   async openSession(ttlMs: number): Promise<CoordinationSession> {
-    checkTtl(ttlMs, CAPABILITIES.session);
-    const space = this.#space;
-    const id = space.openSession(ttlMs);
+    const id = this.#space.openSession(ttlMs);
     return {
       id,
       renew: async () => (this.#space.renew(id) ? "ok" : "lost"),
@@ -125,27 +96,20 @@ class MemoryStore implements CoordinationStore {
     };
   }
 
-  async *watch(
-    prefix: string,
-    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
-  ): AsyncGenerator<WatchEvent, void, undefined> {
-    checkPrefix(prefix);
+  async *watch(prefix: string, { from, over, bell }: Watching): AsyncGenerator<WatchEvent, void, undefined> {
     const space = this.#space;
-    const over = AbortSignal.any([options.signal, this.#closed.signal]);
-    const bell = new Bell();
     const unwatch = space.watch((key) => {
       if (key.startsWith(prefix)) bell.ring();
     });
-    over.addEventListener("abort", bell.ring, { once: true });
     try {
       const state = new WatchedState();
-      const from = options.from === undefined ? -1 : Number(options.from);
+      const since = from === undefined ? -1 : Number(from);
       const whole = space.list(prefix);
-      if (from < space.lastRemoval(prefix)) yield state.reset(whole, String(space.revision));
+      if (since < space.lastRemoval(prefix)) yield state.reset(whole, String(space.revision));
       else
         state.reset(
-          whole.filter(({ version }) => Number(version) <= from),
-          String(from),
+          whole.filter(({ version }) => Number(version) <= since),
+          String(since),
         );
       while (!over.aborted) {
         const event = state.change(space.list(prefix), String(space.revision));
@@ -154,16 +118,22 @@ class MemoryStore implements CoordinationStore {
       }
     } finally {
       unwatch();
-      over.removeEventListener("abort", bell.ring);
     }
   }
 }
 
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The memory store is closed. Make another one.");
+function classify(error: unknown): ErrorClass {
+  if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  return { code: "UNEXPECTED", retryable: false };
 }
 
 /** A client on `shared`; without it on what all in this process share that use the same clock. */
 export function memoryCoordinationStore(shared?: MemoryCoordination): CoordinationStore {
-  return new MemoryStore(shared);
+  return guardedStore({
+    name: "memory",
+    title: "memory",
+    capabilities: CAPABILITIES,
+    open: async (context) => new MemoryClient((shared ?? memoryOf(context.clock)).spaceOn(context)),
+    classify,
+  });
 }

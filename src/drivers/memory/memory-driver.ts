@@ -23,8 +23,10 @@ import type {
   StoredStats,
   Timer,
 } from "../../contract/index.ts";
-import { failureFrom, invalidArgument, isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { failureFrom, invalidArgument, isJobferryError, UnsupportedError } from "../../errors/index.ts";
 import { checkOptions } from "../../runtime/index.ts";
+import { closedError, notOpenError } from "../shared/life-cycle.ts";
+import { CAPABILITIES, refusal } from "./capabilities.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "./coordination-store.ts";
 import { MemoryRecords } from "./memory-records.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -36,35 +38,9 @@ export type MemoryDriverOptions = Readonly<{
   copy?: boolean;
 }>;
 
-const MAX_PAYLOAD = 64 * 1024 * 1024;
-const MAX_DELAY_MS = 100 * 365 * 86_400_000;
 const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 const NOTHING: readonly Reservation[] = [];
-
-const CAPABILITIES: Capabilities = {
-  durability: "process",
-  shared: false,
-  pushById: true,
-  attempts: "exact",
-  finish: "confirmed",
-  release: "native",
-  refund: true,
-  priority: { support: "native", order: "strict", min: -1_000_000_000, max: 1_000_000_000 },
-  fifo: true,
-  delay: { support: "native", precisionMs: 20, maxMs: MAX_DELAY_MS },
-  lease: { ends: "deadline", grainMs: 1, minMs: 1, extend: "native" },
-  batch: { atomic: 10_000, maxItems: 10_000, maxBytes: 64 * 1024 * 1024 },
-  payload: { maxBytes: MAX_PAYLOAD },
-  wakeup: { kind: "notify", pollMs: 0 },
-  pause: { support: "native", lagMs: 0 },
-  clear: { support: "native", counts: true },
-  stats: { pending: "exact", delayed: "exact", reserved: "exact", failed: "exact", completed: "exact" },
-  records: true,
-  failedJobs: true,
-  transactions: false,
-  coordination: true,
-};
 
 class MemoryDriver implements Driver {
   readonly name = "memory";
@@ -90,6 +66,7 @@ class MemoryDriver implements Driver {
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
+    if (this.#closed) throw closedError("memory driver");
     this.#store ??= new MemoryStore(context);
     return CAPABILITIES;
   }
@@ -106,8 +83,8 @@ class MemoryDriver implements Driver {
   }
 
   get #open(): MemoryStore {
-    if (this.#store === undefined) throw new JobferryError("NOT_OPEN", "The memory driver is not open.");
-    if (this.#closed) throw new JobferryError("CLOSED", "The memory queue is closed. Make another one.");
+    if (this.#closed) throw closedError("memory driver");
+    if (this.#store === undefined) throw notOpenError("memory driver");
     return this.#store;
   }
 
@@ -327,20 +304,6 @@ class MemoryDriver implements Driver {
 
 function slotOf(reservation: Reservation): MemoryReservation["slot"] | undefined {
   return reservation instanceof MemoryReservation ? reservation.slot : undefined;
-}
-
-/** Core checks before; this is for callers of the driver itself. Items of core weigh themselves without being encoded. */
-function refusal(item: PushItem): JobferryError | undefined {
-  const { priority, delay } = CAPABILITIES;
-  if (item.priority < priority.min || item.priority > priority.max)
-    return new UnsupportedError(
-      "priority",
-      `priority is ${item.priority}; memory takes ${priority.min} to ${priority.max}.`,
-    );
-  if (item.delayMs > delay.maxMs)
-    return new UnsupportedError("delay", `delay is ${item.delayMs} ms; memory keeps at most ${delay.maxMs} ms.`);
-  if ("weight" in item || item.payload.length <= MAX_PAYLOAD) return undefined;
-  return new JobferryError("PAYLOAD_TOO_LARGE", `The payload has more than ${MAX_PAYLOAD} bytes.`);
 }
 
 export function memoryDriver(options: MemoryDriverOptions = {}): Driver {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
+import { closedError } from "../shared/life-cycle.ts";
 import type { PostgresClient, PostgresPool, PostgresQuery } from "./client.ts";
 import { AnswerLost, breaksConnection, isPreparedElsewhere, mayBeDone } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -114,7 +115,7 @@ export class Connections {
 
   /** A connection of one's own, to be released. Bounded also where the pool is the caller's and has no limit. */
   connect(): Promise<PostgresClient> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.#closed) return Promise.reject(closedError("PostgreSQL driver"));
     return new Promise((resolve, reject) => {
       let late = false;
       const giveUp = (error: Error): void => {
@@ -151,14 +152,10 @@ export class Connections {
   /** Who waits for a connection gets CLOSED; who has one keeps it until its call ends. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const giveUp of this.#waiting) giveUp(closedError());
+    for (const giveUp of this.#waiting) giveUp(closedError("PostgreSQL driver"));
     if (this.#owned) await this.#pool.end();
     this.#pool.removeListener("error", ignore);
   }
-}
-
-export function closedError(): JobferryError {
-  return new JobferryError("CLOSED", "The PostgreSQL driver is closed. Make another one.");
 }
 
 async function loadPg(): Promise<PgModule> {

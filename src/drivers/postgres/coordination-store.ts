@@ -9,6 +9,7 @@
  * - The layout is in coordination-schema.ts and docs/backends/postgres.md; why it is so, in docs/adr/0109.
  */
 import type {
+  Clock,
   Compare,
   CoordinationCapabilities,
   CoordinationContext,
@@ -16,21 +17,20 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
-  ErrorClass,
   Revision,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { silentLogger } from "../../runtime/index.ts";
+import { areaOf } from "../shared/coordination-arguments.ts";
 import {
-  areaOf,
-  checkKey,
-  checkListing,
-  checkPrefix,
-  checkTransaction,
-  checkTtl,
-} from "../shared/coordination-arguments.ts";
+  guardedStore,
+  type Listed,
+  type ListOptions,
+  type OpenCoordination,
+  type Watching,
+} from "../shared/guarded-store.ts";
 import { PrefixWatches } from "../shared/prefix-watches.ts";
 import type { Look, Snapshot } from "../shared/prefix-watches.ts";
 import { binaryArray } from "./arrays.ts";
@@ -52,65 +52,28 @@ const DEAF_POLL_MS = 200;
 /** How often a call ends sessions and begins anew before it gives up. */
 const TRIES = 10;
 
-type Opened = Readonly<{
-  connections: Connections;
-  sql: CoordinationStatements;
-  watches: PrefixWatches;
-  listener: Listener | undefined;
-}>;
-
-class PostgresCoordination implements CoordinationStore {
-  readonly name = "postgres";
-  readonly capabilities: CoordinationCapabilities;
-  readonly #settings: Settings;
+class PostgresCoordination implements OpenCoordination {
   readonly #label: string;
-  readonly #channel: string;
-  #opening: Promise<Opened> | undefined;
-  #opened: Opened | undefined;
-  #closing: Promise<void> | undefined;
+  /** On which changes are notified; null: nobody is. */
+  readonly #channel: string | null;
+  readonly #connections: Connections;
+  readonly #sql: CoordinationStatements;
+  readonly #watches: PrefixWatches;
+  readonly #listener: Listener | undefined;
 
-  constructor(options: PostgresDriverOptions) {
-    this.#settings = resolveOptions(options);
-    this.#label = labelOf(this.#settings);
-    this.#channel = `${channelOf(this.#settings.schema)}_keys`;
-    const { pollMs } = this.#settings;
-    this.capabilities = {
-      shared: true,
-      consistency: "linearizable",
-      session: { minTtlMs: 300, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: pollMs },
-      watch: { lagMs: pollMs },
-      limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 1_000, transactionBytes: 8 * 1_048_576 },
-    };
+  constructor(connections: Connections, { schema, notify, pollMs }: Settings, label: string, clock: Clock) {
+    this.#label = label;
+    this.#channel = notify ? `${channelOf(schema)}_keys` : null;
+    this.#connections = connections;
+    this.#sql = coordinationStatements(schema);
+    this.#watches = new PrefixWatches(clock, pollMs, (prefixes) => this.#look(prefixes));
+    this.#listener = this.#channel === null ? undefined : this.#listen(this.#channel, pollMs, clock);
   }
 
-  async open(context: CoordinationContext): Promise<void> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= this.#open(context);
-    try {
-      this.#opened = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-  }
-
-  async #open({ clock }: CoordinationContext): Promise<Opened> {
-    const settings = this.#settings;
-    const { schema, notify, pollMs } = settings;
-    const connections = await Connections.make(settings, clock);
-    try {
-      await checkServer(connections, this.#label);
-      await (settings.migrate ? migrate(connections, schema) : checkLayout(connections, schema));
-    } catch (error) {
-      await connections.close();
-      throw error;
-    }
-    const sql = coordinationStatements(schema);
-    const watches = new PrefixWatches(clock, pollMs, (prefixes) => this.#look(connections, sql, prefixes));
-    if (!notify) return { connections, sql, watches, listener: undefined };
-    const tag = crypto.randomUUID().slice(0, 8);
-    const place = { channel: this.#channel, tag, clock, logger: silentLogger };
-    const listener = new Listener(connections, sql.notify, place, {
+  #listen(channel: string, pollMs: number, clock: Clock): Listener {
+    const watches = this.#watches;
+    const place = { channel, tag: crypto.randomUUID().slice(0, 8), clock, logger: silentLogger };
+    const listener = new Listener(this.#connections, this.#sql.notify, place, {
       // Nothing is named when there was no room for the names.
       queue: (names) => (names === "" ? watches.look() : watches.told(names.split(" "))),
       anything: () => watches.look(),
@@ -120,50 +83,27 @@ class PostgresCoordination implements CoordinationStore {
       },
     });
     watches.hints = listener;
-    return { connections, sql, watches, listener };
+    return listener;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => undefined);
-    opened?.watches.close();
-    await opened?.listener?.close();
-    await opened?.connections.close();
-  }
-
-  classify(error: unknown): ErrorClass {
-    return classify(error, this.#label);
-  }
-
-  /** @throws NOT_OPEN, CLOSED. */
-  get #here(): Opened {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#opened === undefined)
-      throw new JobferryError("NOT_OPEN", "The PostgreSQL store is not open. Call open() first.");
-    return this.#opened;
+  async close(): Promise<void> {
+    this.#watches.close();
+    await this.#listener?.close();
+    await this.#connections.close();
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
-    checkKey(key, this.capabilities.limits);
     const rows = await this.#current(() => this.#query("get", [key]), 2);
     return rows[0] === undefined ? undefined : entryOf([key, ...rows[0]]);
   }
 
-  async list(
-    prefix: string,
-    options?: Readonly<{ limit?: number; after?: string }>,
-  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
-    checkListing(prefix, options);
+  list(prefix: string, options: ListOptions): Promise<Listed> {
     return this.#snapshot(prefix, options);
   }
 
-  async #snapshot(prefix: string, options?: Readonly<{ limit?: number; after?: string }>): Promise<Snapshot> {
+  async #snapshot(prefix: string, { limit, after }: ListOptions = {}): Promise<Snapshot> {
     const area = areaOf(prefix);
-    const values = [area, prefix, options?.after ?? "", options?.limit ?? null];
+    const values = [area, prefix, after ?? "", limit ?? null];
     const rows = await this.#current(() => this.#query("list", values), 5);
     const [changed, removed] = rows[0] ?? [];
     return {
@@ -175,15 +115,13 @@ class PostgresCoordination implements CoordinationStore {
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
-    checkTransaction(compares, writes, this.capabilities.limits);
-    const { watches } = this.#here;
-    const { values, written, areas } = transaction(compares, writes, this.#notified);
+    const { values, written, areas } = transaction(compares, writes, this.#channel);
     for (let attempt = 1; ; attempt += 1) {
       const [row] = await this.#query("transact", values);
       const code = Number(row?.[0]);
       if (code === REFUSED) return { ok: false };
       if (code !== EXPIRED) {
-        watches.changed(written);
+        this.#watches.changed(written);
         const version = String(row?.[0]);
         return { ok: true, revision: revisionOf(version, areas), versions: writes.map(() => version) };
       }
@@ -192,37 +130,27 @@ class PostgresCoordination implements CoordinationStore {
   }
 
   async openSession(ttlMs: number): Promise<CoordinationSession> {
-    checkTtl(ttlMs, this.capabilities.session);
     const id = crypto.randomUUID();
     await this.#query("openSession", [id, ttlMs]);
     return {
       id,
       renew: async () => ((await this.#query("renewSession", [id]))[0]?.[0] === "t" ? "ok" : "lost"),
       close: async () => {
-        const { watches } = this.#here;
-        await this.#query("closeSession", [id, this.#notified]);
+        await this.#query("closeSession", [id, this.#channel]);
         // Where nobody is notified the watches of this process are all that can be told.
-        if (!this.#settings.notify) watches.look();
+        if (this.#channel === null) this.#watches.look();
       },
     };
   }
 
-  async *watch(
-    prefix: string,
-    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
-  ): AsyncGenerator<WatchEvent, void, undefined> {
-    checkPrefix(prefix);
-    const since = options.from === undefined ? undefined : versionIn(options.from, areaOf(prefix));
-    yield* this.#here.watches.watch(prefix, since, options.signal, () => this.#snapshot(prefix));
-  }
-
-  get #notified(): string | null {
-    return this.#settings.notify ? this.#channel : null;
+  watch(prefix: string, watching: Watching): AsyncIterable<WatchEvent> {
+    const { from } = watching;
+    const since = from === undefined ? undefined : versionIn(from, areaOf(prefix));
+    return this.#watches.watch(prefix, since, watching, () => this.#snapshot(prefix));
   }
 
   #query(name: keyof CoordinationStatements, values: unknown[]): Promise<readonly Row[]> {
-    const { connections, sql } = this.#here;
-    return connections.query(sql[name], values);
+    return this.#connections.query(this.#sql[name], values);
   }
 
   /** Keys of a session past its time must not be seen. `over`: the column that tells. */
@@ -239,18 +167,18 @@ class PostgresCoordination implements CoordinationStore {
       const text = `${this.#label} has sessions that run out faster than they are ended. Try again.`;
       throw new JobferryError("UNAVAILABLE", text, { retryable: true });
     }
-    await this.#query("expire", [this.#notified]);
+    await this.#query("expire", [this.#channel]);
   }
 
-  async #look(connections: Connections, sql: CoordinationStatements, prefixes: readonly string[]): Promise<Look> {
+  async #look(prefixes: readonly string[]): Promise<Look> {
     const names = binaryArray({ type: "text", values: prefixes });
     for (let attempt = 1; ; attempt += 1) {
-      const rows = await connections.query(sql.look, [names]);
+      const rows = await this.#query("look", [names]);
       const next = rows[0]?.[2] ?? undefined;
       const found = rows.map(([keys, newest]) => ({ keys: Number(keys), newest: newest ?? "0" }));
-      if (next === undefined || next === null || Number(next) > 0 || attempt > TRIES)
-        return { found, nextEndMs: next === undefined || next === null ? undefined : Number(next) };
-      await connections.query(sql.expire, [this.#notified]);
+      if (next === undefined || Number(next) > 0 || attempt > TRIES)
+        return { found, nextEndMs: next === undefined ? undefined : Number(next) };
+      await this.#query("expire", [this.#channel]);
     }
   }
 }
@@ -305,8 +233,30 @@ function transaction(
   return { values, written, areas: written.length > 0 ? [...new Set(written.map(areaOf))] : areas };
 }
 
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The PostgreSQL store is closed. Make another one.");
+function capabilitiesOf({ pollMs }: Settings): CoordinationCapabilities {
+  return {
+    shared: true,
+    consistency: "linearizable",
+    session: { minTtlMs: 300, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: pollMs },
+    watch: { lagMs: pollMs },
+    limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 1_000, transactionBytes: 8 * 1_048_576 },
+  };
+}
+
+async function openStore(
+  settings: Settings,
+  label: string,
+  { clock }: CoordinationContext,
+): Promise<PostgresCoordination> {
+  const connections = await Connections.make(settings, clock);
+  try {
+    await checkServer(connections, label);
+    await (settings.migrate ? migrate(connections, settings.schema) : checkLayout(connections, settings.schema));
+  } catch (error) {
+    await connections.close();
+    throw error;
+  }
+  return new PostgresCoordination(connections, settings, label, clock);
 }
 
 /**
@@ -314,5 +264,13 @@ function closed(): JobferryError {
  * @throws INVALID_ARGUMENT for an option that is unknown or wrong.
  */
 export function postgresCoordinationStore(options: PostgresDriverOptions): CoordinationStore {
-  return new PostgresCoordination(options);
+  const settings = resolveOptions(options);
+  const label = labelOf(settings);
+  return guardedStore({
+    name: "postgres",
+    title: "PostgreSQL",
+    capabilities: capabilitiesOf(settings),
+    open: (context) => openStore(settings, label, context),
+    classify: (error) => classify(error, label),
+  });
 }

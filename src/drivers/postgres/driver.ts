@@ -24,20 +24,19 @@ import type {
   RecordStore,
   ReserveRequest,
   ReserveResult,
-  Retention,
   StoredStats,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
+import { LifeCycle } from "../shared/life-cycle.ts";
+import { portions } from "../shared/portions.ts";
+import { lookThenWait } from "../shared/reserving.ts";
 import { binaryArray } from "./arrays.ts";
 import { pushInside, runInside } from "./caller-transaction.ts";
 import type { PostgresTransaction } from "./client.ts";
-import { closedError } from "./connections.ts";
 import { postgresCoordinationStore } from "./coordination-store.ts";
 import { AnswerLost, classify } from "./errors.ts";
 import { extendResults, extendValues, finishResults, finishValues } from "./finish-jobs.ts";
-import type { Kept } from "./finish-jobs.ts";
 import { jobRecords, jobsById } from "./job-records.ts";
-import { MAX_ROWS, portions } from "./limits.ts";
+import { MAX_ROWS } from "./limits.ts";
 import { maintainStore } from "./maintenance.ts";
 import { OpenStore } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
@@ -47,70 +46,43 @@ import { readStats } from "./statistics.ts";
 import { labelOf } from "./target-label.ts";
 import { storedText } from "./text.ts";
 
-const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
-
 class PostgresDriver implements Driver<PostgresTransaction> {
   readonly name = "postgres";
   readonly records: RecordStore;
   readonly coordination: CoordinationStore;
   readonly #settings: Settings;
   readonly #label: string;
-  #opening: Promise<OpenStore> | undefined;
-  #open: OpenStore | undefined;
-  #closing: Promise<void> | undefined;
-  #kept: Kept = { completed: false, failed: true };
+  readonly #life = new LifeCycle<OpenStore>("PostgreSQL driver");
 
   constructor(options: PostgresDriverOptions) {
     this.#settings = resolveOptions(options);
     this.#label = labelOf(this.#settings);
-    this.records = jobRecords(() => this.#store);
+    this.records = jobRecords(() => this.#life.opened);
     this.coordination = postgresCoordinationStore(options);
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
-    if (this.#closing !== undefined) throw closedError();
-    this.#opening ??= OpenStore.open(this.#settings, context, this.#label);
-    try {
-      this.#open = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-    this.#kept = { completed: keepsAny(context.retention.completed), failed: keepsAny(context.retention.failed) };
-    return this.#open.capabilities;
+    const store = await this.#life.open(() => OpenStore.open(this.#settings, context, this.#label));
+    return store.capabilities;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const open = await this.#opening?.catch(() => undefined);
-    await open?.close();
+    return this.#life.close((store) => store?.close());
   }
 
   classify(error: unknown): ErrorClass {
     return classify(error, this.#label);
   }
 
-  /** @throws NOT_OPEN, CLOSED. */
-  get #store(): OpenStore {
-    if (this.#closing !== undefined) throw closedError();
-    if (this.#open === undefined)
-      throw new JobferryError("NOT_OPEN", "The PostgreSQL driver is not open. Call open() first.");
-    return this.#open;
-  }
-
   async push(
     jobs: readonly PushItem[],
     options?: Readonly<{ transaction?: PostgresTransaction }>,
   ): Promise<readonly PushResult[]> {
-    const store = this.#store;
+    const store = this.#life.opened;
     const { good, merge } = sift(jobs, store.context.clock.now());
     const transaction = options?.transaction;
     const results: PushResult[] = [];
-    for (const part of good.length === 0 ? [] : portions(good)) {
+    for (const part of portions(good, MAX_ROWS)) {
       results.push(
         ...(transaction === undefined
           ? await this.#push(store, part)
@@ -154,29 +126,25 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
-    const store = this.#store;
-    const { signal, waitMs } = request;
-    if (signal?.aborted || request.max <= 0) return NOTHING;
-    const { clock } = store.context;
-    const started = clock.monotonic();
-    const result = await store.claim(request).catch((error: unknown) => {
-      if (this.#closing !== undefined) return NOTHING;
-      throw error;
+    const store = this.#life.opened;
+    return lookThenWait(request, {
+      clock: store.context.clock,
+      closed: this.#life.closed,
+      look: () => store.claim(request),
+      wait: (first, waitMs) => store.waiting.wait(request, first, waitMs),
     });
-    if (waitMs <= 0 || result.reservations.length > 0) return result;
-    return store.waiting.wait(request, result, Math.max(0, waitMs - (clock.monotonic() - started)));
   }
 
   async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
-    const store = this.#store;
+    const store = this.#life.opened;
     const results: FinishResult[] = [];
-    for (const part of items.length === 0 ? [] : portions(items)) results.push(...(await this.#finish(store, part)));
+    for (const part of portions(items, MAX_ROWS)) results.push(...(await this.#finish(store, part)));
     return results;
   }
 
   async #finish(store: OpenStore, items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
     try {
-      const [row] = await store.query("finish", finishValues(items, this.#kept));
+      const [row] = await store.query("finish", finishValues(items, store.kept));
       const { results, died } = finishResults(items, row?.[0]);
       if (died.length > 0) await this.#report(store, died);
       for (const [i, item] of items.entries()) {
@@ -195,13 +163,13 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   async #report(store: OpenStore, died: readonly FinishItem[]): Promise<void> {
     const ids = died.map(({ reservation }) => storedText(reservation.job.id));
     const jobs = await jobsById(store, ids).catch(() => []);
-    store.keepDied(jobs.map(({ job }) => job).filter(({ state }) => state === "failed"));
+    store.died.add(jobs.map(({ job }) => job).filter(({ state }) => state === "failed"));
   }
 
   async extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
-    const store = this.#store;
+    const store = this.#life.opened;
     const results: ExtendResult[] = [];
-    for (const part of items.length === 0 ? [] : portions(items)) {
+    for (const part of portions(items, MAX_ROWS)) {
       const [row] = await store.query("extend", extendValues(part));
       results.push(...extendResults(part, row?.[0]));
     }
@@ -209,24 +177,24 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   }
 
   async maintain(options: Readonly<{ max: number; signal?: AbortSignal | undefined }>): Promise<MaintainResult> {
-    return maintainStore(this.#store, options);
+    return maintainStore(this.#life.opened, options);
   }
 
   async queues(): Promise<readonly string[]> {
-    return (await this.#store.queueNames()).map(({ name }) => name);
+    return (await this.#life.opened.queueNames()).map(({ name }) => name);
   }
 
   async stats(queue?: string): Promise<StoredStats> {
-    return readStats(this.#store, queue);
+    return readStats(this.#life.opened, queue);
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
     // What is pushed meanwhile stays: a producer that never stops would keep this from ending.
-    const [last] = await this.#store.query("lastPlace", []);
+    const [last] = await this.#life.opened.query("lastPlace", []);
     let removed = 0;
     for (;;) {
       const name = queue === undefined ? null : storedText(queue);
-      const [row] = await this.#store.query("clear", [name, Number(last?.[0]), MAX_ROWS]);
+      const [row] = await this.#life.opened.query("clear", [name, Number(last?.[0]), MAX_ROWS]);
       const part = Number(row?.[0]);
       removed += part;
       if (part === 0) return { removed };
@@ -234,18 +202,14 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   }
 
   async pause(queue: string): Promise<void> {
-    await this.#store.query("setPaused", [storedText(queue), true]);
+    await this.#life.opened.query("setPaused", [storedText(queue), true]);
   }
 
   async resume(queue: string): Promise<void> {
-    const store = this.#store;
+    const store = this.#life.opened;
     await store.query("setPaused", [storedText(queue), false]);
     store.wake(queue, Infinity);
   }
-}
-
-function keepsAny({ count, ageMs }: Retention): boolean {
-  return count > 0 && ageMs > 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
+import { isTlsCode, tlsFailed } from "../shared/tls.ts";
 
 /** The connection broke, or was given up, after a statement was sent: nobody knows whether it was done. */
 export class AnswerLost extends Error {}
@@ -23,6 +24,9 @@ const LOST =
   /connection (terminated|ended|closed)|timeout exceeded when trying to connect|client has encountered a connection error|connection error and is not queryable/i;
 const TLS =
   /does not support SSL|no encryption|SSL off|self[- ]signed|certificate|wrong version number|unable to (get|verify)|altname|tlsv1|ssl/i;
+
+const TLS_ADVICE =
+  "Use `sslmode` in the URL (or `ssl` in the connection options) only where the server speaks TLS, and trust its certificate (`ssl.ca`, `ssl.servername`).";
 
 /** By class (two characters) or whole SQLSTATE. No message repeats the server's own: that can hold SQL and values. */
 const BY_STATE: Readonly<Record<string, ErrorClass>> = {
@@ -130,8 +134,23 @@ export function isPreparedElsewhere(error: unknown): boolean {
 /** `label`: what was tried. */
 export function classify(error: unknown, label: string): ErrorClass {
   if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  const state = stateOf(error);
+  const isTls = isTlsCode(state) || (!isSqlState(state) && !isAway(error) && TLS.test(messageOf(error)));
+  if (isTls) return tlsFailed(label, isTlsCode(state) ? state : tlsReason(messageOf(error)), TLS_ADVICE);
   const known = classOf(error);
   return known.message === undefined ? known : { ...known, message: `${label} ${known.message}` };
+}
+
+function isSqlState(state: string | undefined): boolean {
+  return state !== undefined && /^[0-9A-Z]{5}$/.test(state);
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof AnswerLost || NETWORK.has(stateOf(error) ?? "") || LOST.test(messageOf(error));
+}
+
+function tlsReason(message: string): string {
+  return /does not support SSL/i.test(message) ? "it speaks none" : "no code";
 }
 
 function classOf(error: unknown): ErrorClass {
@@ -147,7 +166,7 @@ function classOf(error: unknown): ErrorClass {
       "refuses the connection as it is (pg_hba.conf): it may want TLS (sslmode=verify-full or `ssl`), or no TLS, or does not know this address.",
     );
   }
-  if (state !== undefined && /^[0-9A-Z]{5}$/.test(state)) {
+  if (state !== undefined && isSqlState(state)) {
     return BY_STATE[state] ?? BY_STATE[state.slice(0, 2)] ?? { code: "UNEXPECTED", retryable: false };
   }
   if (state === "ENOTFOUND")
@@ -160,14 +179,6 @@ function classOf(error: unknown): ErrorClass {
     return unavailable(
       "broke the connection, or no connection came in time. Look whether the server runs and answers; then try again.",
     );
-  if (TLS.test(message) || (state !== undefined && /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_|UNABLE_)/.test(state))) {
-    return {
-      code: "ACCESS_DENIED",
-      retryable: false,
-      message:
-        "and this process do not agree on TLS. Match `sslmode` in the URL (or `ssl` in the connection options) with what the server offers, and give its certificate authority in `ssl.ca`.",
-    };
-  }
   if (/password|SASL|SCRAM/i.test(message))
     return denied("wants a password that fits. Give it in the URL or the connection options.");
   return { code: "UNEXPECTED", retryable: false };

@@ -1,9 +1,7 @@
 import type { ExtendItem, ExtendResult, FinishItem, FinishResult, Reservation } from "../../contract/index.ts";
+import type { Kept } from "../shared/retention.ts";
 import { type Column, binaryArray } from "./arrays.ts";
 import { COMPLETED, FAILED, PENDING } from "./schema.ts";
-
-/** Whether finished jobs are kept at all; how many is decided by `maintain`. */
-export type Kept = Readonly<{ completed: boolean; failed: boolean }>;
 
 /** Added to the goal of the function `finish`. */
 const THREW = 8;

@@ -1,9 +1,10 @@
 import type { RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
+import { portions } from "../shared/portions.ts";
 import { binaryArray } from "./arrays.ts";
 import type { Row } from "./connections.ts";
 import { failureOf, STATES, storedJob, tagsOf } from "./job-row.ts";
-import { portions } from "./limits.ts";
+import { MAX_ROWS } from "./limits.ts";
 import type { OpenStore } from "./open-store.ts";
 import { DELAYED, FAILED } from "./schema.ts";
 import { storedText, textOf } from "./text.ts";
@@ -34,7 +35,7 @@ export function jobRecords(access: () => OpenStore): RecordStore {
     list: async (filter, page) => list(access, filter, page),
     remove: async (ids) => {
       let removed = 0;
-      for (const part of portions(ids)) {
+      for (const part of portions(ids, MAX_ROWS)) {
         const [row] = await access().query("remove", [textArray(part)]);
         removed += Number(row?.[0]);
       }
@@ -53,7 +54,7 @@ async function revive(
   state: typeof FAILED | typeof DELAYED,
 ): Promise<number> {
   let revived = 0;
-  for (const part of portions(ids)) {
+  for (const part of portions(ids, MAX_ROWS)) {
     const store = access();
     const rows = await store.query("revive", [textArray(part), state]);
     revived += rows.length;

@@ -19,7 +19,7 @@ export async function maintainStore(
   if (!signal?.aborted) pruned += await prune(store, COMPLETED, completed, max);
   if (!signal?.aborted) pruned += await prune(store, FAILED, failed, max);
   if (!signal?.aborted) await sweep(store);
-  return { ...died, pruned, died: [...store.takeDied(), ...died.died] };
+  return store.died.reportIn({ ...died, pruned });
 }
 
 async function named(store: OpenStore, rows: Parameters<typeof maintained>[0]): Promise<Maintained> {

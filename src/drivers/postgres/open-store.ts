@@ -1,17 +1,11 @@
-import type {
-  Capabilities,
-  DriverContext,
-  FinishItem,
-  ReserveRequest,
-  ReserveResult,
-  StoredJob,
-} from "../../contract/index.ts";
-import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import type { Capabilities, DriverContext, FinishItem, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import { DiedJobs } from "../shared/died-jobs.ts";
+import { type Kept, keptUnder } from "../shared/retention.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { claimed, claimValues } from "./claim.ts";
 import { Connections } from "./connections.ts";
 import type { Row } from "./connections.ts";
 import { finishValues } from "./finish-jobs.ts";
-import { MAX_BATCH_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY, MAX_ROWS } from "./limits.ts";
 import { checkLayout, migrate } from "./migrations.ts";
 import { Announcements, channelOf, Listener } from "./notifications.ts";
 import type { Settings } from "./options.ts";
@@ -38,13 +32,14 @@ export class OpenStore {
   readonly statements: Statements;
   readonly waiting: WaitingReserves;
   readonly channel: string;
+  readonly kept: Kept;
+  /** Of releases; the next reserve or maintain reports them. */
+  readonly died: DiedJobs = new DiedJobs();
   readonly #settings: Settings;
   readonly #waking: Pick<Settings, "notify" | "pollMs">;
   readonly #server: Server;
   readonly #announcements: Announcements | undefined;
   readonly #listener: Listener | undefined;
-  /** Jobs that a release failed for good; the next reserve or maintain reports them. */
-  #died: StoredJob[] = [];
   /** Gives up the vacuum under way. */
   #stopVacuum: (() => void) | undefined;
 
@@ -56,29 +51,15 @@ export class OpenStore {
     this.#waking = { notify: listens, pollMs: notify && !listens ? Math.min(pollMs, DEAF_POLL_MS) : pollMs };
     this.#server = server;
     this.context = context;
+    this.kept = keptUnder(context.retention);
     this.connections = connections;
     this.statements = statementsFor(schema);
     this.channel = channelOf(schema);
     const tag = crypto.randomUUID().slice(0, 8);
-    const { notify: statement } = this.statements;
     if (notify) {
-      this.#announcements = new Announcements(connections, statement, this.channel, clock, tag);
+      this.#announcements = new Announcements(connections, this.statements.notify, this.channel, clock, tag);
     }
-    if (listens) {
-      this.#listener = new Listener(
-        connections,
-        statement,
-        { channel: this.channel, tag, clock, logger },
-        {
-          queue: (name) => (name === "" ? this.waiting.look() : this.waiting.wake(name, 1)),
-          anything: () => this.waiting.look(),
-          deaf: () => {
-            this.waiting.pollMs = Math.min(pollMs, DEAF_POLL_MS);
-            this.waiting.look();
-          },
-        },
-      );
-    }
+    if (listens) this.#listener = this.#listen(tag, pollMs);
     if (notify && !listens) {
       logger.warn(
         { max: connections.most },
@@ -91,6 +72,19 @@ export class OpenStore {
       { claim: (request) => this.claim(request), handBack: (result) => this.#handBack(result) },
       this.#listener,
     );
+  }
+
+  #listen(tag: string, pollMs: number): Listener {
+    const { clock, logger } = this.context;
+    const place = { channel: this.channel, tag, clock, logger };
+    return new Listener(this.connections, this.statements.notify, place, {
+      queue: (name) => (name === "" ? this.waiting.look() : this.waiting.wake(name, 1)),
+      anything: () => this.waiting.look(),
+      deaf: () => {
+        this.waiting.pollMs = Math.min(pollMs, DEAF_POLL_MS);
+        this.waiting.look();
+      },
+    });
   }
 
   /** Leaves nothing open when it fails. */
@@ -119,11 +113,11 @@ export class OpenStore {
     const claimedAt = this.context.clock.monotonic();
     const rows = await this.query("claim", claimValues(request));
     const result = claimed(rows, request, claimedAt);
-    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
+    return this.died.reportIn(result);
   }
 
   async #handBack({ reservations, died }: ReserveResult): Promise<void> {
-    this.#died.push(...died);
+    this.died.add(died);
     if (reservations.length === 0) return;
     const items = reservations.map((reservation): FinishItem => ({
       reservation,
@@ -146,16 +140,6 @@ export class OpenStore {
   delayed(queue: string): void {
     this.waiting.look();
     this.#announcements?.announce(queue);
-  }
-
-  keepDied(jobs: readonly StoredJob[]): void {
-    this.#died.push(...jobs);
-  }
-
-  takeDied(): readonly StoredJob[] {
-    const died = this.#died;
-    this.#died = [];
-    return died;
   }
 
   async queueNames(): Promise<readonly Readonly<{ id: number; name: string }>[]> {
@@ -193,34 +177,4 @@ export class OpenStore {
     this.#stopVacuum?.();
     await this.connections.close();
   }
-}
-
-export function capabilitiesOf({
-  durability,
-  notify,
-  pollMs,
-}: Pick<Capabilities, "durability"> & Pick<Settings, "notify" | "pollMs">): Capabilities {
-  return {
-    durability,
-    shared: true,
-    pushById: true,
-    attempts: "exact",
-    finish: durability === "process" ? "sent" : "confirmed",
-    release: "native",
-    refund: true,
-    priority: { support: "native", order: "strict", min: -MAX_PRIORITY, max: MAX_PRIORITY },
-    fifo: true,
-    delay: { support: "native", precisionMs: notify ? 100 : 100 + pollMs, maxMs: MAX_DURATION_MS },
-    lease: { ends: "deadline", grainMs: 50, minMs: 1, extend: "native" },
-    batch: { atomic: MAX_ROWS, maxItems: MAX_ROWS, maxBytes: MAX_BATCH_BYTES },
-    payload: { maxBytes: MAX_PAYLOAD_BYTES },
-    wakeup: { kind: notify ? "notify" : "poll", pollMs },
-    pause: { support: "native", lagMs: 0 },
-    clear: { support: "native", counts: true },
-    stats: { pending: "exact", delayed: "exact", reserved: "exact", failed: "exact", completed: "exact" },
-    records: true,
-    failedJobs: true,
-    transactions: true,
-    coordination: true,
-  };
 }

@@ -1,11 +1,11 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
-import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import { faultOf, type PushLimits } from "../shared/push-limits.ts";
 import type { Column } from "./arrays.ts";
 import { storedTags } from "./job-row.ts";
 import { MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
 import { storedText } from "./text.ts";
 
+const LIMITS: PushLimits = { title: "PostgreSQL", payloadBytes: MAX_PAYLOAD_BYTES, priority: MAX_PRIORITY };
 const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 const UNKNOWN: PushResult = { status: "unknown" };
@@ -39,7 +39,7 @@ export function sift(
   jobs: readonly PushItem[],
   now: number,
 ): Readonly<{ good: readonly PushItem[]; merge: (answers: readonly PushResult[]) => readonly PushResult[] }> {
-  const faults = jobs.map((job) => fault(job, now));
+  const faults = jobs.map((job) => faultOf(job, now, LIMITS));
   if (faults.every((error) => error === undefined)) return { good: jobs, merge: (answers) => answers };
   return {
     good: jobs.filter((_, i) => faults[i] === undefined),
@@ -70,26 +70,4 @@ export function pushResults(jobs: readonly PushItem[], answer: string | null | u
 
 export function unknownPushes(jobs: readonly PushItem[]): readonly PushResult[] {
   return jobs.map(() => UNKNOWN);
-}
-
-function fault(job: PushItem, now: number): JobferryError | undefined {
-  if (job.payload.length > MAX_PAYLOAD_BYTES) {
-    return new JobferryError(
-      "PAYLOAD_TOO_LARGE",
-      `The payload of job ${JSON.stringify(job.id)} has ${job.payload.length} bytes; PostgreSQL queues take at most ${MAX_PAYLOAD_BYTES}. Store it elsewhere and push where it lies.`,
-    );
-  }
-  if (!(Math.abs(job.priority) <= MAX_PRIORITY)) {
-    return new UnsupportedError(
-      "priority",
-      `priority is ${job.priority}; PostgreSQL queues take integers from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`,
-    );
-  }
-  if (!(job.runAt === undefined ? job.delayMs <= MAX_DURATION_MS : job.runAt - now <= MAX_DURATION_MS)) {
-    return new UnsupportedError(
-      "delay",
-      `The delay of job ${JSON.stringify(job.id)} is longer than 100 years (${MAX_DURATION_MS} ms).`,
-    );
-  }
-  return undefined;
 }

@@ -25,7 +25,8 @@ import type {
   ReserveResult,
   StoredStats,
 } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { UnsupportedError } from "../../errors/index.ts";
+import { closedError, notOpenError } from "../shared/life-cycle.ts";
 import { SecondStore } from "../shared/second-store.ts";
 import type { SecondQueue } from "../shared/second-store.ts";
 import { deadLetters } from "./dead-letters.ts";
@@ -35,6 +36,7 @@ import { resolveOptions } from "./options.ts";
 import type { RabbitmqDriverOptions, Settings } from "./options.ts";
 import { clearQueue, readStats } from "./statistics.ts";
 
+const TITLE = "RabbitMQ driver";
 const NOTHING: MaintainResult = { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
 
 class RabbitmqDriver implements Driver {
@@ -62,7 +64,7 @@ class RabbitmqDriver implements Driver {
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
-    if (this.#closing !== undefined) throw closed();
+    if (this.#closing !== undefined) throw closedError(TITLE);
     this.#broker ??= new OpenBroker(this.#settings, context, this.#second);
     return this.#broker.open();
   }
@@ -78,9 +80,8 @@ class RabbitmqDriver implements Driver {
 
   /** @throws NOT_OPEN, CLOSED. */
   get #open(): OpenBroker {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#broker === undefined)
-      throw new JobferryError("NOT_OPEN", "The RabbitMQ driver is not open. Call open() first.");
+    if (this.#closing !== undefined) throw closedError(TITLE);
+    if (this.#broker === undefined) throw notOpenError(TITLE);
     return this.#broker;
   }
 
@@ -138,10 +139,6 @@ class RabbitmqDriver implements Driver {
   async resume(): Promise<void> {
     throw unpausable();
   }
-}
-
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The RabbitMQ driver is closed. Make another one.");
 }
 
 function unpausable(): UnsupportedError {

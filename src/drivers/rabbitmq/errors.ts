@@ -1,5 +1,6 @@
-import type { ErrorClass } from "../../contract/index.ts";
+import type { Clock, ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
+import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 
 /** Replies of AMQP that mean something to a user. */
 const ACCESS_REFUSED = 403;
@@ -12,12 +13,17 @@ const AWAY = new Set([
   ...["ENOTFOUND", "EAI_AGAIN", "ENETDOWN", "EHOSTDOWN"],
 ]);
 
+const TLS_ADVICE =
+  "Use amqps:// only where the server speaks TLS, trust its certificate (tls.ca, tls.servername), and bring one of your own (tls.cert, tls.key) where it asks for it.";
+
 const available = (message: string): ErrorClass => ({ code: "UNAVAILABLE", retryable: true, message });
 const refused = (code: ErrorClass["code"], message: string): ErrorClass => ({ code, retryable: false, message });
 
 /** `place`: where it was tried. Messages of the server are not repeated where they can hold names of users or hosts. */
 export function classify(error: unknown, place: string | undefined): ErrorClass {
   if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
+  const { code } = partsOf(error);
+  if (isTlsCode(code)) return tlsFailed(place ?? "RabbitMQ", code, TLS_ADVICE);
   const seen = ofClient(error);
   if (place === undefined || seen.message === undefined) return seen;
   return { ...seen, message: `${seen.message} It was tried at ${place}.` };
@@ -27,7 +33,7 @@ function ofClient(error: unknown): ErrorClass {
   const { code, message } = partsOf(error);
   if (typeof code === "string" && AWAY.has(code))
     return available(`RabbitMQ cannot be reached (${code}). Is the server up, and are host and port right?`);
-  return ofTls(code) ?? ofReply(code, message) ?? ofText(message) ?? { code: "UNEXPECTED", retryable: false };
+  return ofReply(code, message) ?? ofText(message) ?? { code: "UNEXPECTED", retryable: false };
 }
 
 function partsOf(error: unknown): Readonly<{ code: unknown; message: string }> {
@@ -36,14 +42,14 @@ function partsOf(error: unknown): Readonly<{ code: unknown; message: string }> {
   return { code, message: typeof message === "string" ? message : "" };
 }
 
-function ofTls(code: unknown): ErrorClass | undefined {
-  if (typeof code !== "string") return undefined;
-  const isTls = /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/.test(code);
-  if (!isTls) return undefined;
-  return refused(
-    "ACCESS_DENIED",
-    `The TLS handshake with RabbitMQ failed (${code}). Use amqps:// for a port with TLS and amqp:// for one without, and give the option tls what the server's certificate needs (ca, servername, cert, key).`,
-  );
+/** Where the server hung up on a first connection without TLS, it is asked whether it wants that. undefined: that was not it. */
+export async function wantsTls(error: unknown, url: URL, place: string, clock: Clock): Promise<ErrorClass | undefined> {
+  const { code, message } = partsOf(error);
+  const isHungUp = code === "ECONNRESET" || code === "EPIPE" || /socket closed|unexpected close/i.test(message);
+  if (url.protocol !== "amqp:" || !isHungUp) return undefined;
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const isSpoken = await speaksTls({ host, port: Number(url.port || 5_672), clock });
+  return isSpoken ? tlsWanted(place, "Use amqps://, with its authority in tls.ca.") : undefined;
 }
 
 function ofReply(code: unknown, message: string): ErrorClass | undefined {

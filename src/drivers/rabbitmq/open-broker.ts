@@ -9,10 +9,12 @@ import type {
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
+import { notOpenError } from "../shared/life-cycle.ts";
 import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { wantsTls } from "./errors.ts";
 import { MAX_DELAY_MS } from "./ladder.ts";
 import { Link } from "./link.ts";
 import { Names } from "./names.ts";
@@ -83,11 +85,23 @@ export class OpenBroker {
   }
 
   async open(): Promise<Capabilities> {
-    const { server } = await this.#publisher.get();
+    const { server } = await this.#firstConnection();
     const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
     this.#maxDelayMs = capabilities.delay.maxMs;
     this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
     return capabilities;
+  }
+
+  async #firstConnection(): Promise<Connection<AmqpConfirmChannel>> {
+    try {
+      return await this.#publisher.get();
+    } catch (error) {
+      const { url, place } = this.#settings;
+      if (url === undefined || place === undefined) throw error;
+      const found = await wantsTls(error, new URL(url), place, this.#context.clock);
+      if (found === undefined) throw error;
+      throw new JobferryError(found.code, found.message ?? "", { cause: error });
+    }
   }
 
   /** @throws NOT_OPEN when open() has failed. */
@@ -152,5 +166,5 @@ export class OpenBroker {
 }
 
 function neverOpened(): never {
-  throw new JobferryError("NOT_OPEN", "The RabbitMQ driver is not open. Call open() first.");
+  throw notOpenError("RabbitMQ driver");
 }

@@ -7,8 +7,6 @@ import { MAX_CLAIM_BYTES, MAX_ITEMS } from "./limits.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
-export const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
-
 type Claimed = Readonly<{
   reservations: readonly RedisReservation[];
   died: readonly StoredJob[];

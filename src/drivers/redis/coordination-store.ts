@@ -10,6 +10,7 @@
  * - The layout is in coordination-scripts.ts and docs/backends/redis.md; why it is so, in docs/adr/0110.
  */
 import type {
+  Clock,
   Compare,
   CoordinationCapabilities,
   CoordinationContext,
@@ -17,21 +18,19 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
-  ErrorClass,
-  Revision,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { silentLogger } from "../../runtime/index.ts";
+import { areaOf } from "../shared/coordination-arguments.ts";
 import {
-  areaOf,
-  checkKey,
-  checkListing,
-  checkPrefix,
-  checkTransaction,
-  checkTtl,
-} from "../shared/coordination-arguments.ts";
+  guardedStore,
+  type Listed,
+  type ListOptions,
+  type OpenCoordination,
+  type Watching,
+} from "../shared/guarded-store.ts";
 import { PrefixWatches } from "../shared/prefix-watches.ts";
 import type { Fingerprint, Look, Snapshot } from "../shared/prefix-watches.ts";
 import { connectionFor } from "./clients/connect.ts";
@@ -43,17 +42,23 @@ import { classify } from "./errors.ts";
 import { rootOf } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { POLL_MS } from "./limits.ts";
-import { notOpened, shownAddress } from "./open-store.ts";
+import { explained, notOpened, shownAddress } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
 import type { RedisDriverOptions, Settings } from "./options.ts";
 import { checkServer } from "./server-check.ts";
 import { RedisStore, within } from "./store.ts";
 
+const CAPABILITIES: CoordinationCapabilities = {
+  shared: true,
+  consistency: "untilFailover",
+  session: { minTtlMs: 200, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: POLL_MS },
+  watch: { lagMs: POLL_MS },
+  limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 500, transactionBytes: 8 * 1_048_576 },
+};
+
 const FOREVER = { count: Infinity, ageMs: Infinity };
 /** Behind every key of a prefix: keys are ASCII below it. */
 const PAST = "\u007f";
-
-type Opened = Readonly<{ store: RedisStore; watches: PrefixWatches; durable: Durable | undefined }>;
 
 /** A holder relies on these: with `replicas` they are not confirmed before a successor of the server would know. */
 const RELIED_ON: ReadonlySet<keyof typeof scripts> = new Set([
@@ -63,113 +68,41 @@ const RELIED_ON: ReadonlySet<keyof typeof scripts> = new Set([
   "closeSession",
 ]);
 
-class RedisCoordination implements CoordinationStore {
-  readonly name = "redis";
-  readonly capabilities: CoordinationCapabilities = {
-    shared: true,
-    consistency: "untilFailover",
-    session: { minTtlMs: 200, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: POLL_MS },
-    watch: { lagMs: POLL_MS },
-    limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 500, transactionBytes: 8 * 1_048_576 },
-  };
-  readonly #settings: Settings;
+class RedisCoordination implements OpenCoordination {
+  readonly #store: RedisStore;
   readonly #root: Partition;
-  #opening: Promise<Opened> | undefined;
-  #opened: Opened | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #durable: Durable | undefined;
+  readonly #watches: PrefixWatches;
+  readonly #seen = new Seen();
 
-  constructor(options: RedisDriverOptions) {
-    this.#settings = resolveOptions(options);
-    this.#root = rootOf(this.#settings.prefix);
-  }
-
-  async open(context: CoordinationContext): Promise<void> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= this.#open(context);
-    try {
-      this.#opened = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-  }
-
-  async #open(context: CoordinationContext): Promise<Opened> {
-    const settings = this.#settings;
-    const connection = await connectionFor(settings);
-    try {
-      return await within(this.#openOn(connection, context), settings.connectMs, () => notOpened(connection, settings));
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  }
-
-  async #openOn(connection: RedisConnection, { clock }: CoordinationContext): Promise<Opened> {
-    const { commandMs, time, prefix, replicas } = this.#settings;
-    await connection.ready();
-    await checkServer(connection, this.#root.route);
-    const context = { clock, logger: silentLogger, retention: { completed: FOREVER, failed: FOREVER } };
-    const shown = shownAddress(this.#settings);
-    const store = new RedisStore({ connection, partitions: [this.#root], context, shown, commandMs, time });
-    const layout = Number(await store.call(scripts.open, this.#root, [String(COORDINATION_LAYOUT)]));
-    if (layout > COORDINATION_LAYOUT) {
-      throw new JobferryError(
-        "STORE_NEWER",
-        `The cluster's keys under the prefix ${JSON.stringify(prefix)} have layout ${layout}; this version of Jobferry reads ${COORDINATION_LAYOUT}. Upgrade Jobferry here.`,
-      );
-    }
-    const wanted = { fsync: false, replicas, waitMs: commandMs };
-    const durable = replicas > 0 ? new Durable(store, await connection.duplicate("durable"), wanted) : undefined;
-    const seen = new Seen();
-    const watches = new PrefixWatches(clock, POLL_MS, (prefixes) => this.#look(store, seen, prefixes));
-    watches.hints = new ChangeChannel(store, this.#root, {
+  constructor(store: RedisStore, root: Partition, durable: Durable | undefined, clock: Clock) {
+    this.#store = store;
+    this.#root = root;
+    this.#durable = durable;
+    const watches = new PrefixWatches(clock, POLL_MS, (prefixes) => this.#look(prefixes));
+    watches.hints = new ChangeChannel(store, root, {
       keys: (names) => watches.told(names),
       anything: () => watches.look(),
     });
-    return { store, watches, durable };
+    this.#watches = watches;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => undefined);
-    opened?.watches.close();
-    opened?.durable?.connection.close();
-    opened?.store.connection.close();
-  }
-
-  classify(error: unknown): ErrorClass {
-    return classify(error, shownAddress(this.#settings));
-  }
-
-  /** @throws NOT_OPEN, CLOSED. */
-  get #here(): Opened {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#opened === undefined)
-      throw new JobferryError("NOT_OPEN", "The Redis store is not open. Call open() first.");
-    return this.#opened;
+  async close(): Promise<void> {
+    this.#watches.close();
+    this.#durable?.connection.close();
+    this.#store.connection.close();
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
-    checkKey(key, this.capabilities.limits);
     const record = await this.#call("get", [key]);
     return record === null ? undefined : entryOf(key, record as Buffer);
   }
 
-  async list(
-    prefix: string,
-    options?: Readonly<{ limit?: number; after?: string }>,
-  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
-    checkListing(prefix, options);
+  list(prefix: string, options: ListOptions): Promise<Listed> {
     return this.#snapshot(prefix, options);
   }
 
-  async #snapshot(prefix: string, options: Readonly<{ limit?: number; after?: string }> = {}): Promise<Snapshot> {
-    const { after = "", limit = -1 } = options;
+  async #snapshot(prefix: string, { after = "", limit = -1 }: ListOptions = {}): Promise<Snapshot> {
     const [, least, most] = rangeOf(prefix);
     const from = after >= prefix ? `(${after}` : least;
     const reply = await this.#call("list", [areaOf(prefix), from, most, String(limit)]);
@@ -183,17 +116,14 @@ class RedisCoordination implements CoordinationStore {
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
-    checkTransaction(compares, writes, this.capabilities.limits);
-    const { watches } = this.#here;
     const reply = await this.#call("transact", transaction(compares, writes));
     if (reply === null) return { ok: false };
-    watches.changed(writes.map((write) => ("put" in write ? write.put : write.delete)));
+    this.#watches.changed(writes.map((write) => ("put" in write ? write.put : write.delete)));
     const version = String(reply as Buffer);
     return { ok: true, revision: version, versions: writes.map(() => version) };
   }
 
   async openSession(ttlMs: number): Promise<CoordinationSession> {
-    checkTtl(ttlMs, this.capabilities.session);
     const id = crypto.randomUUID();
     await this.#call("openSession", [id, String(ttlMs)]);
     return {
@@ -205,18 +135,14 @@ class RedisCoordination implements CoordinationStore {
     };
   }
 
-  async *watch(
-    prefix: string,
-    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
-  ): AsyncGenerator<WatchEvent, void, undefined> {
-    checkPrefix(prefix);
-    const { from = "" } = options;
+  watch(prefix: string, watching: Watching): AsyncIterable<WatchEvent> {
+    const { from = "" } = watching;
     const since = /^\d+$/.test(from) ? BigInt(from) : undefined;
-    yield* this.#here.watches.watch(prefix, since, options.signal, () => this.#snapshot(prefix));
+    return this.#watches.watch(prefix, since, watching, () => this.#snapshot(prefix));
   }
 
   async #call(name: keyof typeof scripts, args: readonly Argument[]): Promise<unknown> {
-    const { store, durable } = this.#here;
+    const [store, durable] = [this.#store, this.#durable];
     if (durable === undefined) return store.call(scripts[name], this.#root, args);
     // What is read goes where was written: after a fail-over another connection can still be at the old primary.
     const { connection } = durable;
@@ -225,8 +151,10 @@ class RedisCoordination implements CoordinationStore {
   }
 
   /** Nothing of the prefixes comes back where nothing was written since the last look. */
-  async #look(store: RedisStore, seen: Seen, prefixes: readonly string[]): Promise<Look> {
-    const reply = await store.call(scripts.look, this.#root, [seen.versionFor(prefixes), ...prefixes.flatMap(rangeOf)]);
+  async #look(prefixes: readonly string[]): Promise<Look> {
+    const seen = this.#seen;
+    const args = [seen.versionFor(prefixes), ...prefixes.flatMap(rangeOf)];
+    const reply = await this.#store.call(scripts.look, this.#root, args);
     const [newest, next, ...found] = reply as readonly (Buffer | number)[];
     if (found.length > 0) seen.keep(prefixes, String(newest), fingerprintsIn(found));
     return { found: seen.found, nextEndMs: Number(next) < 0 ? undefined : Number(next) };
@@ -291,8 +219,40 @@ function versionText(version: string): string {
   return /^[1-9]\d*$/.test(version) ? version : "none";
 }
 
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The Redis store is closed. Make another one.");
+async function openStore(settings: Settings, context: CoordinationContext): Promise<RedisCoordination> {
+  const connection = await connectionFor(settings);
+  try {
+    return await within(openOn(connection, settings, context), settings.connectMs, () =>
+      notOpened(connection, settings),
+    );
+  } catch (error) {
+    connection.close();
+    throw await explained(error, settings, context.clock);
+  }
+}
+
+async function openOn(
+  connection: RedisConnection,
+  settings: Settings,
+  { clock }: CoordinationContext,
+): Promise<RedisCoordination> {
+  const { commandMs, time, prefix, replicas } = settings;
+  const root = rootOf(prefix);
+  await connection.ready();
+  await checkServer(connection, root.route);
+  const context = { clock, logger: silentLogger, retention: { completed: FOREVER, failed: FOREVER } };
+  const shown = shownAddress(settings);
+  const store = new RedisStore({ connection, partitions: [root], context, shown, commandMs, time });
+  const layout = Number(await store.call(scripts.open, root, [String(COORDINATION_LAYOUT)]));
+  if (layout > COORDINATION_LAYOUT) {
+    throw new JobferryError(
+      "STORE_NEWER",
+      `The cluster's keys under the prefix ${JSON.stringify(prefix)} have layout ${layout}; this version of Jobferry reads ${COORDINATION_LAYOUT}. Upgrade Jobferry here.`,
+    );
+  }
+  const wanted = { fsync: false, replicas, waitMs: commandMs };
+  const durable = replicas > 0 ? new Durable(store, await connection.duplicate("durable"), wanted) : undefined;
+  return new RedisCoordination(store, root, durable, clock);
 }
 
 /**
@@ -300,5 +260,12 @@ function closed(): JobferryError {
  * @throws INVALID_ARGUMENT for an option that is unknown or wrong.
  */
 export function redisCoordinationStore(options: RedisDriverOptions): CoordinationStore {
-  return new RedisCoordination(options);
+  const settings = resolveOptions(options);
+  return guardedStore({
+    name: "redis",
+    title: "Redis",
+    capabilities: CAPABILITIES,
+    open: (context) => openStore(settings, context),
+    classify: (error) => classify(error, shownAddress(settings)),
+  });
 }

@@ -23,17 +23,17 @@ import type {
   RecordStore,
   ReserveRequest,
   ReserveResult,
-  Retention,
   StoredStats,
   Timer,
 } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
+import { UnsupportedError } from "../../errors/index.ts";
 import { Deferred, systemClock } from "../../runtime/index.ts";
-import { giveBack, NOTHING } from "./claim-jobs.ts";
+import { LifeCycle } from "../shared/life-cycle.ts";
+import { lookThenWait, NOTHING } from "../shared/reserving.ts";
+import { giveBack } from "./claim-jobs.ts";
 import { redisCoordinationStore } from "./coordination-store.ts";
 import { classify } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
-import type { Kept } from "./finish-jobs.ts";
 import { jobRecords } from "./job-records.ts";
 import { maintainStore } from "./maintenance.ts";
 import { OpenStore, shownAddress } from "./open-store.ts";
@@ -50,78 +50,48 @@ class RedisDriver implements Driver {
   readonly records: RecordStore;
   readonly coordination: CoordinationStore;
   readonly #settings: Settings;
-  #opening: Promise<OpenStore> | undefined;
-  #opened: OpenStore | undefined;
-  #closing: Promise<void> | undefined;
-  #kept: Kept = { completed: false, failed: true };
+  readonly #life = new LifeCycle<OpenStore>("Redis driver");
 
   constructor(options: RedisDriverOptions) {
     this.#settings = resolveOptions(options);
-    this.records = jobRecords(() => this.#open.store);
+    this.records = jobRecords(() => this.#life.opened.store);
     this.coordination = redisCoordinationStore(options);
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= OpenStore.open(this.#settings, context);
-    try {
-      this.#opened = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-    this.#kept = { completed: keepsAny(context.retention.completed), failed: keepsAny(context.retention.failed) };
-    return this.#opened.capabilities;
+    const open = await this.#life.open(() => OpenStore.open(this.#settings, context));
+    return open.capabilities;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const open = await this.#opening?.catch(() => undefined);
-    await open?.close();
+    return this.#life.close((open) => open?.close());
   }
 
   classify(error: unknown): ErrorClass {
     return classify(error, shownAddress(this.#settings));
   }
 
-  /** @throws NOT_OPEN, CLOSED. */
-  get #open(): OpenStore {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#opened === undefined)
-      throw new JobferryError("NOT_OPEN", "The Redis driver is not open. Call open() first.");
-    return this.#opened;
-  }
-
   async push(jobs: readonly PushItem[], options?: Readonly<{ transaction?: never }>): Promise<readonly PushResult[]> {
-    const { store, durable } = this.#open;
+    const { store, durable } = this.#life.opened;
     if (options?.transaction !== undefined)
       throw new UnsupportedError("transactions", "Redis queues cannot push inside a transaction of yours.");
     return pushJobs(store, durable, jobs);
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
-    const open = this.#open;
-    const { signal, waitMs } = request;
-    if (signal?.aborted || request.max <= 0) return NOTHING;
-    const { clock } = open.store.context;
-    const started = waitMs > 0 ? clock.monotonic() : 0;
-    const result = await this.#firstLook(open, request).catch((error: unknown) => {
-      // Who waits while the driver closes is told that nothing came.
-      if (this.#closing !== undefined) return NOTHING;
-      throw error;
+    const open = this.#life.opened;
+    return lookThenWait(request, {
+      clock: open.store.context.clock,
+      closed: this.#life.closed,
+      look: (isOver) => this.#firstLook(open, request, isOver),
+      wait: (first, waitMs) => open.waiting.wait(request, first, waitMs),
     });
-    if (waitMs <= 0 || result.reservations.length > 0) return result;
-    return open.waiting.wait(request, result, Math.max(0, waitMs - (clock.monotonic() - started)));
   }
 
   /** Who is aborted while the server is silent is not held up by it; what it still brings goes back. */
-  #firstLook(open: OpenStore, request: ReserveRequest): Promise<ReserveResult> {
+  #firstLook(open: OpenStore, request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
     const { signal } = request;
-    const looking = open.claim(request, () => signal?.aborted === true);
+    const looking = open.claim(request, isOver);
     if (signal === undefined) return looking;
     const late = new Deferred<ReserveResult>();
     let timer: Timer | undefined;
@@ -145,33 +115,31 @@ class RedisDriver implements Driver {
   }
 
   async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
-    const open = this.#open;
-    const { results, died } = await finishJobs(open.store, items, this.#kept);
-    if (died.length > 0) open.addDied(died);
+    const open = this.#life.opened;
+    const { results, died } = await finishJobs(open.store, items, open.kept);
+    if (died.length > 0) open.died.add(died);
     return results;
   }
 
   async extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
-    return extendLeases(this.#open.store, items);
+    return extendLeases(this.#life.opened.store, items);
   }
 
   async maintain(options: Readonly<{ max: number; signal?: AbortSignal | undefined }>): Promise<MaintainResult> {
-    const open = this.#open;
-    const reported = open.takeDied();
-    const result = await maintainStore(open.store, options);
-    return reported.length === 0 ? result : { ...result, died: [...reported, ...result.died] };
+    const open = this.#life.opened;
+    return open.died.reportIn(await maintainStore(open.store, options));
   }
 
   async queues(): Promise<readonly string[]> {
-    return listQueues(this.#open.store);
+    return listQueues(this.#life.opened.store);
   }
 
   async stats(queue?: string): Promise<StoredStats> {
-    return readStats(this.#open.store, queue);
+    return readStats(this.#life.opened.store, queue);
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
-    return clearQueues(this.#open.store, queue);
+    return clearQueues(this.#life.opened.store, queue);
   }
 
   async pause(queue: string): Promise<void> {
@@ -183,17 +151,9 @@ class RedisDriver implements Driver {
   }
 
   async #setPaused(queue: string, paused: "0" | "1"): Promise<void> {
-    const { store } = this.#open;
+    const { store } = this.#life.opened;
     await Promise.all(store.partitions.map((partition) => store.call(scripts.pause, partition, [paused, queue])));
   }
-}
-
-function keepsAny({ count, ageMs }: Retention): boolean {
-  return count > 0 && ageMs > 0;
-}
-
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The Redis driver is closed. Make another one.");
 }
 
 /**

@@ -1,5 +1,7 @@
-import type { ErrorClass } from "../../contract/index.ts";
+import type { Clock, ErrorClass } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
+import { handshakeFailure, isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
+import type { Address, Node } from "./address.ts";
 
 // No message repeats the server's or the client's own: these can hold keys, arguments and addresses with a login.
 const BY_REPLY: Readonly<Record<string, (text: string) => ErrorClass>> = {
@@ -54,6 +56,8 @@ const CONNECTION =
 /** Of those, the ones that are told before anything was sent. */
 const NOT_SENT =
   /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Stream isn't writeable|client is (closed|offline)|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|root nodes are unavailable|None of the sentinels|no valid master node|Cannot find node/i;
+const TLS_ADVICE =
+  "Use rediss:// only where the server speaks TLS, and trust its certificate (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).";
 const TLS =
   /ERR_SSL|ERR_TLS|EPROTO|CERT_|certificate|self[- ]signed|wrong version number|UNABLE_TO_|DEPTH_ZERO|SSL routines/i;
 
@@ -120,13 +124,7 @@ export function classify(error: unknown, shown: string): ErrorClass {
   const known = BY_REPLY[inner ?? code];
   if (known !== undefined) return known(textOf(error));
   const text = textOf(error);
-  if (TLS.test(text)) {
-    return {
-      code: "UNAVAILABLE",
-      retryable: false,
-      message: `The TLS handshake with ${shown} failed. Use rediss:// only where the server speaks TLS, and trust its certificate (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).`,
-    };
-  }
+  if (TLS.test(text)) return tlsFailed(shown, text.split(/[\s:]+/).find(isTlsCode) ?? "no code", TLS_ADVICE);
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
     return denied("The server refused the user name or password. Correct them.")();
   if (REDIRECTED.test(text)) return unavailable("The cluster is changing: no node takes the command at the moment.")();
@@ -147,4 +145,36 @@ export function noAnswer(shown: string, milliseconds: number): JobferryError {
     `${shown} gave no answer within ${milliseconds} ms (commandTimeout). The server is away, or busy with something slow.`,
     { retryable: true },
   );
+}
+
+/**
+ * Whether client and server do not agree on TLS, asked of the server after it could not be opened: one that wants TLS hangs up, one without it waits
+ * for the end of what it takes for a command. undefined: that was not it.
+ */
+export async function tlsMismatch(
+  { nodes, tls, shown }: Address,
+  clientOptions: object,
+  clock: Clock,
+): Promise<ErrorClass | undefined> {
+  const isSpoken = await speaksTls({ ...nodes[0], clock, ...(tls ? { greeting: "PING\r\n" } : {}) });
+  if (isSpoken === true && tls) return untrusted(nodes[0], shown, clientOptions, clock);
+  if (isSpoken === undefined || isSpoken === tls) return undefined;
+  return tls
+    ? tlsFailed(shown, "it speaks none", TLS_ADVICE)
+    : tlsWanted(
+        shown,
+        "Use rediss://, and trust its certificate (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).",
+      );
+}
+
+/** Clients of groups try one server after the other, and do not tell why none would do. */
+async function untrusted(
+  node: Node,
+  shown: string,
+  clientOptions: object,
+  clock: Clock,
+): Promise<ErrorClass | undefined> {
+  const { tls, socket } = clientOptions as Readonly<{ tls?: object; socket?: object }>;
+  const code = await handshakeFailure({ ...node, clock }, { ...socket, ...tls });
+  return code === undefined ? undefined : tlsFailed(shown, code, TLS_ADVICE);
 }

@@ -6,6 +6,7 @@ import type {
   Reservation,
   StoredJob,
 } from "../../contract/index.ts";
+import type { Kept } from "../shared/retention.ts";
 import { isUnanswered } from "./errors.ts";
 import { bucketOf, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
@@ -16,7 +17,6 @@ import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
 /** Whether finished jobs are kept at all; how many is decided by `maintain`. */
-export type Kept = Readonly<{ completed: boolean; failed: boolean }>;
 export type Finished = Readonly<{ results: readonly FinishResult[]; died: readonly StoredJob[] }>;
 
 const NO_BYTES = new Uint8Array(0);

@@ -1,9 +1,10 @@
 import type { JobState, RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
+import { portions } from "../shared/portions.ts";
 import { BUCKET, bucketOf, failureOf, readSlim, RecordReader } from "./job-record.ts";
 import { idField, partitionOfId } from "./keys.ts";
 import type { Partition } from "./keys.ts";
-import { MAX_ITEMS, portions } from "./limits.ts";
+import { MAX_ITEMS } from "./limits.ts";
 import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";

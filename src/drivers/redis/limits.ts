@@ -21,8 +21,3 @@ export const POLL_MS = 1_000;
 
 /** How long, in real time, an aborted reserve stays for a claim that is under way. */
 export const ABORT_GRACE_MS = 1_000;
-
-export function portions<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  if (items.length <= size) return items.length === 0 ? [] : [items];
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
-}

@@ -1,9 +1,10 @@
 import type { MaintainResult, RecordPage, Retention, StoredJob } from "../../contract/index.ts";
+import { portions } from "../shared/portions.ts";
 import { sooner } from "./claim-jobs.ts";
 import { RecordReader } from "./job-record.ts";
 import { jobRecords } from "./job-records.ts";
 import type { Partition } from "./keys.ts";
-import { DUE_PORTION, portions, QUEUES_A_CALL } from "./limits.ts";
+import { DUE_PORTION, QUEUES_A_CALL } from "./limits.ts";
 import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";

@@ -1,20 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type {
   Capabilities,
+  Clock,
   DriverContext,
   Durability,
   ReserveRequest,
   ReserveResult,
-  StoredJob,
 } from "../../contract/index.ts";
 import { isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { settledWithin, systemClock } from "../../runtime/index.ts";
+import { DiedJobs } from "../shared/died-jobs.ts";
+import { type Kept, keptUnder } from "../shared/retention.ts";
 import { redisCapabilities } from "./capabilities.ts";
 import { claimJobs, giveBack } from "./claim-jobs.ts";
 import { connectionFor } from "./clients/connect.ts";
 import type { RedisConnection } from "./clients/connection.ts";
 import { Durable } from "./durable.ts";
-import { classify } from "./errors.ts";
+import { classify, tlsMismatch } from "./errors.ts";
 import { partitionsOf, rootOf } from "./keys.ts";
 import type { Settings } from "./options.ts";
 import { scripts } from "./script.ts";
@@ -36,15 +38,17 @@ export class OpenStore {
   readonly capabilities: Capabilities;
   readonly durable: Durable | undefined;
   readonly waiting: WaitingReserves;
+  readonly kept: Kept;
+  /** Of finishes; the next reserve or maintain reports them. */
+  readonly died: DiedJobs = new DiedJobs();
   readonly #wakeUps: readonly WakeUps[];
-  /** Failed by the store in a finish and not reported yet. */
-  #died: StoredJob[] = [];
   readonly #claiming = new Set<Promise<unknown>>();
 
   private constructor(store: RedisStore, capabilities: Capabilities, durable: Durable | undefined) {
     this.store = store;
     this.capabilities = capabilities;
     this.durable = durable;
+    this.kept = keptUnder(store.context.retention);
     this.waiting = new WaitingReserves(store.context.clock, {
       claim: (request, isOver) => this.claim(request, isOver),
       giveBack: (result) => giveBack(store, result),
@@ -68,8 +72,8 @@ export class OpenStore {
       );
     } catch (error) {
       connection.close();
-      if (isJobferryError(error)) throw error;
-      throw opening(error, settings, `Opening ${shown} failed.`);
+      const told = isJobferryError(error) ? error : opening(error, settings, `Opening ${shown} failed.`);
+      throw await explained(told, settings, context.clock);
     }
   }
 
@@ -86,16 +90,7 @@ export class OpenStore {
   }
 
   async #claim(request: ReserveRequest, isOver: () => boolean): Promise<ReserveResult> {
-    const result = await claimJobs(this.store, request, isOver);
-    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
-  }
-
-  addDied(jobs: readonly StoredJob[]): void {
-    this.#died.push(...jobs);
-  }
-
-  takeDied(): readonly StoredJob[] {
-    return this.#died.splice(0);
+    return this.died.reportIn(await claimJobs(this.store, request, isOver));
   }
 
   async close(): Promise<void> {
@@ -136,6 +131,15 @@ function opening(error: unknown, settings: Settings, otherwise: string): Jobferr
   // Its own reason says more where it was the handshake.
   const hint = code === "UNAVAILABLE" && retryable ? tlsHint(settings) : "";
   return new JobferryError(code, message + hint, { retryable, cause: error });
+}
+
+/** What an open that failed is to throw. Where nothing answered, the server is asked whether it is TLS that keeps the two apart. */
+export async function explained(error: unknown, settings: Settings, clock: Clock): Promise<unknown> {
+  const { target, clientOptions } = settings;
+  const { code, retryable } = classify(error, shownAddress(settings));
+  if (!("address" in target && code === "UNAVAILABLE" && retryable)) return error;
+  const found = await tlsMismatch(target.address, clientOptions, clock);
+  return found === undefined ? error : new JobferryError(found.code, found.message ?? "", { cause: error });
 }
 
 /** A server without TLS waits for the end of what it takes for a command, and clients of groups do not tell why no server would do. */

@@ -1,6 +1,6 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
-import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import { JobferryError } from "../../errors/index.ts";
+import { faultOf, type PushLimits } from "../shared/push-limits.ts";
 import type { Durable } from "./durable.ts";
 import type { Argument } from "./clients/connection.ts";
 import { isUnanswered } from "./errors.ts";
@@ -12,6 +12,7 @@ import { Packing } from "./packing.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";
 
+const LIMITS: PushLimits = { title: "Redis", payloadBytes: MAX_PAYLOAD_BYTES, priority: MAX_PRIORITY };
 const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 const UNKNOWN: PushResult = { status: "unknown" };
@@ -140,30 +141,10 @@ function packed(jobs: readonly PushItem[]): readonly Argument[] {
 }
 
 function fault(job: PushItem, now: number): JobferryError | undefined {
-  const { payloadText } = job;
-  const isShort = payloadText !== undefined && payloadText.length * 3 <= MAX_PAYLOAD_BYTES;
-  if (!isShort && job.payload.length > MAX_PAYLOAD_BYTES) {
-    return new JobferryError(
-      "PAYLOAD_TOO_LARGE",
-      `The payload of job ${JSON.stringify(job.id)} has ${job.payload.length} bytes; Redis queues take at most ${MAX_PAYLOAD_BYTES}. Store it elsewhere and push where it lies.`,
-    );
-  }
-  if (!(Math.abs(job.priority) <= MAX_PRIORITY)) {
-    return new UnsupportedError(
-      "priority",
-      `priority is ${job.priority}; Redis queues take integers from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`,
-    );
-  }
-  if (!(job.runAt === undefined ? job.delayMs <= MAX_DURATION_MS : job.runAt - now <= MAX_DURATION_MS)) {
-    return new UnsupportedError(
-      "delay",
-      `The delay of job ${JSON.stringify(job.id)} is longer than 100 years (${MAX_DURATION_MS} ms).`,
-    );
-  }
-  if (job.id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(job.id) > MAX_ID_BYTES)
-    return new JobferryError(
-      "INVALID_ARGUMENT",
-      `An id has more than ${MAX_ID_BYTES} bytes, the limit of Redis queues.`,
-    );
-  return undefined;
+  const isLong = job.id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(job.id) > MAX_ID_BYTES;
+  return faultOf(job, now, LIMITS) ?? (isLong ? tooLongId() : undefined);
+}
+
+function tooLongId(): JobferryError {
+  return new JobferryError("INVALID_ARGUMENT", `An id has more than ${MAX_ID_BYTES} bytes, the limit of Redis queues.`);
 }

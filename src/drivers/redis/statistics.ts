@@ -1,6 +1,7 @@
 import type { StoredStats } from "../../contract/index.ts";
+import { portions } from "../shared/portions.ts";
 import type { Partition } from "./keys.ts";
-import { MAX_ITEMS, portions, QUEUES_A_CALL } from "./limits.ts";
+import { MAX_ITEMS, QUEUES_A_CALL } from "./limits.ts";
 import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import type { RedisStore } from "./store.ts";

@@ -1,5 +1,6 @@
 import type { Clock, CoordinationEntry, Revision, Timer, WatchEvent } from "../../contract/index.ts";
-import { Bell } from "../../runtime/index.ts";
+import type { Bell } from "../../runtime/index.ts";
+import type { Watching } from "./guarded-store.ts";
 import { WatchedState } from "./watched-state.ts";
 
 /**
@@ -39,13 +40,13 @@ export class PrefixWatches {
   readonly #clock: Clock;
   readonly #ask: (prefixes: readonly string[]) => Promise<Look>;
   readonly #watches = new Set<PrefixWatch>();
-  readonly #closed = new AbortController();
   #hints: Hints | undefined;
   #timer: Timer | undefined;
   #looking = false;
   #again = false;
   #wasTold = false;
   #untold = 0;
+  #closed = false;
 
   /** `ask` also ends sessions that are past their time. */
   constructor(clock: Clock, pollMs: number, ask: (prefixes: readonly string[]) => Promise<Look>) {
@@ -57,10 +58,6 @@ export class PrefixWatches {
   /** Started while anybody watches. */
   set hints(hints: Hints) {
     this.#hints = hints;
-  }
-
-  get isIdle(): boolean {
-    return this.#watches.size === 0;
   }
 
   /** A hint: these keys changed. */
@@ -75,13 +72,13 @@ export class PrefixWatches {
 
   /** Anything may have changed. */
   look(): void {
-    if (this.#watches.size === 0 || this.#closed.signal.aborted) return;
+    if (this.#watches.size === 0 || this.#closed) return;
     if (this.#looking) this.#again = true;
     else void this.#look();
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed = true;
     this.#rest();
   }
 
@@ -89,21 +86,14 @@ export class PrefixWatches {
   async *watch(
     prefix: string,
     since: bigint | undefined,
-    signal: AbortSignal,
+    { over, bell }: Watching,
     read: () => Promise<Snapshot>,
   ): AsyncGenerator<WatchEvent, void, undefined> {
-    const over = AbortSignal.any([signal, this.#closed.signal]);
-    if (over.aborted) return;
-    const watch: PrefixWatch = { prefix, bell: new Bell(), seen: undefined };
-    over.addEventListener("abort", watch.bell.ring, { once: true });
+    const watch: PrefixWatch = { prefix, bell, seen: undefined };
     this.#add(watch);
     try {
       yield* this.#follow(watch, since, over, read);
-    } catch (error) {
-      // What was on its way when it ended is nobody's.
-      if (!over.aborted) throw error;
     } finally {
-      over.removeEventListener("abort", watch.bell.ring);
       this.#watches.delete(watch);
       if (this.#watches.size === 0) this.#rest();
     }
@@ -118,7 +108,7 @@ export class PrefixWatches {
     const state = new WatchedState();
     let snapshot = await read();
     // Not before: making the connection for hints takes some clients a second, and the look that follows it finds what came meanwhile.
-    if (this.#watches.has(watch)) this.#hints?.start();
+    if (!over.aborted) this.#hints?.start();
     if (since === undefined || since < snapshot.removed || since > snapshot.changed)
       yield state.reset(snapshot.entries, snapshot.revision);
     else
@@ -174,9 +164,9 @@ export class PrefixWatches {
       } catch {
         // The store is away: the next look tries again.
       }
-    } while (this.#again && !this.#closed.signal.aborted);
+    } while (this.#again && !this.#closed);
     this.#looking = false;
-    if (this.#watches.size === 0 || this.#closed.signal.aborted) return;
+    if (this.#watches.size === 0 || this.#closed) return;
     this.#arm(Math.max(1, nextEndMs ?? Infinity) + JITTER_MS * this.#clock.random());
   }
 }

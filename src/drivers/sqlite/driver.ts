@@ -24,19 +24,18 @@ import type {
   RecordStore,
   ReserveRequest,
   ReserveResult,
-  Retention,
   StoredStats,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
-import { CallerTransactions } from "./caller-transaction.ts";
+import { LifeCycle } from "../shared/life-cycle.ts";
+import { portions } from "../shared/portions.ts";
+import { lookThenWait } from "../shared/reserving.ts";
 import { clearPortion } from "./clearing.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { classify, closed, isBusy, isFull } from "./errors.ts";
+import { classify, isBusy, isFull } from "./errors.ts";
 import { extendLeases, finishJobs } from "./finish-jobs.ts";
-import type { Kept } from "./finish-jobs.ts";
 import { sqliteCoordinationStore } from "./coordination-store.ts";
 import { jobRecords } from "./job-records.ts";
-import { portions } from "./limits.ts";
+import { MAX_ROWS } from "./limits.ts";
 import { maintainStore } from "./maintenance.ts";
 import { OpenStore } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
@@ -44,68 +43,39 @@ import type { Settings, SqliteDriverOptions } from "./options.ts";
 import { pushJobs, sizeOf } from "./push-jobs.ts";
 import { readStats } from "./statistics.ts";
 
-const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
-
 class SqliteDriver implements Driver<SqliteDatabase> {
   readonly name = "sqlite";
   readonly records: RecordStore;
   /** Of a database in memory a second connection would be a second one. */
   readonly coordination: CoordinationStore | undefined;
   readonly #settings: Settings;
-  #opening: Promise<OpenStore> | undefined;
-  #open: OpenStore | undefined;
-  #closing: Promise<void> | undefined;
-  #callers: CallerTransactions | undefined;
-  #kept: Kept = { completed: false, failed: true };
+  readonly #life = new LifeCycle<OpenStore>("SQLite driver");
 
   constructor(options: SqliteDriverOptions) {
     this.#settings = resolveOptions(options);
-    this.records = jobRecords(() => this.#store);
+    this.records = jobRecords(() => this.#life.opened);
     this.coordination = this.#settings.target.kind === "file" ? sqliteCoordinationStore(options) : undefined;
   }
 
   async open(context: DriverContext): Promise<Capabilities> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= OpenStore.open(this.#settings, context);
-    try {
-      this.#open = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-    this.#callers ??= new CallerTransactions(context.clock, this.#open.leaseClock);
-    this.#kept = { completed: keepsAny(context.retention.completed), failed: keepsAny(context.retention.failed) };
-    return this.#open.capabilities;
+    const store = await this.#life.open(() => OpenStore.open(this.#settings, context));
+    return store.capabilities;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const open = await this.#opening?.catch(() => undefined);
-    await open?.close();
+    return this.#life.close((store) => store?.close());
   }
 
   classify(error: unknown): ErrorClass {
     return classify(error);
   }
 
-  /** @throws NOT_OPEN, CLOSED. */
-  get #store(): OpenStore {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#open === undefined)
-      throw new JobferryError("NOT_OPEN", "The SQLite driver is not open. Call open() first.");
-    return this.#open;
-  }
-
   async push(
     jobs: readonly PushItem[],
     options?: Readonly<{ transaction?: SqliteDatabase }>,
   ): Promise<readonly PushResult[]> {
-    const store = this.#store;
-    if (options?.transaction !== undefined) return this.#callers?.push(options.transaction, jobs) ?? [];
+    const store = this.#life.opened;
+    if (options?.transaction !== undefined) return store.callers.push(options.transaction, jobs);
     return inPortions(jobs, (part) => this.#pushPart(store, part));
   }
 
@@ -120,46 +90,45 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
-    const store = this.#store;
-    const { signal, waitMs } = request;
-    if (signal?.aborted || request.max <= 0) return NOTHING;
-    const { clock } = store.context;
-    const started = waitMs > 0 ? clock.monotonic() : 0;
-    const result = await store.claim(request, () => signal?.aborted === true);
-    if (waitMs <= 0 || result.reservations.length > 0) return result;
-    return store.waiting.wait(request, result, Math.max(0, waitMs - (clock.monotonic() - started)));
+    const store = this.#life.opened;
+    return lookThenWait(request, {
+      clock: store.context.clock,
+      closed: this.#life.closed,
+      look: (isOver) => store.claim(request, isOver),
+      wait: (first, waitMs) => store.waiting.wait(request, first, waitMs),
+    });
   }
 
   async finish(items: readonly FinishItem[]): Promise<readonly FinishResult[]> {
-    const { writes } = this.#store;
+    const { writes, kept } = this.#life.opened;
     return inPortions(items, (part) =>
-      writes.submit({ rows: part.length, bytes: 0, run: (tx) => finishJobs(tx, part, this.#kept) }),
+      writes.submit({ rows: part.length, bytes: 0, run: (tx) => finishJobs(tx, part, kept) }),
     );
   }
 
   async extend(items: readonly ExtendItem[]): Promise<readonly ExtendResult[]> {
-    const { writes } = this.#store;
+    const { writes } = this.#life.opened;
     return inPortions(items, (part) =>
       writes.submit({ rows: part.length, bytes: 0, run: (tx) => extendLeases(tx, part) }),
     );
   }
 
   async maintain(options: Readonly<{ max: number; signal?: AbortSignal | undefined }>): Promise<MaintainResult> {
-    return maintainStore(this.#store, options);
+    return maintainStore(this.#life.opened, options);
   }
 
   async queues(): Promise<readonly string[]> {
-    const store = this.#store;
+    const store = this.#life.opened;
     const rows = await store.read(() => store.tx.sql.queues.all() as readonly Readonly<{ name: string }>[]);
     return rows.map(({ name }) => name);
   }
 
   async stats(queue?: string): Promise<StoredStats> {
-    return readStats(this.#store, queue);
+    return readStats(this.#life.opened, queue);
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
-    const store = this.#store;
+    const store = this.#life.opened;
     const { tx, writes, database } = store;
     // What is pushed meanwhile stays: a producer that never stops would keep this from ending.
     const { seq } = await store.read(() => tx.sql.lastPlace.get() as Readonly<{ seq: number }>);
@@ -180,7 +149,7 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   }
 
   #setPaused(queue: string, paused: 0 | 1): Promise<void> {
-    return this.#store.writes.submit({
+    return this.#life.opened.writes.submit({
       rows: 1,
       bytes: 0,
       run: (tx) => {
@@ -195,14 +164,10 @@ async function inPortions<I, R>(
   items: readonly I[],
   write: (part: readonly I[]) => Promise<readonly R[]>,
 ): Promise<readonly R[]> {
-  const [only, ...more] = portions(items);
-  if (only === undefined || more.length === 0) return items.length === 0 ? [] : write(items);
-  const results = await Promise.all([only, ...more].map(write));
-  return results.flat();
-}
-
-function keepsAny({ count, ageMs }: Retention): boolean {
-  return count > 0 && ageMs > 0;
+  const [only, ...more] = portions(items, MAX_ROWS);
+  if (only === undefined) return [];
+  if (more.length === 0) return write(only);
+  return (await Promise.all([only, ...more].map(write))).flat();
 }
 
 /**

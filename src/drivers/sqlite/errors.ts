@@ -83,10 +83,6 @@ export function readOnly(cause: unknown): JobferryError {
   return new JobferryError(READ_ONLY.code, READ_ONLY.message ?? "", { cause });
 }
 
-export function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The SQLite driver is closed. Make another one.");
-}
-
 /** Node's own, of a handle that was closed under the driver. */
 function isClosedHandle(error: unknown): boolean {
   return typeof error === "object" && error !== null && "code" in error && error.code === "ERR_INVALID_STATE";

@@ -1,4 +1,5 @@
 import type { ExtendItem, ExtendResult, FinishItem, FinishResult, Reservation } from "../../contract/index.ts";
+import type { Kept } from "../shared/retention.ts";
 import { failLost } from "./due.ts";
 import type { SqliteReservation } from "./job-row.ts";
 import { DELAYED, PENDING } from "./schema.ts";
@@ -7,9 +8,6 @@ import type { Transaction } from "./transaction.ts";
 
 /** Where the leased job lies. A row keeps its place as long as its token holds, so (seq, token) finds it or nothing. */
 type Place = Readonly<{ seq: number; body: number | null; token: number }>;
-
-/** Whether finished jobs are kept at all; how many is decided by `maintain`. */
-export type Kept = Readonly<{ completed: boolean; failed: boolean }>;
 
 export function finishJobs(tx: Transaction, items: readonly FinishItem[], kept: Kept): readonly FinishResult[] {
   const results: FinishResult[] = [];

@@ -1,11 +1,12 @@
 import type { RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { invalidArgument } from "../../errors/index.ts";
 import { nextTurn } from "../../runtime/index.ts";
+import { portions } from "../shared/portions.ts";
 import type { SqliteDatabase, SqliteValue } from "./database.ts";
 import { failureOf, STATE_NUMBERS, tagsOf } from "./job-row.ts";
 import type { JobRow } from "./job-row.ts";
 import { DELAYED, FAILED, RESERVED } from "./schema.ts";
-import { portions } from "./limits.ts";
+import { MAX_ROWS } from "./limits.ts";
 import { atOneMoment } from "./one-moment.ts";
 import { storedText } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
@@ -148,7 +149,7 @@ type Change = (tx: Transaction, row: JobRow) => boolean;
 
 async function change(access: () => RecordAccess, ids: readonly string[], apply: Change): Promise<number> {
   const { writes } = access();
-  const parts = portions(ids).map((part) =>
+  const parts = portions(ids, MAX_ROWS).map((part) =>
     writes.submit({ rows: part.length, bytes: 0, run: (tx) => changeEach(tx, part, apply) }),
   );
   let changed = 0;

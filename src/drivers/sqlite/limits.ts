@@ -13,11 +13,3 @@ export const MAX_PRIORITY: number = 2 ** 31 - 1;
 export const DUE_PORTION = 200;
 /** How long a wake-up may be missed where the file system reports no change. */
 export const POLL_MS = 1_000;
-
-/** Cuts a list so that no part exceeds the rows of a transaction. */
-export function portions<T>(items: readonly T[]): readonly (readonly T[])[] {
-  if (items.length <= MAX_ROWS) return [items];
-  return Array.from({ length: Math.ceil(items.length / MAX_ROWS) }, (_, i) =>
-    items.slice(i * MAX_ROWS, (i + 1) * MAX_ROWS),
-  );
-}

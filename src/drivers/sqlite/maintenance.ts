@@ -1,4 +1,5 @@
 import type { DriverContext, MaintainResult, Retention, StoredJob } from "../../contract/index.ts";
+import type { DiedJobs } from "../shared/died-jobs.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { look, nextDueIn, promoteDue, recoverExpired, sooner } from "./due.ts";
 import type { LeaseClock } from "./lease-clock.ts";
@@ -15,7 +16,7 @@ type Store = Readonly<{
   leaseClock: LeaseClock;
   tx: Transaction;
   writes: WriteQueue;
-  takeDied(): readonly StoredJob[];
+  died: DiedJobs;
   read<T>(attempt: () => T): Promise<T>;
 }>;
 
@@ -31,7 +32,6 @@ export async function maintainStore(
 ): Promise<MaintainResult> {
   let [promoted, recovered] = [0, 0];
   const died: StoredJob[] = [];
-  const reported = store.takeDied();
   let nextDueInMs = await store.read(() => nextDueOf(store));
   while (nextDueInMs === 0 && !signal?.aborted) {
     const done = { promoted, recovered, lost: died.length };
@@ -43,7 +43,7 @@ export async function maintainStore(
     if (part.promoted + part.recovered + part.died.length === 0) break;
   }
   const pruned = await prune(store, max, signal);
-  return { promoted, recovered, pruned, died: [...reported, ...died], nextDueInMs };
+  return store.died.reportIn({ promoted, recovered, pruned, died, nextDueInMs });
 }
 
 function queueIds(tx: Transaction): readonly number[] {

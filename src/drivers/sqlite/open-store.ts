@@ -1,12 +1,15 @@
-import type { Capabilities, DriverContext, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
-import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import type { Capabilities, DriverContext, ReserveRequest, ReserveResult } from "../../contract/index.ts";
+import { DiedJobs } from "../shared/died-jobs.ts";
+import { NOTHING } from "../shared/reserving.ts";
+import { type Kept, keptUnder } from "../shared/retention.ts";
+import { CallerTransactions } from "./caller-transaction.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { claimJobs, nothingToClaim } from "./claim.ts";
 import { connect } from "./connection.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { FileWatch } from "./file-watch.ts";
 import { leaseClockFor } from "./lease-clock.ts";
 import type { LeaseClock } from "./lease-clock.ts";
-import { MAX_PAYLOAD_BYTES, MAX_PRIORITY, MAX_ROWS, POLL_MS } from "./limits.ts";
 import type { Settings } from "./options.ts";
 import { SideThread } from "./side-thread.ts";
 import { prepareStatements } from "./statements.ts";
@@ -16,8 +19,6 @@ import { WalGuard } from "./wal-guard.ts";
 import { whileBusy } from "./while-busy.ts";
 import { WriteQueue } from "./write-queue.ts";
 
-const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
-
 /** Everything that is there between `open` and `close`. */
 export class OpenStore {
   readonly context: DriverContext;
@@ -26,11 +27,13 @@ export class OpenStore {
   readonly tx: Transaction;
   readonly writes: WriteQueue;
   readonly waiting: WaitingReserves;
+  readonly callers: CallerTransactions;
+  readonly kept: Kept;
+  /** Of releases; the next reserve or maintain reports them. */
+  readonly died: DiedJobs = new DiedJobs();
   /** Only beside a file. */
   readonly thread: SideThread | undefined;
   readonly #settings: Settings;
-  /** Jobs that a release failed for good; the next reserve or maintain reports them. */
-  #died: StoredJob[] = [];
   readonly #guard: WalGuard | undefined;
 
   private constructor(settings: Settings, context: DriverContext, leaseClock: LeaseClock, database: SqliteDatabase) {
@@ -40,6 +43,8 @@ export class OpenStore {
     this.context = context;
     this.leaseClock = leaseClock;
     this.database = database;
+    this.kept = keptUnder(context.retention);
+    this.callers = new CallerTransactions(clock, leaseClock);
     this.tx = new Transaction(prepareStatements(database), clock, leaseClock, target.kind === "shared");
     const path = target.kind === "file" ? (database.location() ?? target.path) : undefined;
     this.thread = path === undefined ? undefined : new SideThread(path, durability === "power" ? "FULL" : "NORMAL");
@@ -48,7 +53,7 @@ export class OpenStore {
     this.writes = new WriteQueue(database, this.tx, clock, busyMs, {
       beforeWrite: () => guard?.shorter(),
       committed: (tx) => {
-        if (tx.died.length > 0) this.#died.push(...tx.died);
+        if (tx.died.length > 0) this.died.add(tx.died);
         this.#wakeConsumers(tx);
         guard?.wrote(tx.pages);
       },
@@ -64,30 +69,7 @@ export class OpenStore {
   }
 
   get capabilities(): Capabilities {
-    const isFile = this.#settings.target.kind === "file";
-    return {
-      durability: isFile ? this.#settings.durability : "process",
-      shared: isFile,
-      pushById: true,
-      attempts: "exact",
-      finish: "confirmed",
-      release: "native",
-      refund: true,
-      priority: { support: "native", order: "strict", min: -MAX_PRIORITY, max: MAX_PRIORITY },
-      fifo: true,
-      delay: { support: "native", precisionMs: 20, maxMs: MAX_DURATION_MS },
-      lease: { ends: "deadline", grainMs: 1, minMs: 1, extend: "native" },
-      batch: { atomic: MAX_ROWS, maxItems: MAX_ROWS, maxBytes: MAX_PAYLOAD_BYTES },
-      payload: { maxBytes: MAX_PAYLOAD_BYTES },
-      wakeup: { kind: "notify", pollMs: POLL_MS },
-      pause: { support: "native", lagMs: 0 },
-      clear: { support: "native", counts: true },
-      stats: { pending: "exact", delayed: "exact", reserved: "exact", failed: "exact", completed: "exact" },
-      records: true,
-      failedJobs: true,
-      transactions: true,
-      coordination: isFile,
-    };
+    return capabilitiesOf(this.#settings);
   }
 
   /** `isOver` is asked at the last moment: what nobody waits for any more is not taken. */
@@ -99,13 +81,7 @@ export class OpenStore {
       run: (tx) => (isOver() ? NOTHING : claimJobs(tx, request)),
       idle: () => (isOver() ? NOTHING : nothingToClaim(this.tx, request.queues, clock.now(), this.leaseClock.now())),
     });
-    return this.#died.length === 0 ? result : { ...result, died: [...this.takeDied(), ...result.died] };
-  }
-
-  takeDied(): readonly StoredJob[] {
-    const died = this.#died;
-    this.#died = [];
-    return died;
+    return this.died.reportIn(result);
   }
 
   /** A read outside of transactions, repeated while the file is locked. */

@@ -1,6 +1,5 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
-import { JobferryError, UnsupportedError } from "../../errors/index.ts";
-import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import { faultOf, type PushLimits } from "../shared/push-limits.ts";
 import type { SqliteValue } from "./database.ts";
 import { storedTags } from "./job-row.ts";
 import { INLINE_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
@@ -8,6 +7,7 @@ import { DELAYED, PENDING } from "./schema.ts";
 import { storedText, textOf } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
 
+const LIMITS: PushLimits = { title: "SQLite", payloadBytes: MAX_PAYLOAD_BYTES, priority: MAX_PRIORITY };
 const STORED: PushResult = { status: "stored" };
 const EXISTS: PushResult = { status: "exists" };
 
@@ -36,7 +36,7 @@ function plainRun(tx: Transaction, jobs: readonly PushItem[], from: number): num
   let count = 0;
   while (count < ROWS_A_STATEMENT) {
     const job = jobs[from + count];
-    if (job === undefined || isLarge(job) || fault(job, tx.now) !== undefined) break;
+    if (job === undefined || isLarge(job) || faultOf(job, tx.now, LIMITS) !== undefined) break;
     count += 1;
   }
   return count;
@@ -68,7 +68,7 @@ function pushTogether(tx: Transaction, jobs: readonly PushItem[], results: PushR
 }
 
 function pushJob(tx: Transaction, job: PushItem): PushResult {
-  const error = fault(job, tx.now);
+  const error = faultOf(job, tx.now, LIMITS);
   if (error !== undefined) return { status: "refused", error };
   // Before its body is written, not after: the body would be left over.
   if (isLarge(job) && tx.sql.exists.get(storedText(job.id)) !== undefined) return EXISTS;
@@ -107,28 +107,6 @@ function pushed(tx: Transaction, job: PushItem): void {
   if (dueAt(tx, job) > tx.now) tx.delayed = true;
   else tx.wake(job.queue, 1);
   tx.pages += 1 + (job.payload.length + job.envelope.length) / 4096;
-}
-
-function fault(job: PushItem, now: number): JobferryError | undefined {
-  if (job.payload.length > MAX_PAYLOAD_BYTES) {
-    return new JobferryError(
-      "PAYLOAD_TOO_LARGE",
-      `The payload of job ${JSON.stringify(job.id)} has ${job.payload.length} bytes; SQLite queues take at most ${MAX_PAYLOAD_BYTES}. Store it elsewhere and push where it lies.`,
-    );
-  }
-  if (!(Math.abs(job.priority) <= MAX_PRIORITY)) {
-    return new UnsupportedError(
-      "priority",
-      `priority is ${job.priority}; SQLite queues take integers from ${-MAX_PRIORITY} to ${MAX_PRIORITY}.`,
-    );
-  }
-  if (!(job.runAt === undefined ? job.delayMs <= MAX_DURATION_MS : job.runAt - now <= MAX_DURATION_MS)) {
-    return new UnsupportedError(
-      "delay",
-      `The delay of job ${JSON.stringify(job.id)} is longer than 100 years (${MAX_DURATION_MS} ms).`,
-    );
-  }
-  return undefined;
 }
 
 export function sizeOf(jobs: readonly PushItem[]): number {

@@ -1,8 +1,9 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import { Deferred, nextTurn } from "../../runtime/index.ts";
+import { closedError } from "../shared/life-cycle.ts";
 import type { SqliteDatabase } from "./database.ts";
-import { closed, isBusy } from "./errors.ts";
+import { isBusy } from "./errors.ts";
 import { MAX_BYTES, MAX_MS, MAX_ROWS } from "./limits.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -71,7 +72,7 @@ export class WriteQueue {
 
   /** Rejects with SQLite's raw error when nothing of this call was stored. */
   submit<T>(work: Work<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(closed());
+    if (this.#closed) return Promise.reject(closedError("SQLite driver"));
     const queued = new Queued(work);
     this.#queued.push(queued);
     if (!this.#scheduled) this.#schedule();

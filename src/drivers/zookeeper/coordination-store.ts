@@ -16,18 +16,23 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
-  ErrorClass,
-  Revision,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
-import { checkKey, checkListing, checkPrefix, checkTransaction, checkTtl } from "../shared/coordination-arguments.ts";
+import {
+  guardedStore,
+  type Listed,
+  type ListOptions,
+  type OpenCoordination,
+  type Watching,
+} from "../shared/guarded-store.ts";
+import { closedError } from "../shared/life-cycle.ts";
+import { speaksTls } from "../shared/tls.ts";
 import { KeptClient } from "./client/kept-client.ts";
 import { readNode } from "./client/replies.ts";
 import { CREATOR, EVERYBODY, requests, type Acl } from "./client/requests.ts";
 import { Servers } from "./client/servers.ts";
-import { Code, isAnswer } from "./client/zookeeper-error.ts";
+import { Code, isAnswer, isKind, ZookeeperError } from "./client/zookeeper-error.ts";
 import { Layout } from "./coordination-layout.ts";
 import { ZookeeperSession } from "./coordination-session.ts";
 import { readListing } from "./coordination-snapshot.ts";
@@ -37,101 +42,51 @@ import { classify } from "./errors.ts";
 import { openRoot } from "./open-root.ts";
 import { resolveOptions, shownServers, type Settings, type ZookeeperOptions } from "./options.ts";
 
+const TITLE = "ZooKeeper";
 const NOTHING = new Uint8Array();
 
-type Opened = Readonly<{
+const CAPABILITIES: CoordinationCapabilities = {
+  shared: true,
+  consistency: "linearizable",
+  // The leader looks once a tick, 2 s by default, and hears of renewals at once. Servers bound the time to live, by default from 4 to 40 s; the lower bound is often set lower.
+  session: { minTtlMs: 1_000, maxTtlMs: 40_000, endFactor: 1, endLagMs: 2_500 },
+  watch: { lagMs: 500 },
+  // A request of 1,048,575 bytes has room for these, with two paths of each operation in the worst case.
+  limits: { keyBytes: 512, valueBytes: 800_000, operations: 128, transactionBytes: 820_000 },
+};
+
+type Parts = Readonly<{
   clock: Clock;
+  callMs: number;
+  layout: Layout;
+  acl: readonly Acl[];
   servers: Servers;
   client: KeptClient;
   watches: CoordinationWatches;
-  transactions: Transactions;
 }>;
 
-class ZookeeperCoordination implements CoordinationStore {
-  readonly name = "zookeeper";
-  readonly capabilities: CoordinationCapabilities = {
-    shared: true,
-    consistency: "linearizable",
-    // The leader looks once a tick, 2 s by default, and hears of renewals at once. Servers bound the time to live, by default from 4 to 40 s; the lower bound is often set lower.
-    session: { minTtlMs: 1_000, maxTtlMs: 40_000, endFactor: 1, endLagMs: 2_500 },
-    watch: { lagMs: 500 },
-    // A request of 1,048,575 bytes has room for these, with two paths of each operation in the worst case.
-    limits: { keyBytes: 512, valueBytes: 800_000, operations: 128, transactionBytes: 820_000 },
-  };
-  readonly #settings: Settings;
-  readonly #layout: Layout;
-  readonly #acl: readonly Acl[];
+class ZookeeperCoordination implements OpenCoordination {
+  readonly #parts: Parts;
+  readonly #transactions: Transactions;
   readonly #sessions = new Map<string, ZookeeperSession>();
-  #opening: Promise<Opened> | undefined;
-  #opened: Opened | undefined;
-  #closing: Promise<void> | undefined;
+  #isClosed = false;
 
-  constructor(options: ZookeeperOptions) {
-    this.#settings = resolveOptions(options);
-    this.#layout = new Layout(this.#settings.root);
-    this.#acl = this.#settings.access === "creator" ? CREATOR : EVERYBODY;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { client, layout, acl, clock, callMs } = parts;
+    this.#transactions = new Transactions({ client, layout, acl, clock, withinMs: callMs });
   }
 
-  async open(context: CoordinationContext): Promise<void> {
-    if (this.#closing !== undefined) throw closed();
-    this.#opening ??= this.#open(context);
-    try {
-      this.#opened = await this.#opening;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
-  }
-
-  async #open({ clock }: CoordinationContext): Promise<Opened> {
-    const { callMs, connectMs } = this.#settings;
-    const layout = this.#layout;
-    const servers = new Servers({ ...this.#settings, clock });
-    const watches = new CoordinationWatches(layout);
-    const client = new KeptClient(
-      { servers, clock, connectMs, callMs },
-      { event: ({ path }) => watches.changed(path), reconnected: () => watches.doubt() },
-    );
-    try {
-      await client.open();
-      await openRoot(client, layout, this.#acl);
-    } catch (error) {
-      await client.close();
-      throw error;
-    }
-    const transactions = new Transactions({ client, layout, acl: this.#acl, clock, withinMs: callMs });
-    return { clock, servers, client, watches, transactions };
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const opened = await this.#opening?.catch(() => undefined);
-    opened?.watches.close();
+  async close(): Promise<void> {
+    this.#isClosed = true;
     for (const session of this.#sessions.values()) session.abandon();
-    await opened?.client.close();
-  }
-
-  classify(error: unknown): ErrorClass {
-    return classify(error, shownServers(this.#settings), this.#settings.root);
-  }
-
-  /** @throws NOT_OPEN, CLOSED. */
-  get #here(): Opened {
-    if (this.#closing !== undefined) throw closed();
-    if (this.#opened === undefined)
-      throw new JobferryError("NOT_OPEN", "The ZooKeeper store is not open. Call open() first.");
-    return this.#opened;
+    await this.#parts.client.close();
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
-    checkKey(key, this.capabilities.limits);
-    const path = this.#layout.node(key);
+    const path = this.#parts.layout.node(key);
     try {
-      const { body } = await this.#here.client.callBoth(requests.sync(path), requests.getData(path));
+      const { body } = await this.#parts.client.callBoth(requests.sync(path), requests.getData(path));
       const { data, stat } = readNode(body);
       return { key, value: Uint8Array.from(data), version: String(stat.mzxid) };
     } catch (error) {
@@ -140,66 +95,48 @@ class ZookeeperCoordination implements CoordinationStore {
     }
   }
 
-  async list(
-    prefix: string,
-    options: Readonly<{ limit?: number; after?: string }> = {},
-  ): Promise<Readonly<{ entries: readonly CoordinationEntry[]; revision: Revision }>> {
-    checkListing(prefix, options);
-    const { entries, zxid } = await readListing(this.#here.client, this.#layout, prefix, options);
+  async list(prefix: string, options: ListOptions): Promise<Listed> {
+    const { entries, zxid } = await readListing(this.#parts.client, this.#parts.layout, prefix, options);
     return { entries, revision: String(zxid) };
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
-    checkTransaction(compares, writes, this.capabilities.limits);
-    const { transactions } = this.#here;
     const named = [...compares, ...writes].find((one) => "session" in one && one.session !== undefined);
     const id = named !== undefined && "session" in named ? named.session : undefined;
     const session = id === undefined ? undefined : this.#sessions.get(id);
     if (id !== undefined && (session === undefined || session.isOver)) return { ok: false };
-    return transactions.transact(compares, writes, session);
+    return this.#transactions.transact(compares, writes, session);
   }
 
   async openSession(ttlMs: number): Promise<CoordinationSession> {
-    checkTtl(ttlMs, this.capabilities.session);
-    const { servers, clock } = this.#here;
-    const markOf = (id: string): string => this.#layout.session(id);
-    const plan = { servers, clock, callMs: this.#settings.callMs, ttlMs, markOf };
-    const session = await ZookeeperSession.open(plan);
+    const { servers, clock, callMs, layout, acl } = this.#parts;
+    const markOf = (id: string): string => layout.session(id);
+    const session = await ZookeeperSession.open({ servers, clock, callMs, ttlMs, markOf });
     try {
-      const mark = {
-        op: "create",
-        path: markOf(session.id),
-        data: NOTHING,
-        mode: "ephemeral",
-        acl: this.#acl,
-      } as const;
+      const mark = { op: "create", path: markOf(session.id), data: NOTHING, mode: "ephemeral", acl } as const;
       await session.call(requests.write(mark));
     } catch (error) {
       await session.close().catch(() => undefined);
       throw error;
     }
-    if (this.#closing !== undefined) {
+    if (this.#isClosed) {
       session.abandon();
-      throw closed();
+      throw closedError(`${TITLE} store`);
     }
     this.#keep(session);
     return session;
   }
 
-  async *watch(
-    prefix: string,
-    options: Readonly<{ from?: Revision; signal: AbortSignal }>,
-  ): AsyncGenerator<WatchEvent, void, undefined> {
-    checkPrefix(prefix);
-    const { client, watches } = this.#here;
+  watch(prefix: string, watching: Watching): AsyncIterable<WatchEvent> {
+    const { client, layout, watches } = this.#parts;
     // The first reading is as new as any other; those after it follow what this connection has heard.
     let fresh = true;
     const read = (): ReturnType<typeof readListing> => {
-      const reading = readListing(client, this.#layout, prefix, { fresh });
+      const reading = readListing(client, layout, prefix, { fresh });
       fresh = false;
       return reading;
     };
-    yield* watches.watch(client, prefix, options, read);
+    return watches.watch(client, prefix, watching, read);
   }
 
   #keep(session: ZookeeperSession): void {
@@ -208,11 +145,49 @@ class ZookeeperCoordination implements CoordinationStore {
   }
 }
 
-function closed(): JobferryError {
-  return new JobferryError("CLOSED", "The ZooKeeper store is closed. Make another one.");
+/** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
+async function mismatch(
+  error: unknown,
+  { addresses, tls }: Settings,
+  clock: Clock,
+): Promise<ZookeeperError | undefined> {
+  const [first] = addresses;
+  if (!isKind(error, "refused") || first === undefined) return undefined;
+  const isSpoken = await speaksTls({ ...first, clock });
+  if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
+  return isSpoken
+    ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")
+    : new ZookeeperError("tls", "it speaks none");
+}
+
+async function openStore(settings: Settings, { clock }: CoordinationContext): Promise<ZookeeperCoordination> {
+  const { callMs, connectMs, root, access } = settings;
+  const layout = new Layout(root);
+  const acl = access === "creator" ? CREATOR : EVERYBODY;
+  const servers = new Servers({ ...settings, clock });
+  const watches = new CoordinationWatches(layout);
+  const client = new KeptClient(
+    { servers, clock, connectMs, callMs },
+    { event: ({ path }) => watches.changed(path), reconnected: () => watches.doubt() },
+  );
+  try {
+    await client.open();
+    await openRoot(client, layout, acl);
+  } catch (error) {
+    await client.close();
+    throw (await mismatch(error, settings, clock)) ?? error;
+  }
+  return new ZookeeperCoordination({ clock, callMs, layout, acl, servers, client, watches });
 }
 
 /** @throws INVALID_ARGUMENT for an option that is unknown or wrong. */
 export function zookeeperCoordinationStore(options: ZookeeperOptions): CoordinationStore {
-  return new ZookeeperCoordination(options);
+  const settings = resolveOptions(options);
+  return guardedStore({
+    name: "zookeeper",
+    title: TITLE,
+    capabilities: CAPABILITIES,
+    open: (context) => openStore(settings, context),
+    classify: (error) => classify(error, shownServers(settings), settings.root),
+  });
 }

@@ -1,5 +1,6 @@
 import type { CoordinationEntry, Revision, WatchEvent } from "../../contract/index.ts";
-import { Bell } from "../../runtime/index.ts";
+import type { Bell } from "../../runtime/index.ts";
+import type { Watching } from "../shared/guarded-store.ts";
 import { WatchedState } from "../shared/watched-state.ts";
 import type { KeptClient } from "./client/kept-client.ts";
 import type { Layout } from "./coordination-layout.ts";
@@ -14,7 +15,6 @@ type Watch = Readonly<{ prefix: string; bell: Bell }>;
 export class CoordinationWatches {
   readonly #layout: Layout;
   readonly #watches = new Set<Watch>();
-  readonly #closed = new AbortController();
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -31,30 +31,19 @@ export class CoordinationWatches {
     for (const { bell } of this.#watches) bell.ring();
   }
 
-  close(): void {
-    this.#closed.abort();
-  }
-
   async *watch(
     client: KeptClient,
     prefix: string,
-    { from, signal }: Readonly<{ from?: Revision; signal: AbortSignal }>,
+    { from, over, bell }: Watching,
     read: () => Promise<Listing>,
   ): AsyncGenerator<WatchEvent, void, undefined> {
-    const over = AbortSignal.any([signal, this.#closed.signal]);
-    if (over.aborted) return;
-    const watch: Watch = { prefix, bell: new Bell() };
-    over.addEventListener("abort", watch.bell.ring, { once: true });
+    const watch: Watch = { prefix, bell };
     this.#watches.add(watch);
     try {
       // Before the state is read: a change in between rings.
       await client.watch(this.#layout.area(prefix));
-      yield* follow(watch.bell, from, over, read);
-    } catch (error) {
-      // What was on its way when it ended is nobody's.
-      if (!over.aborted) throw error;
+      yield* follow(bell, from, over, read);
     } finally {
-      over.removeEventListener("abort", watch.bell.ring);
       this.#watches.delete(watch);
     }
   }

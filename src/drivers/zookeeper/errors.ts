@@ -1,6 +1,10 @@
 import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
+import { tlsFailed, tlsWanted } from "../shared/tls.ts";
 import { Code, ZookeeperError } from "./client/zookeeper-error.ts";
+
+const TLS_ADVICE =
+  "Use zookeepers:// only where the server has a secureClientPort, trust its certificate (tls.ca, tls.servername), and bring one of your own (tls.cert, tls.key) where ssl.clientAuth asks for it.";
 
 const refused = (code: ErrorClass["code"], message: string): ErrorClass => ({ code, retryable: false, message });
 
@@ -24,10 +28,9 @@ export function classify(error: unknown, shown: string, root: string): ErrorClas
         `What listens at ${shown} is not ZooKeeper: its answer is none of ZooKeeper's protocol. Correct the address; the port for clients is 2181 by default, not that of the admin server or of the quorum.`,
       );
     case "tls":
-      return refused(
-        "UNAVAILABLE",
-        `TLS with ${shown} does not work: ${error.message} Use zookeepers:// where the server has a secureClientPort, and only there; trust its certificate (tls.ca), and bring one of your own (tls.cert, tls.key) where ssl.clientAuth asks for it.`,
-      );
+      return tlsFailed(`ZooKeeper at ${shown}`, error.message, TLS_ADVICE);
+    case "tlsWanted":
+      return tlsWanted(`ZooKeeper at ${shown}`, "Use zookeepers:// or the option tls, with its authority in tls.ca.");
     case "expired":
       return { code: "SESSION_LOST", retryable: true, message: "The session has ended in ZooKeeper." };
     case "lost":

@@ -8,6 +8,15 @@ jobferry push email '{"to":"ann@example.org"}' --queue mails
 jobferry stats
 # #endregion
 
+# #region first-work
+jobferry work --handlers ./mails.ts --queue mails --stop-when-empty
+# #endregion
+
+# #region routes
+jobferry push email '{"to":"bob@example.org"}' --queue mails
+jobferry work --handlers ./routes.ts --queue mails --stop-when-empty
+# #endregion
+
 # #region import
 jobferry push --file jobs.ndjson
 cat jobs.ndjson | jobferry push --file - --queue other

@@ -63,6 +63,13 @@ async function locks(): Promise<void> {
   }
 }
 
+/** Stands in the line for one lock, and keeps it until the process is killed. */
+async function holds(): Promise<void> {
+  const lock = await cluster.lock("register");
+  tell({ kind: "locked", token: String(lock.token) });
+  setInterval(() => tell({ kind: "wrote", accepted: write(lock.token), believed: lock.held }), 50);
+}
+
 /** Hears a topic, and remembers where it was: a message that it heard twice tells it. */
 async function hears(): Promise<void> {
   await cluster.subscribe(
@@ -97,4 +104,4 @@ try {
   throw error;
 }
 tell({ kind: "joined" });
-await { leads, locks, hears }[part as "leads" | "locks" | "hears"]();
+await { leads, locks, holds, hears }[part as "leads" | "locks" | "holds" | "hears"]();

@@ -4,6 +4,20 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Finds the requests in what a client sends: gives the names of those that are whole, and the bytes that are left. */
 export type Requests = (sent: Buffer, isFirst: boolean) => Readonly<{ names: readonly string[]; rest: Buffer }>;
 
+/** Of requests. */
+export type Counts = Readonly<{ total(...without: readonly string[]): number }>;
+
+/** Heartbeats and the look of every second, which come whether anybody releases or not. */
+export const STEADY: readonly string[] = ["renewSession", "look", "greeting", "renewal", "ping"];
+
+/** Resolves when nobody has asked for anything for 300 ms. */
+export async function quiet(counts: Counts): Promise<void> {
+  for (let before = -1; before !== counts.total(...STEADY);) {
+    before = counts.total(...STEADY);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}
+
 /** Stands before a server and counts the requests that reach it, by their names. */
 export class CountingProxy implements AsyncDisposable {
   readonly counts = new Map<string, number>();

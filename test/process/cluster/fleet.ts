@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import type { Place } from "./place.ts";
 
 const FILE = fileURLToPath(new URL("actor.ts", import.meta.url));
@@ -25,7 +25,7 @@ export type Told = Readonly<{
   data?: unknown;
 }>;
 
-export type Part = "leads" | "locks" | "hears";
+export type Part = "leads" | "locks" | "holds" | "hears";
 
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
@@ -41,12 +41,17 @@ export class Fleet {
   readonly #place: Place;
 
   /** `placeIn`: where the cluster is; the folder lives as long as the fleet. */
-  constructor(ttlMs: number, placeIn: (folder: string) => Place) {
+  /** `finished`: of a test that runs beside others. */
+  constructor(
+    ttlMs: number,
+    placeIn: (folder: string) => Place,
+    finished: (end: () => Promise<void>) => void = onTestFinished,
+  ) {
     this.#folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-"));
     this.register = join(this.#folder, "register.db");
     this.#place = placeIn(this.#folder);
     this.#ttlMs = ttlMs;
-    fleets.push(this);
+    finished(() => this.end());
   }
 
   async start(nodeId: string, part: Part): Promise<void> {
@@ -97,8 +102,3 @@ export class Fleet {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
-
-const fleets: Fleet[] = [];
-afterEach(async () => {
-  for (const fleet of fleets.splice(0)) await fleet.end();
-});

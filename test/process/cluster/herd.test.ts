@@ -7,18 +7,21 @@ import { silentLogger } from "../../../src/runtime/index.ts";
 import { LosingProxy } from "../../consul/losing-proxy.ts";
 import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
-import { CountingProxy, etcdRequests, postgresRequests, redisRequests, zookeeperRequests } from "./counting-proxy.ts";
+import {
+  type Counts,
+  CountingProxy,
+  etcdRequests,
+  postgresRequests,
+  quiet,
+  redisRequests,
+  STEADY,
+  zookeeperRequests,
+} from "./counting-proxy.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const NODES = 10;
 const WAITING = 100;
 const ROUNDS = 15;
-/** Heartbeats and the look of every second, which come whether anybody releases or not. */
-const STEADY = ["renewSession", "look", "greeting", "renewal", "ping"];
-
-/** Of requests. */
-type Counts = Readonly<{ total(...without: readonly string[]): number }>;
-
 async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
   const started = async (nodeId: string): Promise<Cluster> =>
     clusterIn(place, { nodeId, electionTimeout: "40s", logger: silentLogger }).start();
@@ -31,13 +34,7 @@ async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
     const next = await nodes[n % NODES]?.lock("herd", { signal: stop.signal }).catch(() => undefined);
     if (next !== undefined) got.push(next);
   });
-  const quiet = async (): Promise<void> => {
-    for (let before = -1; before !== proxy.total(...STEADY);) {
-      before = proxy.total(...STEADY);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-  };
-  await quiet();
+  await quiet(proxy);
   const requests: number[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     const before = proxy.total(...STEADY);
@@ -46,7 +43,7 @@ async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
     requests.push(proxy.total(...STEADY) - before);
     await released;
     lock = got[round - 1] ?? lock;
-    await quiet();
+    await quiet(proxy);
   }
   console.log(`requests from a release to the next holder of ${WAITING} waiting: ${requests.join(", ")}`);
   stop.abort(new Error("enough"));

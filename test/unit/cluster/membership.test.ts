@@ -203,7 +203,7 @@ describe("times that cannot work together are refused at construction", () => {
 
   test("the defaults fit the store's minimum", () => {
     const slow = { ...store.capabilities, session: { ...store.capabilities.session, minTtlMs: 30_000 } };
-    const demanding = Object.assign(Object.create(store) as typeof store, { capabilities: slow });
+    const demanding = Object.create(store, { capabilities: { value: slow } }) as typeof store;
     expect(() => new Cluster(demanding, { nodeId: "a" })).not.toThrow();
     expect(() => new Cluster(demanding, { nodeId: "a", electionTimeout: "10s" })).toThrow(/from 30000/);
   });

@@ -6,6 +6,7 @@ import type {
   Driver,
   PushItem,
   Reservation,
+  Retention,
   TransactResult,
 } from "../../../src/contract/index.ts";
 import { type CoordinatedOptions, coordinatedDriver } from "../../../src/drivers/coordinated/index.ts";
@@ -88,7 +89,7 @@ export const endsHeld = (writes: readonly CoordinationWrite[]): boolean =>
 export type Member = Readonly<{ driver: Driver; client: Client; maxPayload: number }>;
 export type Stage = Readonly<{
   clock: VirtualClock;
-  join(options?: CoordinatedOptions, limits?: Partial<Limits>): Promise<Member>;
+  join(options?: CoordinatedOptions, limits?: Partial<Limits>, failed?: Retention): Promise<Member>;
 }>;
 
 let opened: Driver[] = [];
@@ -98,7 +99,7 @@ export function stage(): Stage {
   const shared = new MemoryCoordination();
   return {
     clock,
-    join: async (options = {}, limits = {}) => {
+    join: async (options = {}, limits = {}, failed = { count: Infinity, ageMs: Infinity }) => {
       const clients: Client[] = [];
       const connect = (): Client => {
         const client = new Client(memoryCoordinationStore(shared), limits);
@@ -106,12 +107,11 @@ export function stage(): Stage {
         return client;
       };
       const driver = coordinatedDriver({ name: "coordinated", connect, durability: "quorum", ...options });
-      const none = { count: Infinity, ageMs: Infinity };
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
       const { payload } = await driver.open({
         clock,
         logger,
-        retention: { completed: { count: 0, ageMs: 0 }, failed: none },
+        retention: { completed: { count: 0, ageMs: 0 }, failed },
       });
       opened.push(driver);
       const [client] = clients;

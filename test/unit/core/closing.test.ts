@@ -131,7 +131,11 @@ test("close while it opens waits for it", async () => {
 test("what opens after close stopped waiting is closed then", async () => {
   const { driver, queue, clock } = stageOn(new FakeDriver());
   const gate = new Deferred<void>();
-  driver.script.open = async (real) => gate.promise.then(real);
+  driver.script.open = async (real) => {
+    const opened = await real();
+    await gate.promise;
+    return opened;
+  };
   const opening = codeOf(queue.open());
   const closing = queue.close();
   await clock.advance("20s");

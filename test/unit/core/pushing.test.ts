@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PushResult } from "../../../src/contract/index.ts";
 import { BatchError, createJob, type NewJob } from "../../../src/core/index.ts";
+import { JobferryError } from "../../../src/errors/index.ts";
 import { Deferred } from "../../../src/runtime/index.ts";
 import { FakeDriver } from "./fake-driver.ts";
 import { codeOf, errorOf, popOne, settle, stageOn } from "./stage.ts";
@@ -93,6 +94,53 @@ describe("an unknown answer", () => {
     expect(driver.pushed.length).toBeGreaterThan(5);
     await clock.advance("2s");
     expect(await failed).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+  });
+
+  test("a push whose time is over says what its last try ended with", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver());
+    driver.script.push = async () =>
+      driver.pushed.length < 3 ? Promise.reject(new Error("no way to 127.0.0.1:1")) : new Promise(() => undefined);
+    const failed = errorOf(queue.push(createJob("x")));
+    await clock.advance("11s");
+    expect(await failed).toMatchObject({ code: "UNAVAILABLE" });
+    expect((await failed).message).toMatch(
+      /no answer within 10000 ms.+The last try: push on fake failed: no way to 127\.0\.0\.1:1 It was sent, so/,
+    );
+  });
+
+  test("a full store: every push that waits is told so, with how long it was tried, and pushes go on when there is room", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver());
+    const full = new JobferryError("STORE_FULL", "It is full; nothing was stored.", { retryable: true });
+    driver.script.push = async (items) => items.map((): PushResult => ({ status: "failed", error: full }));
+    const first = errorOf(queue.push(createJob("first")));
+    await clock.advance("1s");
+    const second = errorOf(queue.push(createJob("second"))); // sent when the first has ended
+    await clock.advance("15s");
+    for (const error of [await first, await second]) {
+      expect(error).toMatchObject({ code: "STORE_FULL", retryable: true });
+      expect(error.message).toBe(
+        `${full.message} It was tried until 10000 ms (pushTimeout) were over, and no room came.`,
+      );
+    }
+    const third = queue.push(createJob("third"));
+    await clock.advance("2s");
+    delete driver.script.push;
+    await clock.advance("20s");
+    expect(await third).toMatchObject({ payload: "third" });
+  });
+
+  test("a full store is no sure answer for what an earlier try may have stored", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver());
+    const full = new JobferryError("STORE_FULL", "It is full; nothing was stored.", { retryable: true });
+    driver.script.push = async (items, real) => {
+      if (driver.pushed.length > 1) return items.map((): PushResult => ({ status: "failed", error: full }));
+      await real(items.slice(0, 1));
+      return items.map(() => UNKNOWN);
+    };
+    const failed = errorOf(queue.push(createJob("x")));
+    await clock.advance("12s");
+    expect((await failed).message).toMatch(/may be stored or not/);
+    expect((await queue.getStats()).pendingJobs).toBe(1);
   });
 
   test("a lasting failure is told at once, with the raw error as cause", async () => {

@@ -143,6 +143,22 @@ describe("createQueue", () => {
     expect(error.cause).toBeUndefined();
   });
 
+  test.each([
+    ["memory:", { prefix: "a" }],
+    ["sqlite::memory:", { maxBacklog: 5 }],
+    ["postgres://h/db", { prefix: "a" }],
+    ["amqp://h", { sessionTtl: "5s" }],
+    ["redis://h", { maxBacklog: 5 }],
+    ["etcd://h", { partitions: 2 }],
+    ["consul://h", { replicas: 2 }],
+    ["zookeeper://h", { prefix: "a" }],
+  ] as const)("%s refuses %o, which belongs to other stores", async (url, options) => {
+    const [name = ""] = Object.keys(options);
+    const error = await errorOf(createQueue(url, options));
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(error.message).toContain(`has no option "${name}"`);
+  });
+
   test("checks the options of the queue", async () => {
     expect((await errorOf(createQueue("memory:", { laese: 1 } as object))).message).toContain('Did you mean "lease"?');
     expect(() => memoryQueue({ copi: true } as object)).toThrow('Did you mean "copy"?');

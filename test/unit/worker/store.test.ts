@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { FinishResult, ReserveResult } from "../../../src/contract/index.ts";
+import { Worker } from "../../../src/worker/index.ts";
+import type { Queue } from "../../../src/core/index.ts";
 import { during, Held, stage } from "./stage.ts";
 
 const NOTHING: ReserveResult = { reservations: [], died: [], nextDueInMs: undefined };
@@ -21,6 +23,29 @@ test("a store that is away is asked again, ever slower, told each time, and work
   await clock.advance("3s");
   expect(heard.at(-1)).toBe("completed a ok");
   await end(one);
+});
+
+test("where nobody listens to error, a store that is away is logged at once, then ever less often, and again when it goes anew", async () => {
+  const { queue, driver, clock, lines, push } = stage();
+  const away = async (): Promise<never> => {
+    throw new Error("away");
+  };
+  driver.script.reserve = away;
+  const one = new Worker(queue as unknown as Queue, "default", async () => "ok");
+  await one.start();
+  await clock.advance("1m");
+  const told = lines.map(({ message }) => message);
+  expect(told[0]).toMatch(/^reserve on \w+ failed: away$/);
+  expect(told.slice(1).every((line) => /failed: away \(\d+ times within \d+ s\)$/.test(line))).toBe(true);
+  expect(told.length).toBe(3);
+  delete driver.script.reserve;
+  await push("a");
+  await clock.advance("2m");
+  driver.script.reserve = away;
+  await clock.advance("31s"); // the fetch that waits ends first
+  expect(lines[3]?.message).toBe(told[0]);
+  await during(clock, one.stop({ timeout: 0 }));
+  await during(clock, queue.close());
 });
 
 test("events come after the store has answered, and one finish that it does not answer holds up no other", async () => {

@@ -44,7 +44,7 @@ test.each([
   ["HTTP", "HTTP/1.1 400 Bad Request\r\n", "foreign"],
   ["Redis", "-ERR unknown command\r\n", "foreign"],
   ["RabbitMQ", "AMQP\u0000\u0000\u0009\u0001", "foreign"],
-  ["TLS", "\u0015\u0003\u0003\u0000\u0002\u0002\u0046", "tls"],
+  ["TLS", "\u0015\u0003\u0003\u0000\u0002\u0002\u0046", "tlsWanted"],
 ])("an answer of %s is told apart", (_, answer, kind) => {
   let thrown: unknown;
   try {

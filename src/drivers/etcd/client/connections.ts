@@ -1,5 +1,5 @@
 import { Channel } from "./channel.ts";
-import { type Endpoint, shownEndpoint } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { ClientClosed, NotReached } from "./failures.ts";
 
 /**
@@ -16,10 +16,6 @@ export class Connections {
   constructor(endpoints: readonly Endpoint[], first: number) {
     this.#endpoints = endpoints;
     this.#current = Math.floor(first * endpoints.length);
-  }
-
-  get shown(): string {
-    return this.#endpoints.map(shownEndpoint).join(", ");
   }
 
   get count(): number {

@@ -45,11 +45,6 @@ export class EtcdClient {
     });
   }
 
-  /** For messages: without user and password. */
-  get shown(): string {
-    return this.#connections.shown;
-  }
-
   async get(key: string): Promise<messages.EtcdEntry | undefined> {
     return messages.readRange(await this.#call("KV/Range", messages.getRequest(key))).entries[0];
   }

@@ -2,6 +2,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import type { Clock, Timer } from "../../../contract/index.ts";
 import { afterMicrotasks, Deferred } from "../../../runtime/index.ts";
+import { isTlsCode } from "../../shared/tls.ts";
 import { Frames } from "./frames.ts";
 import { JuteReader } from "./jute.ts";
 import type { WatchedEvent } from "./replies.ts";
@@ -65,6 +66,7 @@ export class Connection {
   #xid = 0;
   #timer: Timer | undefined;
   #isCorked = false;
+  #isListening = false;
   #reason: ZookeeperError | undefined;
   #session: Session = NO_SESSION;
   #timeoutMs = 0;
@@ -78,26 +80,26 @@ export class Connection {
     this.#socket = socket;
     let isConnected = false;
     socket.setNoDelay(true);
+    socket.once("connect", () => (this.#isListening = true));
     socket.once(tls === undefined ? "connect" : "secureConnect", () => {
       isConnected = true;
       const { lastZxid, timeoutMs, session = NO_SESSION } = plan;
       socket.write(greetingFrame({ lastZxid, timeoutMs, session }));
     });
     socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#end(connectionError(error, isConnected, tls)));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#end(connectionError(error, isConnected, this.#shown)));
     socket.on("close", () => this.#end(this.#unsaid(isConnected)));
   }
 
   /** @throws a ZookeeperError: `refused`, `lost`, `tls`, `foreign`, `expired`. */
   static async open(plan: ConnectionPlan): Promise<Connection> {
     const connection = new Connection(plan);
-    const { connectMs, clock, address, signal } = plan;
+    const { connectMs, clock, signal } = plan;
     const onAbort = (): void => connection.destroy("The client is closed.");
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     const patience = clock.timer(connectMs, () => {
-      const text = `${address.host}:${address.port} did not answer within ${Math.round(connectMs)} ms, as a server of ZooKeeper does (is this its client port?).`;
-      connection.#end(new ZookeeperError("refused", text));
+      connection.#end(connection.#silent(Math.round(connectMs)));
     });
     try {
       await Promise.race([connection.#greeted.promise, connection.over.then((reason) => Promise.reject(reason))]);
@@ -241,6 +243,13 @@ export class Connection {
     this.#ended.resolve(reason);
   }
 
+  #silent(milliseconds: number): ZookeeperError {
+    const text = this.#isListening
+      ? `Something listens at ${this.#shown}, but gave no answer of ZooKeeper's protocol within ${milliseconds} ms: it is a server that hangs, or another product (ZooKeeper's port for clients is 2181 by default).`
+      : `${this.#shown} could not be reached within ${milliseconds} ms.`;
+    return new ZookeeperError("refused", text);
+  }
+
   /** The server ended it without a word: while it does not serve, when it stops, and for a request that is too large. */
   #unsaid(isConnected: boolean): ZookeeperError {
     const largest = Math.max(0, ...this.#waiting.map(({ bytes }) => bytes));
@@ -260,17 +269,11 @@ export class Connection {
   }
 }
 
-function connectionError(error: NodeJS.ErrnoException, isConnected: boolean, tls: object | undefined): ZookeeperError {
-  const code = error.code ?? "";
-  // Node's own texts can hold whole certificates; its codes say what matters.
-  if (
-    tls !== undefined &&
-    !isConnected &&
-    !/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)$/.test(code)
-  )
-    return new ZookeeperError("tls", `The TLS handshake failed (${code === "" ? "no code" : code}).`);
-  return new ZookeeperError(
-    isConnected ? "lost" : "refused",
-    `The connection failed (${code === "" ? "no code" : code}).`,
-  );
+function connectionError(
+  { code = "no code" }: NodeJS.ErrnoException,
+  isConnected: boolean,
+  shown: string,
+): ZookeeperError {
+  if (!isConnected && isTlsCode(code)) return new ZookeeperError("tls", code);
+  return new ZookeeperError(isConnected ? "lost" : "refused", `The connection to ${shown} failed (${code}).`);
 }

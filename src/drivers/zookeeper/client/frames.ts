@@ -47,7 +47,7 @@ export class Frames {
     const max = this.#isFirst ? MAX_GREETING_BYTES : MAX_BYTES;
     if (length >= 0 && length <= max) return;
     if (this.#isFirst && length >>> 24 === TLS_ALERT)
-      throw new ZookeeperError("tls", "The server speaks TLS and was spoken to without.");
+      throw new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.");
     throw new ZookeeperError("foreign", "What answers does not speak ZooKeeper's protocol.");
   }
 }

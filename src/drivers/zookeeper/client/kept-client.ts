@@ -94,7 +94,10 @@ export class KeptClient {
     if (this.#closed.signal.aborted) throw closedError();
     const { promise } = this.#connected;
     if (!(await settledWithin(this.#plan.clock, promise, this.#plan.callMs)))
-      throw new ZookeeperError("refused", `There was no connection to a server for ${this.#plan.callMs} ms.`);
+      throw new ZookeeperError(
+        "refused",
+        `There was no connection to ${this.#plan.servers.shown} for ${this.#plan.callMs} ms.`,
+      );
     return promise;
   }
 

@@ -22,7 +22,7 @@ export type Attachment = Readonly<{
 }>;
 
 /** What a failed server says is worth more, the less it may be a passing thing. */
-const GRAVEST = ["foreign", "tls", "lost", "refused"];
+const GRAVEST = ["foreign", "tlsWanted", "tls", "lost", "refused"];
 
 /** The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next. */
 export class Servers {
@@ -34,6 +34,10 @@ export class Servers {
     this.#plan = plan;
     // Clients that start together spread over the servers.
     this.#at = Math.floor(plan.clock.random() * plan.addresses.length);
+  }
+
+  get shown(): string {
+    return this.#plan.addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
   }
 
   /** How far this client has seen: a server behind it is not taken, so that nothing is ever older than before. */
@@ -68,7 +72,7 @@ export class Servers {
         this.#at += 1;
       }
     }
-    throw gravest(failures, addresses);
+    throw gravest(failures, this.shown);
   }
 
   /** The next attachment begins with another one. */
@@ -88,10 +92,11 @@ export class Servers {
   }
 }
 
-function gravest(failures: readonly ZookeeperError[], addresses: readonly Address[]): ZookeeperError {
+function gravest(failures: readonly ZookeeperError[], shown: string): ZookeeperError {
   const [worst] = failures.toSorted((a, b) => GRAVEST.indexOf(a.kind) - GRAVEST.indexOf(b.kind));
-  const shown = addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
   if (worst === undefined) return new ZookeeperError("refused", `There was no time left to connect to ${shown}.`);
+  // They speak for themselves.
+  if (worst.kind === "tls" || worst.kind === "tlsWanted") return worst;
   // Nothing was done for the caller yet, whatever happened to the connection.
   const kind = worst.kind === "lost" ? "refused" : worst.kind;
   return new ZookeeperError(kind, `No server of ${shown} could be had. ${worst.message}`);

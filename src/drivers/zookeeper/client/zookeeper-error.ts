@@ -21,9 +21,9 @@ export const Code = {
 /**
  * `answer`: the server's own refusal, with its code. `lost`: the connection went, or no answer came in time; what was sent may have been done.
  * `refused`: nothing was sent. `expired`: the session has ended. `foreign`: the other side does not speak ZooKeeper's protocol. `tls`: the
- * handshake failed. `size`: the request is larger than the server takes, and was not sent. `closed`: by us.
+ * handshake failed; the message is why. `tlsWanted`: the server speaks nothing else. `size`: the request is larger than the server takes, and was not sent. `closed`: by us.
  */
-export type ErrorKind = "answer" | "lost" | "refused" | "expired" | "foreign" | "tls" | "size" | "closed";
+export type ErrorKind = "answer" | "lost" | "refused" | "expired" | "foreign" | "tls" | "tlsWanted" | "size" | "closed";
 
 /** What the client throws. Its message holds no secret: neither passwords nor what was sent. */
 export class ZookeeperError extends Error {

@@ -1,0 +1,83 @@
+/** What all drivers say when client and server do not agree on TLS, and how they find out. */
+import { connect as connectPlain, isIP, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import type { Clock, ErrorClass } from "../../contract/index.ts";
+
+const CODES = /^(ERR_TLS|ERR_SSL|ERR_OSSL|ERR_CRYPTO|EPROTO$|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
+
+/** Narrower than text, so that what is none stays text. */
+type TlsCode = `${"ERR" | "CERT" | "DEPTH" | "SELF" | "UNABLE" | "HOSTNAME"}_${string}` | "EPROTO";
+
+/** Whether a code of Node.js is about TLS. Its texts are not repeated: they can hold whole certificates. */
+export function isTlsCode(code: unknown): code is TlsCode {
+  return typeof code === "string" && CODES.test(code);
+}
+
+/** `code`: of Node.js, or why. `advice`: which scheme and options are meant. */
+export function tlsFailed(shown: string, code: string, advice: string): ErrorClass {
+  return {
+    code: "ACCESS_DENIED",
+    retryable: false,
+    message: `The TLS handshake with ${shown} failed (${code}). ${advice}`,
+  };
+}
+
+export function tlsWanted(shown: string, advice: string): ErrorClass {
+  return { code: "ACCESS_DENIED", retryable: false, message: `${shown} wants TLS. ${advice}` };
+}
+
+const PATIENCE_MS = 1_000;
+
+export type Asked = Readonly<{
+  host: string;
+  port: number;
+  clock: Clock;
+  /** What a server without TLS answers at once, where it is silent to a TLS handshake. */
+  greeting?: string;
+}>;
+
+/**
+ * Whether the server there speaks TLS; undefined: it is away, or says nothing at all. Servers end the connection without a word when a client speaks
+ * the wrong one of the two, so this is asked after that, and once. Nothing is trusted or told.
+ */
+export async function speaksTls({ host, port, clock, greeting }: Asked): Promise<boolean | undefined> {
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  // rejectUnauthorized: whose certificate it is does not matter here, and nothing is sent.
+  const socket = connectTls({ host, port, ...name, rejectUnauthorized: false });
+  const answer = await asked(socket, clock, "secureConnect");
+  if (answer === "yes") return true;
+  if (answer === "away") return undefined;
+  if (answer !== "silent") return /ALERT/.test(answer.no);
+  if (greeting === undefined) return undefined;
+  const plain = connectPlain({ host, port });
+  plain.once("connect", () => plain.write(greeting));
+  return (await asked(plain, clock, "data")) === "yes" ? false : undefined;
+}
+
+/** Why a handshake with these options fails, as a code of Node.js; undefined: it does not, or the server is away. For clients that do not tell. */
+export async function handshakeFailure(
+  { host, port, clock }: Pick<Asked, "host" | "port" | "clock">,
+  options: ConnectionOptions,
+): Promise<string | undefined> {
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const answer = await asked(connectTls({ ...name, ...options, host, port }), clock, "secureConnect");
+  return typeof answer === "object" && isTlsCode(answer.no) ? answer.no : undefined;
+}
+
+type Answer = "yes" | "away" | "silent" | Readonly<{ no: string }>;
+
+function asked(socket: Socket, clock: Clock, sign: string): Promise<Answer> {
+  return new Promise((resolve) => {
+    let isConnected = false;
+    const timer = clock.timer(PATIENCE_MS, () => end(isConnected ? "silent" : "away"));
+    const end = (answer: Answer): void => {
+      timer.cancel();
+      resolve(answer);
+      socket.destroy();
+    };
+    socket.once("connect", () => (isConnected = true));
+    socket.once(sign, () => end("yes"));
+    socket.on("error", (error: NodeJS.ErrnoException) => end(isConnected ? { no: error.code ?? "" } : "away"));
+    socket.once("close", () => end(isConnected ? { no: "" } : "away"));
+  });
+}
