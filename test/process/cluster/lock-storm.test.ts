@@ -15,6 +15,8 @@ const NODES = 10;
 /** More for a long run. */
 const KILLS = Number(process.env["LOCK_STORM_KILLS"] ?? 3);
 const TTL_MS = 2_000;
+/** Each kill costs a session's time, and each victim a process that starts. */
+const TIMEOUT_MS = 60_000 + KILLS * 15_000;
 /** What else a node asks for now and then, beside the releases. */
 const FEW = 0.5;
 
@@ -155,7 +157,7 @@ const etcd = await sharedServer("etcd");
 const consul = await sharedServer("consul");
 const zookeeper = await sharedServer("zookeeper");
 
-describe.concurrent("50 contenders whose holder is killed again and again", () => {
+describe.concurrent("50 contenders whose holder is killed again and again", { timeout: TIMEOUT_MS }, () => {
   test.runIf(etcd)("etcd: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
     if (etcd === undefined) return;
     await using proxy = await CountingProxy.start(etcd, etcdRequests);
