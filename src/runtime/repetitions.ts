@@ -2,6 +2,8 @@ import type { Clock } from "../contract/index.ts";
 
 const FIRST_PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
+/** Longer than the pauses between two tries of anything: a worker's upkeep comes every fifteen seconds. */
+const LEAST_SILENCE_MS = 60_000;
 /** Texts may hold names and numbers: those that were said longest ago are forgotten first. */
 const MAX_TEXTS = 100;
 
@@ -9,7 +11,8 @@ type Told = { toldAt: number; pauseMs: number; lastAt: number; withheld: number 
 
 /**
  * Thins out what would be said again and again while a store is away: a text is said at once, and then after pauses that grow from ten seconds to
- * ten minutes, with how often it came meanwhile. What did not come for as long as its pause is news again.
+ * ten minutes, with how often it came meanwhile. What did not come for as long as its pause, and at
+ * least a minute, is news again.
  */
 export class Repetitions {
   readonly #clock: Clock;
@@ -23,7 +26,7 @@ export class Repetitions {
   next(text: string): string | undefined {
     const now = this.#clock.monotonic();
     const told = this.#told.get(text);
-    if (told === undefined || now - told.lastAt >= told.pauseMs) {
+    if (told === undefined || now - told.lastAt >= Math.max(told.pauseMs, LEAST_SILENCE_MS)) {
       this.#keep(text, { toldAt: now, pauseMs: FIRST_PAUSE_MS, lastAt: now, withheld: 0 });
       return text;
     }

@@ -40,3 +40,14 @@ test("it comes at least every ten minutes, and at most a hundred texts are remem
   expect(repetitions.next("text 100")).toBeDefined();
   expect(repetitions.next("text 0")).toBeDefined();
 });
+
+test("what comes at longer intervals than the first pause is thinned out too", async () => {
+  const clock = virtualClock();
+  const repetitions = new Repetitions(clock);
+  const saidAt: number[] = [];
+  for (let second = 0; second < 600; second += 15) {
+    if (repetitions.next("away") !== undefined) saidAt.push(second);
+    await clock.advance("15s");
+  }
+  expect(saidAt).toEqual([0, 15, 45, 90, 180, 345]);
+});
