@@ -45,7 +45,9 @@ export function isRunning(pid: number): boolean {
 export function hasStopped(pid: number): boolean {
   if (process.platform !== "linux") return true;
   try {
-    return readdirSync(`/proc/${pid}/task`).every((thread) => "TtZX".includes(stat(`${pid}/task/${thread}`).state ?? ""));
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      "TtZX".includes(stat(`${pid}/task/${thread}`).state ?? ""),
+    );
   } catch {
     // A thread, or all of it, ended meanwhile.
     return !isRunning(pid);
