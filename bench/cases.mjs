@@ -253,10 +253,18 @@ function copySize(payloads) {
   return grown / copies.length - 8;
 }
 
+/** Ten priorities, or as many as there are here. */
+function prioritiesOn({ queue }) {
+  const { min, max } = queue.capabilities.priority;
+  const levels = Math.min(10, max - Math.max(0, min) + 1);
+  return levels === 1 ? undefined : ({ i }) => i % levels;
+}
+
 /** The rate of the first jobs out of a backlog of ten priorities that is larger or smaller. */
 async function backlog(peer, { waiting, take, concurrency }) {
   return withQueue(peer, async (queue) => {
-    await load(queue, makePayloads(waiting), ({ i }) => i % 10);
+    const priorityOf = prioritiesOn(queue);
+    await load(queue, makePayloads(waiting), priorityOf);
     let rate = 0;
     const counted = counting(waiting);
     const rounds = Math.max(1, Math.floor(take / waiting));
@@ -264,7 +272,7 @@ async function backlog(peer, { waiting, take, concurrency }) {
     let ran = 0;
     for (let round = 0; round < rounds; round += 1) {
       const count = Math.min(take, waiting);
-      if (round > 0) await load(queue, makePayloads(waiting), ({ i }) => i % 10);
+      if (round > 0) await load(queue, makePayloads(waiting), priorityOf);
       const handler = round === 0 ? counted.handler : () => undefined;
       const started = performance.now();
       await queue.processSome({ concurrency, handler, count });

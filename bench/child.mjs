@@ -8,9 +8,10 @@ const settings = planned[caseName];
 const peer = { ...(await peers()).find(({ name }) => name === peerName), durability };
 const options = { ...settings, backend, count: settings.counts?.[peerName] ?? settings.count };
 
+/** As long as a repeat: a worker lives for days, so code that is not compiled yet is not what is compared. */
 const warmUp = {
   ...options,
-  count: Math.min(options.count ?? 0, 5_000),
+  count: Math.min(options.count ?? 0, 20_000),
   waiting: Math.min(options.waiting ?? 0, 1_000),
   take: 1_000,
 };

@@ -42,7 +42,7 @@ const rabbitmqPlan = (server) => ({
   durability: "serverCrash",
   repeats: 3,
   cases: {
-    single: { run: "single", count: 1_000 },
+    single: { run: "single", count: 4_000 },
     bulk: { run: "bulk", count: 20_000 },
     "cycle.c10": { run: "cycle", count: 20_000, concurrency: 10 },
     "cycle.c100": { run: "cycle", count: 20_000, concurrency: 100 },

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { AmqpChannel, AmqpClient, AmqpConfirmChannel } from "./client.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import { checkServer } from "./server.ts";
 import type { Server } from "./server.ts";
 
@@ -18,13 +19,18 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   readonly #client: AmqpClient;
   readonly #clock: Clock;
   readonly #answerMs: number;
+  /** Of the publishes on it. */
+  readonly writes: GatheredWrites;
   readonly #watchers = new Set<(reason: unknown) => void>();
+  /** The latest error that the client told of. */
+  #reason: unknown;
   #lostBy: Readonly<{ reason: unknown }> | undefined;
   #asking: AmqpChannel | undefined;
   #questions: Promise<unknown> = Promise.resolve();
 
   private constructor(client: AmqpClient, channel: Channel, number: number, clock: Clock, answerMs: number) {
     this.#client = client;
+    this.writes = new GatheredWrites(client);
     this.channel = channel;
     this.number = number;
     this.#clock = clock;
@@ -59,10 +65,12 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     }
   }
 
+  /** An error of the connection is told before its channels close, which know of none then. */
   #dieWith(emitter: AmqpClient | AmqpChannel, message: string): void {
-    let reason: unknown;
-    emitter.on("error", (error: unknown) => (reason = error));
-    emitter.on("close", () => this.lose(reason ?? new JobferryError("UNAVAILABLE", message, { retryable: true })));
+    emitter.on("error", (error: unknown) => (this.#reason = error));
+    emitter.on("close", () =>
+      this.lose(this.#reason ?? new JobferryError("UNAVAILABLE", message, { retryable: true })),
+    );
   }
 
   get isLost(): boolean {

@@ -112,22 +112,26 @@ export class PostOffice {
     }
     // Not published before: a server that is killed would lose it, and one that has no leader yet refuses it (nack).
     if (waits.length > 0) await Promise.all(waits);
-    return this.#publishing.publish(this.#outgoingOf(postings, hasPriorities(connection)), postings.length, isWanted);
+    return this.#publishing.publish(
+      this.#outgoingOf(queue, postings, hasPriorities(connection)),
+      postings.length,
+      isWanted,
+    );
   }
 
-  /** Each is encoded when it is its turn. */
-  *#outgoingOf(postings: readonly Posting[], withPriority: boolean): Iterable<Outgoing> {
-    for (const posting of postings) yield this.#outgoing(posting, withPriority);
-  }
-
-  #outgoing({ parcel, to, delayMs }: Posting, withPriority: boolean): Outgoing {
-    const { id, queue, priority } = parcel.fields;
-    const units = unitsOf(delayMs);
-    const place =
-      units > 0
-        ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
-        : { exchange: "", routingKey: to === "jobs" ? this.#names.live(queue) : this.#names.failed(queue) };
-    return { ...place, body: encode(parcel), priority: withPriority ? priority + PRIORITY_OFFSET : undefined, id };
+  /** Each is encoded when it is its turn. All are of one queue. */
+  *#outgoingOf(queue: string, postings: readonly Posting[], withPriority: boolean): Iterable<Outgoing> {
+    // Each message bears one of them: text that was just put together is slow to write.
+    const [jobs, failed] = [this.#names.live(queue), this.#names.failed(queue)];
+    for (const { parcel, to, delayMs } of postings) {
+      const { id, priority } = parcel.fields;
+      const units = unitsOf(delayMs);
+      const place =
+        units > 0
+          ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
+          : { exchange: "", routingKey: to === "jobs" ? jobs : failed };
+      yield { ...place, body: encode(parcel), priority: withPriority ? priority + PRIORITY_OFFSET : undefined, id };
+    }
   }
 }
 

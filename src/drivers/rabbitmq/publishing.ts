@@ -113,6 +113,8 @@ class Batch {
       const isPortion = this.#sent % PORTION === 0;
       if (isPortion && this.#sent > 0) await new Promise<void>(nextTurn);
       if (isPortion && (this.#isCut || !isWanted() || this.#connection.blocked !== undefined)) break;
+      // One by itself is not kept waiting.
+      if (isPortion && this.#results.length > 1) this.#connection.writes.hold();
       this.#sendOne(this.#sent, message);
       this.#sent += 1;
     }
