@@ -6,6 +6,7 @@ import * as oldestRedis from "redis-oldest";
 import { afterAll, describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
 import type { RedisClient } from "jobferry/redis";
+import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
 import { openError, queueOn, wait } from "./stage.ts";
@@ -82,6 +83,26 @@ describe.runIf(await isServerAvailable("redis-cluster"))("handed-in clients for 
       await client.connect();
       await proves({ client, ping: () => client.get("none").then(String), end: () => client.destroy() }, 3);
     }
+  });
+
+  it("of node-redis with a shared map of addresses: the driver's own connections come back after a loss", async () => {
+    const proxies = await Promise.all(rootsOf(server).map(startTcpProxy));
+    const lines = proxies.map(({ host, port }) => ({ host, port }));
+    const entries = rootsOf(server).map(({ port }, index) => [`${HOST}:${port}`, lines[index]] as const);
+    const nodeAddressMap = Object.fromEntries(entries) as Record<string, { host: string; port: number }>;
+    const client = createCluster({ rootNodes: lines.map((socket) => ({ socket })), nodeAddressMap });
+    client.on("error", () => undefined);
+    await client.connect();
+    // As the client leaves every address from which it learns the slots.
+    for (const address of lines) Object.assign(address, { reconnectStrategy: false });
+    const queue = queueOn(client, { partitions: 3, replicas: 1 });
+    await queue.push(createJob("before"));
+    for (const proxy of proxies) proxy.cut("reset");
+    const push = (): Promise<string> => queue.push(createJob("after")).then(() => "pushed", String);
+    await expect.poll(push, { timeout: 10_000 }).toBe("pushed");
+    await queue.close();
+    client.destroy();
+    await Promise.all(proxies.map((proxy) => proxy.close()));
   });
 
   it("with a keyPrefix are refused", async () => {

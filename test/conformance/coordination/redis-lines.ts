@@ -125,8 +125,10 @@ export const bySentinelRedis: Connect = ({ url }, lines) => {
 };
 
 export const byClusterRedis: Connect = ({ url }, lines) => {
-  const rootNodes = hostsIn(url).map((address) => ({ socket: lineTo(lines, address) }));
-  const client = createCluster({ rootNodes, defaults: AT_ONCE, nodeAddressMap: natMapOf(lines) });
+  const rootNodes = hostsIn(url).map((address) => ({ socket: { ...lineTo(lines, address) } }));
+  // An object for each question: node-redis writes into them, see src/drivers/redis/clients/node-addresses.ts.
+  const nodeAddressMap = (address: string): Address | undefined => ({ ...lines.get(address) }) as Address;
+  const client = createCluster({ rootNodes, defaults: AT_ONCE, nodeAddressMap });
   return { options: { client, replicas: 1 }, end: () => void (client.isOpen && client.destroy()) };
 };
 

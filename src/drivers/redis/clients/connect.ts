@@ -5,6 +5,7 @@ import { isIoredis } from "./client-types.ts";
 import type { IoredisClient, NodeRedisClient } from "./client-types.ts";
 import type { RedisConnection } from "./connection.ts";
 import { IOREDIS_CLUSTER_SETTINGS, IOREDIS_SENTINEL_SETTINGS, IOREDIS_SETTINGS, IoredisConnection } from "./ioredis.ts";
+import { unshared } from "./node-addresses.ts";
 import {
   NODE_REDIS_SENTINEL_SETTINGS,
   NODE_REDIS_SETTINGS,
@@ -109,6 +110,7 @@ function nodeRedisClient(redis: NodeRedis, address: Address, own: object, connec
         rootNodes: nodes.map((node) => ({ socket: { ...connecting, ...node } })),
         defaults: { ...common, socket },
         ...ownOptions,
+        ...unshared(ownOptions),
       });
     case "sentinel":
       return redis.createSentinel({

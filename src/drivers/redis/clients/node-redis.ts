@@ -4,6 +4,7 @@ import { Deferred, settledWithin, sleep, systemClock } from "../../../runtime/in
 import type { NodeRedisClient } from "./client-types.ts";
 import { GREETING_MS } from "./connection.ts";
 import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
+import { unshared } from "./node-addresses.ts";
 
 /** RESP's type bytes of blob and verbatim strings, as node-redis numbers them: these come as bytes. */
 const BYTES = { typeMapping: { 36: Buffer, 61: Buffer } } as const;
@@ -40,6 +41,8 @@ type Client = Readonly<{
   options?: Readonly<{ keyPrefix?: unknown }>;
   /** Of a cluster. */
   _keyPrefix?: unknown;
+  /** Of a cluster, as they were handed to it. */
+  _options?: object;
   isOpen: boolean;
   isReady?: boolean;
   duplicate(overrides?: object): NodeRedisClient;
@@ -152,7 +155,8 @@ export class NodeRedisConnection implements RedisConnection {
     if (this.#stop.signal.aborted) throw new JobferryError("CLOSED", "The connection is closed.");
     // One connection to the primary: of several, WAIT and WAITAOF would wait on another one than that on which was written.
     const settings = this.kind === "sentinel" ? { ...NODE_REDIS_SENTINEL_SETTINGS, masterPoolSize: 1 } : {};
-    const connection = new NodeRedisConnection(this.#client.duplicate(settings), true);
+    const apart = this.kind === "cluster" ? unshared(this.#client._options) : {};
+    const connection = new NodeRedisConnection(this.#client.duplicate({ ...settings, ...apart }), true);
     this.#opening.add(connection);
     try {
       await connection.ready();
