@@ -127,7 +127,10 @@ export const bySentinelRedis: Connect = ({ url }, lines) => {
 export const byClusterRedis: Connect = ({ url }, lines) => {
   const rootNodes = hostsIn(url).map((address) => ({ socket: { ...lineTo(lines, address) } }));
   // An object for each question: node-redis writes into them, see src/drivers/redis/clients/node-addresses.ts.
-  const nodeAddressMap = (address: string): Address | undefined => ({ ...lines.get(address) }) as Address;
+  const nodeAddressMap = (address: string): Address | undefined => {
+    const line = lines.get(address);
+    return line && { ...line };
+  };
   const client = createCluster({ rootNodes, defaults: AT_ONCE, nodeAddressMap });
   return { options: { client, replicas: 1 }, end: () => void (client.isOpen && client.destroy()) };
 };

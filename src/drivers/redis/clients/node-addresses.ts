@@ -1,4 +1,4 @@
-type Address = Readonly<{ host?: string; port?: number }>;
+type Address = Readonly<{ host: string; port: number }>;
 /** `nodeAddressMap` of a cluster client of the package `redis`: where a client finds the node of which the servers tell that address. */
 type NodeAddressMap = Readonly<Record<string, Address>> | ((address: string) => Address | undefined);
 
@@ -6,7 +6,7 @@ type NodeAddressMap = Readonly<Record<string, Address>> | ((address: string) => 
  * The map with an object of its own for every question. `redis` 6.3.1 writes `reconnectStrategy: false` into the object that it was given as a node's address
  * when it asks that node for the slots; a client that is made with the same object later is closed for good by the first loss of its connection.
  */
-export function ownAddresses(map: NodeAddressMap): (address: string) => Address | undefined {
+function ownAddresses(map: NodeAddressMap): (address: string) => Address | undefined {
   return (address) => {
     const found = typeof map === "function" ? map(address) : map[address];
     return found && { host: found.host, port: found.port };
