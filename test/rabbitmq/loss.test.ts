@@ -1,13 +1,28 @@
 /** Lost, cut and frozen connections, a server that is killed: nothing crashes, nothing hangs, nothing that resolved is lost. */
+import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { connect } from "amqplib";
+import type { ChannelModel } from "amqplib";
 import { describe, expect, it } from "vitest";
 import { createJob, Worker } from "../../src/entry/index.ts";
 import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
+import type { ServerAddress } from "../../scripts/servers/server.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
 import { freshPrefix } from "./target.ts";
+
+/** As `rabbitmqctl close_connection` and the button of the management pages do. The API learns of a connection some seconds after it was made. */
+async function closeByOperator({ url, endpoints }: ServerAddress, client: ChannelModel): Promise<void> {
+  const { localPort } = (client.connection as unknown as { stream: Socket }).stream;
+  const name = encodeURIComponent(`127.0.0.1:${localPort} -> 127.0.0.1:${new URL(url).port}`);
+  const headers = { authorization: `Basic ${Buffer.from("guest:guest").toString("base64")}` };
+  await untilWorks(async () => {
+    const answer = await fetch(`${endpoints["management"]}/api/connections/${name}`, { method: "DELETE", headers });
+    if (answer.status !== 204) throw new Error(`the API answered ${answer.status}`);
+  }, 20_000);
+}
 
 for (const name of BOTH) {
   const server = await sharedServer(name);
@@ -66,6 +81,29 @@ for (const name of BOTH) {
       const start = performance.now();
       await driver.close();
       expect(performance.now() - start).toBeLessThan(4_500);
+    });
+
+    it("ended by the server itself: waiting reserves go on over a new one, and what was held is lost", async () => {
+      const clients: ChannelModel[] = [];
+      const through = async (): Promise<ChannelModel> => {
+        const client = await connect(server.url);
+        clients.push(client);
+        return client;
+      };
+      const { driver } = await opened({ connect: through });
+      await driver.push([item({ id: "held" })]);
+      const held = await takeOne(driver);
+      const waiting = [1, 2, 3].map(() => takeOne(driver, 60_000, "quiet"));
+      await pause(300);
+      const before = [...clients];
+      for (const client of before) await closeByOperator(server, client);
+      await untilWorks(() => driver.push([0, 1, 2].map((n) => item({ id: `quiet ${n}`, queue: "quiet" }))), 5_000);
+      const got = await Promise.all(waiting);
+      expect(got.map(({ job }) => job.id).sort()).toEqual(["quiet 0", "quiet 1", "quiet 2"]);
+      expect(clients.length).toBe(2 * before.length);
+      expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
+      expect((await takeOne(driver)).job.id).toBe("held");
+      await driver.close();
     });
   });
 

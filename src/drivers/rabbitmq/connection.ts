@@ -25,6 +25,7 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   /** The latest error that the client told of. */
   #reason: unknown;
   #lostBy: Readonly<{ reason: unknown }> | undefined;
+  #endedByServer = false;
   #asking: AmqpChannel | undefined;
   #questions: Promise<unknown> = Promise.resolve();
 
@@ -68,9 +69,15 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
   /** An error of the connection is told before its channels close, which know of none then. */
   #dieWith(emitter: AmqpClient | AmqpChannel, message: string): void {
     emitter.on("error", (error: unknown) => (this.#reason = error));
-    emitter.on("close", () =>
-      this.lose(this.#reason ?? new JobferryError("UNAVAILABLE", message, { retryable: true })),
-    );
+    emitter.on("close", () => {
+      this.#endedByServer ||= !this.isLost && isAnnounced(this.#reason);
+      this.lose(this.#reason ?? new JobferryError("UNAVAILABLE", message, { retryable: true }));
+    });
+  }
+
+  /** The server has ended it and said so, in contrast to a line that broke: then it most probably takes another connection at once. */
+  get isEndedByServer(): boolean {
+    return this.#endedByServer;
   }
 
   get isLost(): boolean {
@@ -188,6 +195,12 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
 export type Ask = (question: (channel: AmqpChannel) => Promise<unknown>) => Promise<unknown>;
 
 export type ConfirmConnection = Connection<AmqpConfirmChannel>;
+
+/** AMQP's closes have a number, and the client tells of no error when an operator or a shutdown closes a connection. What sockets tell of has a name. */
+function isAnnounced(reason: unknown): boolean {
+  if (reason === undefined) return true;
+  return typeof reason === "object" && reason !== null && "code" in reason && typeof reason.code === "number";
+}
 
 /** A half-open connection never answers its own close: amqplib's socket is ended where it can be reached. */
 function destroySocket({ connection }: AmqpClient): void {

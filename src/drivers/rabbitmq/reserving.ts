@@ -30,7 +30,12 @@ type Parts = Readonly<{
   closing: AbortSignal;
 }>;
 
-/** Takes jobs by exact pulls: first what is there, queue by queue; then, when there is nothing and there is time, it waits on all queues at once. */
+/**
+ * Takes jobs by exact pulls: first what is there, queue by queue; then, when there is nothing and there is time, it waits on all queues at once.
+ *
+ * A call that has nothing yet is not told when the server ends the connection: it goes on over a new one, once. A server ends all of a connection when one of its
+ * channel processes crashes, as that of 3.10.8 does when a queue does not take a consumer at once, and when an operator closes it.
+ */
 export class Reserving {
   readonly #parts: Parts;
   /** Queues whose last pull brought jobs with losses that had no free slot. */
@@ -48,13 +53,24 @@ export class Reserving {
       claimedAt: clock.monotonic(),
     };
     if (!ended.aborted && request.max > 0) {
-      await link.get();
-      const session = this.#parts.session();
-      await session.dropUnended();
-      await this.#fill(session, claim, clock.monotonic() + request.waitMs);
+      const connection = await link.get();
+      const until = clock.monotonic() + request.waitMs;
+      try {
+        await this.#claim(claim, until);
+      } catch (error) {
+        if (!connection.isEndedByServer || ended.aborted) throw error;
+        await link.get();
+        await this.#claim(claim, until);
+      }
     }
     const { reservations, died, claimedAt } = claim;
     return { reservations, died, nextDueInMs: undefined, claimedAt };
+  }
+
+  async #claim(claim: Claim, until: number): Promise<void> {
+    const session = this.#parts.session();
+    await session.dropUnended();
+    await this.#fill(session, claim, until);
   }
 
   async #fill(session: Session, claim: Claim, until: number): Promise<void> {
@@ -65,7 +81,10 @@ export class Reserving {
         await this.#wait(session, claim, until - clock.monotonic());
     } catch (error) {
       // What came on a connection that is lost is lost with it. Else it must be told, or nobody would ever end it; the error comes again with the next call.
-      if (session.connection.isLost) claim.reservations.length = 0;
+      if (session.connection.isLost) {
+        claim.reservations.length = 0;
+        claim.free = claim.request.free ?? claim.request.max;
+      }
       if (isEmpty(claim)) throw error;
     }
   }
