@@ -102,7 +102,7 @@ export class Pushing<Tx> {
     const waiting = this.#admission.enter(items.length, bytes);
     if (waiting === undefined) {
       const call = this.#launch(first.queue, items, bytes);
-      return this.#bounded(first.queue, call.answer, call.withdraw, options.signal);
+      return this.#bounded(items, call.answer, call.withdraw, options.signal);
     }
     let call: Readonly<{ answer: Promise<readonly PushResult[]>; withdraw: () => boolean }> | undefined;
     let withdrawn = false;
@@ -120,7 +120,7 @@ export class Pushing<Tx> {
       waiting.withdraw();
       return true;
     };
-    return this.#bounded(first.queue, answer, withdraw, options.signal);
+    return this.#bounded(items, answer, withdraw, options.signal);
   }
 
   #launch(
@@ -154,8 +154,9 @@ export class Pushing<Tx> {
     }
   }
 
+  /** Of items of one queue. */
   #bounded<T>(
-    queue: string,
+    items: readonly QueuedItem[],
     promise: Promise<T>,
     withdraw: () => boolean,
     signal: AbortSignal | undefined,
@@ -168,7 +169,7 @@ export class Pushing<Tx> {
       const unwatch = this.#admission.watch(() => {
         signal?.removeEventListener("abort", onAbort);
         const sent = !withdraw();
-        reject(this.#stopped ? closedUnanswered(sent) : this.#repeated.timedOut(queue, sent));
+        reject(this.#stopped ? closedUnanswered(sent) : this.#repeated.timedOut(items[0]?.queue ?? "", sent, items));
       });
       const onAbort = (): void => {
         unwatch();

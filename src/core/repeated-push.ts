@@ -9,8 +9,8 @@ import { wrapError } from "./wrap-error.ts";
 export const UNKNOWN_FATE =
   "The store did not answer for the job, so it may be stored or not. Pushing the same job again is safe where pushes are by id.";
 
-/** `isFull`: it is known that nothing is stored, because there was no room for any job of the batch. */
-type Trouble = Readonly<{ error: JobferryError; isFull: boolean }>;
+/** `unstored`: of these it is known that they are not stored, because there was no room for any job of the batch, and none is on its way now. */
+type Trouble = Readonly<{ error: JobferryError; unstored?: ReadonlySet<QueuedItem> }>;
 
 function noRoomCame({ code, message, cause }: JobferryError, timeoutMs: number): JobferryError {
   const text = `${message} It was tried until ${timeoutMs} ms (pushTimeout) were over, and no room came.`;
@@ -24,6 +24,8 @@ export class RepeatedPush<Tx> {
   readonly #capabilities: Capabilities;
   /** What the last try of a queue's batch ended with, while the batch is repeated. */
   readonly #troubles = new Map<string, Trouble>();
+  /** Their callers were told that they are not stored, so they must not be sent again. */
+  readonly #givenUp = new WeakSet<QueuedItem>();
   readonly #closing: AbortSignal;
 
   constructor(driver: Driver<Tx>, settings: QueueSettings, capabilities: Capabilities, closing: AbortSignal) {
@@ -44,15 +46,17 @@ export class RepeatedPush<Tx> {
     const { clock, pushTimeoutMs } = this.#settings;
     const giveUpAt = clock.monotonic() + pushTimeoutMs;
     for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
-      const open = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
-      if (open.length === 0) break;
-      const failed = open.find(({ i }) => results[i]?.status === "failed");
+      const waiting = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
+      const failed = waiting.find(({ i }) => results[i]?.status === "failed");
       const error = failed === undefined ? undefined : this.errorOf(results[failed.i]);
-      if (error !== undefined) this.#troubles.set(queue, { error, isFull: unsure.size === 0 && this.#isFull(results) });
+      const isFull = unsure.size === 0 && this.#isFull(results);
+      if (error !== undefined) this.#troubles.set(queue, isFull ? { error, unstored: new Set(items) } : { error });
       const end = await sleep(clock, pause * (0.5 + clock.random() / 2), this.#closing);
       if (end === "aborted") break;
       // While a try is under way nobody knows how it ends.
-      if (error !== undefined) this.#troubles.set(queue, { error, isFull: false });
+      if (error !== undefined) this.#troubles.set(queue, { error });
+      const open = waiting.filter(({ item }) => !this.#givenUp.has(item));
+      if (open.length === 0) break;
       const again = await this.#sendOnce(open.map(({ item }) => item));
       for (const [k, { i }] of open.entries()) {
         const result = again[k] ?? { status: "unknown" };
@@ -64,11 +68,14 @@ export class RepeatedPush<Tx> {
     return results.map((result) => this.#withWait(result));
   }
 
-  /** What is told to a push that has waited too long, in this queue's lane. */
-  timedOut(queue: string, sent: boolean): JobferryError {
+  /** What is told to a push that has waited too long, in this queue's lane. What is told to be not stored is not sent any more. */
+  timedOut(queue: string, sent: boolean, items: readonly QueuedItem[]): JobferryError {
     const { pushTimeoutMs } = this.#settings;
-    const { error, isFull = false } = this.#troubles.get(queue) ?? {};
-    if (error !== undefined && isFull) return noRoomCame(error, pushTimeoutMs);
+    const { error, unstored } = this.#troubles.get(queue) ?? {};
+    if (error !== undefined && unstored !== undefined && (!sent || items.every((item) => unstored.has(item)))) {
+      for (const item of items) this.#givenUp.add(item);
+      return noRoomCame(error, pushTimeoutMs);
+    }
     return pushTimedOut(sent, pushTimeoutMs, error?.message.replace(UNKNOWN_FATE, "").trim(), error);
   }
 

@@ -61,14 +61,9 @@ export class Contention {
     return this.#spread > 0;
   }
 
-  /** Buckets of the first priority begin at a place of chance; the others follow in order. */
-  order(
-    markers: readonly CoordinationEntry[],
-    groupOf: (marker: CoordinationEntry) => string,
-  ): readonly CoordinationEntry[] {
-    const [first] = markers;
-    if (this.#spread === 0 || first === undefined) return markers;
-    const same = markers.filter((marker) => groupOf(marker) === groupOf(first)).length;
+  /** Buckets of the first priority, of which there are `same`, begin at a place of chance; the others follow in order. */
+  order(markers: readonly CoordinationEntry[], same: number): readonly CoordinationEntry[] {
+    if (this.#spread === 0) return markers;
     const start = this.#chance(Math.min(same, this.#spread + 1));
     return [...markers.slice(start, same), ...markers.slice(0, start), ...markers.slice(same)];
   }
@@ -101,10 +96,16 @@ export class Contention {
     }
   }
 
-  share(entries: readonly Shelved[], want: number): readonly Shelved[] {
+  /**
+   * What one claim takes of a bucket, of which there are so many alike. Where others claim, too, it is no more than each of them can have, and begins at a
+   * multiple of that: two claims of the same length meet on all of it or not at all.
+   */
+  share(entries: readonly Shelved[], want: number, buckets: number): readonly Shelved[] {
     if (this.#spread === 0) return entries.slice(0, want);
-    const start = this.#chance(entries.length - want + 1);
-    return entries.slice(start, start + want);
+    const each = Math.ceil((entries.length * buckets) / (this.#others() + 1));
+    const length = Math.min(want, Math.max(1, each));
+    const start = length * this.#chance(Math.ceil(entries.length / length));
+    return entries.slice(start, start + length);
   }
 
   #chance(below: number): number {

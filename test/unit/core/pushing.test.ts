@@ -127,6 +127,27 @@ describe("an unknown answer", () => {
     delete driver.script.push;
     await clock.advance("20s");
     expect(await third).toMatchObject({ payload: "third" });
+    expect((await queue.getStats()).pendingJobs).toBe(1);
+  });
+
+  test("a full store: what was told to be not stored is not stored when room comes later", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver());
+    const full = new JobferryError("STORE_FULL", "It is full; nothing was stored.", { retryable: true });
+    driver.script.push = async (items) => items.map((): PushResult => ({ status: "failed", error: full }));
+    const first = errorOf(queue.push(createJob("first")));
+    await clock.advance("6s");
+    const told = errorOf(queue.push(createJob("told")));
+    await clock.advance("3s");
+    const later = queue.push(createJob("later"));
+    // Both go out in one batch when the first has ended, and it is repeated for longer than they wait.
+    await clock.advance("7500ms");
+    expect((await first).message).toContain("no room came");
+    expect((await told).message).toContain("no room came");
+    expect(driver.pushed.at(-1)).toHaveLength(1);
+    delete driver.script.push;
+    await clock.advance("2s");
+    expect(await later).toMatchObject({ payload: "later" });
+    expect((await queue.getStats()).pendingJobs).toBe(1);
   });
 
   test("a full store is no sure answer for what an earlier try may have stored", async () => {
