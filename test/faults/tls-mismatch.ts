@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Queue } from "jobferry";
 import type { ServerName } from "../../scripts/servers/registry.ts";
@@ -56,6 +58,14 @@ export async function testTlsMismatch(title: string, { server: kind, open, advic
       expect(error.message).toMatch(reason);
       expect(error.message).toMatch(advice);
       expect(error.message).not.toContain("BEGIN CERTIFICATE");
+    });
+
+    it("TLS with what only hangs up, as a proxy does whose server is away: nothing is said of TLS that is not known", async () => {
+      const proxy = createServer((client) => client.on("error", () => undefined).destroy());
+      await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+      const error = await openError(open((proxy.address() as AddressInfo).port, { ca }));
+      proxy.close();
+      expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
     });
 
     it("no TLS with a server that wants it", async () => {

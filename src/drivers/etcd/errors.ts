@@ -171,6 +171,8 @@ export async function openingFailed(
   return new JobferryError(code, message, { retryable, cause: error });
 }
 
+const GREETING = "GET /version HTTP/1.1\r\nhost: etcd\r\n\r\n";
+
 async function mismatch(
   error: unknown,
   { shown, isSecure }: Where,
@@ -178,7 +180,7 @@ async function mismatch(
 ): Promise<ErrorClass | undefined> {
   const isHungUp = error instanceof NotReached || error instanceof NotEtcd || error instanceof DamagedMessage;
   if (!isHungUp || at === undefined || isTlsCode(codeIn(error))) return undefined;
-  const isSpoken = await speaksTls({ ...at, clock: systemClock });
+  const isSpoken = await speaksTls({ ...at, ...(isSecure ? { greeting: GREETING } : {}) });
   if (isSpoken === undefined || isSpoken === isSecure) return undefined;
   if (isSecure) return tlsFailed(`etcd at ${shown}`, "it speaks none", TLS_ADVICE);
   return tlsWanted(`etcd at ${shown}`, "Use etcds:// (or https:// endpoints), with its authority in tls.ca.");

@@ -1,4 +1,4 @@
-import type { Clock, ErrorClass } from "../../contract/index.ts";
+import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
 import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 
@@ -43,12 +43,12 @@ function partsOf(error: unknown): Readonly<{ code: unknown; message: string }> {
 }
 
 /** Where the server hung up on a first connection without TLS, it is asked whether it wants that. undefined: that was not it. */
-export async function wantsTls(error: unknown, url: URL, place: string, clock: Clock): Promise<ErrorClass | undefined> {
+export async function wantsTls(error: unknown, url: URL, place: string): Promise<ErrorClass | undefined> {
   const { code, message } = partsOf(error);
   const isHungUp = code === "ECONNRESET" || code === "EPIPE" || /socket closed|unexpected close/i.test(message);
   if (url.protocol !== "amqp:" || !isHungUp) return undefined;
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const isSpoken = await speaksTls({ host, port: Number(url.port || 5_672), clock });
+  const isSpoken = await speaksTls({ host, port: Number(url.port || 5_672) });
   return isSpoken ? tlsWanted(place, "Use amqps://, with its authority in tls.ca.") : undefined;
 }
 

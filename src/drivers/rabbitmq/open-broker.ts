@@ -98,7 +98,7 @@ export class OpenBroker {
     } catch (error) {
       const { url, place } = this.#settings;
       if (url === undefined || place === undefined) throw error;
-      const found = await wantsTls(error, new URL(url), place, this.#context.clock);
+      const found = await wantsTls(error, new URL(url), place);
       if (found === undefined) throw error;
       throw new JobferryError(found.code, found.message ?? "", { cause: error });
     }

@@ -227,7 +227,7 @@ async function openStore(settings: Settings, context: CoordinationContext): Prom
     );
   } catch (error) {
     connection.close();
-    throw await explained(error, settings, context.clock);
+    throw await explained(error, settings);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock, ErrorClass } from "../../contract/index.ts";
+import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
 import { handshakeFailure, isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 import type { Address, Node } from "./address.ts";
@@ -154,10 +154,9 @@ export function noAnswer(shown: string, milliseconds: number): JobferryError {
 export async function tlsMismatch(
   { nodes, tls, shown }: Address,
   clientOptions: object,
-  clock: Clock,
 ): Promise<ErrorClass | undefined> {
-  const isSpoken = await speaksTls({ ...nodes[0], clock, ...(tls ? { greeting: "PING\r\n" } : {}) });
-  if (isSpoken === true && tls) return untrusted(nodes[0], shown, clientOptions, clock);
+  const isSpoken = await speaksTls({ ...nodes[0], ...(tls ? { greeting: "PING\r\n" } : {}) });
+  if (isSpoken === true && tls) return untrusted(nodes[0], shown, clientOptions);
   if (isSpoken === undefined || isSpoken === tls) return undefined;
   return tls
     ? tlsFailed(shown, "it speaks none", TLS_ADVICE)
@@ -168,13 +167,8 @@ export async function tlsMismatch(
 }
 
 /** Clients of groups try one server after the other, and do not tell why none would do. */
-async function untrusted(
-  node: Node,
-  shown: string,
-  clientOptions: object,
-  clock: Clock,
-): Promise<ErrorClass | undefined> {
+async function untrusted(node: Node, shown: string, clientOptions: object): Promise<ErrorClass | undefined> {
   const { tls, socket } = clientOptions as Readonly<{ tls?: object; socket?: object }>;
-  const code = await handshakeFailure({ ...node, clock }, { ...socket, ...tls });
+  const code = await handshakeFailure(node, { ...socket, ...tls });
   return code === undefined ? undefined : tlsFailed(shown, code, TLS_ADVICE);
 }

@@ -1,12 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type {
-  Capabilities,
-  Clock,
-  DriverContext,
-  Durability,
-  ReserveRequest,
-  ReserveResult,
-} from "../../contract/index.ts";
+import type { Capabilities, DriverContext, Durability, ReserveRequest, ReserveResult } from "../../contract/index.ts";
 import { isJobferryError, JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { settledWithin, systemClock } from "../../runtime/index.ts";
 import { DiedJobs } from "../shared/died-jobs.ts";
@@ -73,7 +66,7 @@ export class OpenStore {
     } catch (error) {
       connection.close();
       const told = isJobferryError(error) ? error : opening(error, settings, `Opening ${shown} failed.`);
-      throw await explained(told, settings, context.clock);
+      throw await explained(told, settings);
     }
   }
 
@@ -134,11 +127,11 @@ function opening(error: unknown, settings: Settings, otherwise: string): Jobferr
 }
 
 /** What an open that failed is to throw. Where nothing answered, the server is asked whether it is TLS that keeps the two apart. */
-export async function explained(error: unknown, settings: Settings, clock: Clock): Promise<unknown> {
+export async function explained(error: unknown, settings: Settings): Promise<unknown> {
   const { target, clientOptions } = settings;
   const { code, retryable } = classify(error, shownAddress(settings));
   if (!("address" in target && code === "UNAVAILABLE" && retryable)) return error;
-  const found = await tlsMismatch(target.address, clientOptions, clock);
+  const found = await tlsMismatch(target.address, clientOptions);
   return found === undefined ? error : new JobferryError(found.code, found.message ?? "", { cause: error });
 }
 

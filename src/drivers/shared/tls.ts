@@ -1,7 +1,8 @@
 /** What all drivers say when client and server do not agree on TLS, and how they find out. */
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import type { Clock, ErrorClass } from "../../contract/index.ts";
+import type { ErrorClass } from "../../contract/index.ts";
+import { systemClock } from "../../runtime/index.ts";
 
 const CODES = /^(ERR_TLS|ERR_SSL|ERR_OSSL|ERR_CRYPTO|EPROTO$|CERT_|DEPTH_|SELF_|UNABLE_|HOSTNAME_)/;
 
@@ -31,45 +32,46 @@ const PATIENCE_MS = 1_000;
 export type Asked = Readonly<{
   host: string;
   port: number;
-  clock: Clock;
-  /** What a server without TLS answers at once, where it is silent to a TLS handshake. */
+  /** What a server without TLS answers at once, where it is silent to a TLS handshake or hangs up. */
   greeting?: string;
 }>;
 
 /**
- * Whether the server there speaks TLS; undefined: it is away, or says nothing at all. Servers end the connection without a word when a client speaks
- * the wrong one of the two, so this is asked after that, and once. Nothing is trusted or told.
+ * Whether the server there speaks TLS; undefined: nothing proves either. Servers end the connection without a word when a client speaks the wrong one of the
+ * two, and so does what stands before a server that is away; so this is asked when opening has failed, for up to two seconds, and a hang-up alone is no answer.
+ * Nothing is trusted or told.
  */
-export async function speaksTls({ host, port, clock, greeting }: Asked): Promise<boolean | undefined> {
+export async function speaksTls({ host, port, greeting }: Asked): Promise<boolean | undefined> {
   const name = isIP(host) === 0 ? { servername: host } : {};
   // rejectUnauthorized: whose certificate it is does not matter here, and nothing is sent.
   const socket = connectTls({ host, port, ...name, rejectUnauthorized: false });
-  const answer = await asked(socket, clock, "secureConnect");
+  const answer = await asked(socket, "secureConnect");
   if (answer === "yes") return true;
   if (answer === "away") return undefined;
-  if (answer !== "silent") return /ALERT/.test(answer.no);
+  if (answer !== "silent" && isTlsCode(answer.no)) return /ALERT/.test(answer.no);
   if (greeting === undefined) return undefined;
   const plain = connectPlain({ host, port });
   plain.once("connect", () => plain.write(greeting));
-  return (await asked(plain, clock, "data")) === "yes" ? false : undefined;
+  return (await asked(plain, "data")) === "yes" ? false : undefined;
 }
 
 /** Why a handshake with these options fails, as a code of Node.js; undefined: it does not, or the server is away. For clients that do not tell. */
 export async function handshakeFailure(
-  { host, port, clock }: Pick<Asked, "host" | "port" | "clock">,
+  { host, port }: Pick<Asked, "host" | "port">,
   options: ConnectionOptions,
 ): Promise<string | undefined> {
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const answer = await asked(connectTls({ ...name, ...options, host, port }), clock, "secureConnect");
+  const answer = await asked(connectTls({ ...name, ...options, host, port }), "secureConnect");
   return typeof answer === "object" && isTlsCode(answer.no) ? answer.no : undefined;
 }
 
 type Answer = "yes" | "away" | "silent" | Readonly<{ no: string }>;
 
-function asked(socket: Socket, clock: Clock, sign: string): Promise<Answer> {
+/** Real sockets on the real clock: with a virtual one that nobody advances a silent server would never be given up. */
+function asked(socket: Socket, sign: string): Promise<Answer> {
   return new Promise((resolve) => {
     let isConnected = false;
-    const timer = clock.timer(PATIENCE_MS, () => end(isConnected ? "silent" : "away"));
+    const timer = systemClock.timer(PATIENCE_MS, () => end(isConnected ? "silent" : "away"));
     const end = (answer: Answer): void => {
       timer.cancel();
       resolve(answer);

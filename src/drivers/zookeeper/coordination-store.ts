@@ -146,14 +146,10 @@ class ZookeeperCoordination implements OpenCoordination {
 }
 
 /** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
-async function mismatch(
-  error: unknown,
-  { addresses, tls }: Settings,
-  clock: Clock,
-): Promise<ZookeeperError | undefined> {
+async function mismatch(error: unknown, { addresses, tls }: Settings): Promise<ZookeeperError | undefined> {
   const [first] = addresses;
   if (!isKind(error, "refused") || first === undefined) return undefined;
-  const isSpoken = await speaksTls({ ...first, clock });
+  const isSpoken = await speaksTls({ ...first, ...(tls === undefined ? {} : { greeting: "srvr" }) });
   if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
   return isSpoken
     ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")
@@ -175,7 +171,7 @@ async function openStore(settings: Settings, { clock }: CoordinationContext): Pr
     await openRoot(client, layout, acl);
   } catch (error) {
     await client.close();
-    throw (await mismatch(error, settings, clock)) ?? error;
+    throw (await mismatch(error, settings)) ?? error;
   }
   return new ZookeeperCoordination({ clock, callMs, layout, acl, servers, client, watches });
 }
