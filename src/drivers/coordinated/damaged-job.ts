@@ -1,6 +1,6 @@
 /**
  * What lies where a job should and cannot be read as one. It must not hold up the jobs beside it, and it is nobody's to drop: it becomes a job without an
- * envelope whose payload are the bytes. Core parks such a job in failed and tells of it; where no worker sees it (a delay that is over, what a dead process held) the
+ * envelope whose payload are the bytes, as many as fit. Core parks such a job in failed and tells of it; where no worker sees it (a delay that is over, what a dead process held) the
  * driver does.
  */
 import { type Kept, decodeHead, decodeJob } from "./job-value.ts";
@@ -14,7 +14,7 @@ const PREFIX = "damaged:";
 const NO_QUEUE = "unknown";
 const NO_BYTES = new Uint8Array(0);
 
-/** `most`: bytes that fit into a value beside the head. */
+/** `most`: bytes of head and payload that fit into a value beside what a job gains on its way. */
 export function readJob(keys: Keys, key: string, bytes: Uint8Array, most: number): Read {
   const job = decodeJob(bytes);
   return job === undefined ? { job: standIn(keys, key, bytes, most), isWhole: false } : { job, isWhole: true };
@@ -27,12 +27,24 @@ export function keyOfDamaged(keys: Keys, id: string): string | undefined {
 }
 
 function standIn(keys: Keys, key: string, bytes: Uint8Array, most: number): Kept {
-  const head = decodeHead(bytes) ?? {
+  const head = smaller(decodeHead(bytes), most) ?? {
     ...{ id: `${PREFIX}${key}`, queue: queueOf(keys, key), name: "default", priority: 0, tags: {} },
     ...{ createdAt: 0, availableAt: 0, attempts: 0, losses: 0, exceptions: 0, maxLosses: 1, leaseMs: 0, ttlMs: 0 },
     ...{ reservedAt: undefined, finishedAt: finishedAtOf(keys, key), failure: undefined },
   };
-  return { ...head, envelope: NO_BYTES, payload: bytes.subarray(0, most), result: undefined };
+  const payload = bytes.subarray(0, Math.max(0, most - sizeOf(head)));
+  return { ...head, envelope: NO_BYTES, payload, result: undefined };
+}
+
+type Head = Omit<Kept, "envelope" | "payload" | "result">;
+
+/** The bytes hold the head once more: tags that leave no room for them stay in the bytes only. */
+function smaller(head: Head | undefined, most: number): Head | undefined {
+  return head === undefined || sizeOf(head) <= most / 2 ? head : { ...head, tags: {}, failure: undefined };
+}
+
+function sizeOf(head: Head): number {
+  return Buffer.byteLength(JSON.stringify(head));
 }
 
 /** About when: buckets of finished jobs begin with their time, and one is not filled for long. So it goes with those beside it when the retention keeps no more. */

@@ -38,13 +38,24 @@ export async function finishJobs(js: JobStore, items: readonly FinishItem[]): Pr
     endings.push({ index, item, held, move: moveOf(js, item, held) });
   }
   for (const group of grouped(endings, ({ move }) => move.part, js.room)) {
-    const answer = await end(js, life, group);
-    const isForAll = typeof answer === "string" ? answer !== "refused" : answer.isOfStore;
+    let forAll = forEachOf(await end(js, life, group));
     // One of them, or the session: each for itself tells which. A job that the store does not take keeps no other from ending, and what was lost on its way is sent again.
-    for (const one of group)
-      answers[one.index] = isForAll && answer !== "refused" ? answer : await endAlone(js, life, one);
+    for (const one of group) {
+      answers[one.index] = forAll ?? (await endAlone(js, life, one));
+      if (typeof forAll === "object") one.held.isEnding = false;
+      forAll ??= refusalOf(answers[one.index]);
+    }
   }
   return told(answers);
+}
+
+function forEachOf(answer: FinishResult | "refused" | Refusal): Answer | undefined {
+  return answer === "refused" ? undefined : typeof answer === "string" ? answer : refusalOf(answer);
+}
+
+/** What would be answered to the next one as well, each time after the time of a call. */
+function refusalOf(answer: Answer | undefined): Refusal | undefined {
+  return typeof answer === "object" && answer.isOfStore ? answer : undefined;
 }
 
 /** A rejection tells why, but hides what became of the others: where there are answers, those that were refused are asked for again. */
@@ -77,7 +88,7 @@ async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answe
 function refused({ reservation }: FinishItem): JobferryError {
   return new JobferryError(
     "UNAVAILABLE",
-    `The store refused ${LOOKS} times to end job ${reservation.job.id}, though this process holds it: somebody else wrote keys under its name. Nothing was done.`,
+    `The store refused ${LOOKS} times to end job ${reservation.job.id}, though this process holds it: something that the transaction compares changed each time. Nothing was done.`,
     { retryable: true },
   );
 }
@@ -116,9 +127,7 @@ async function end(
       for (const { held } of group) held.unsettled = { settle: error.settle, finishes: true };
       return "unknown";
     }
-    const isOfStore = OF_STORE.has(js.store.classify(error).code);
-    if (isOfStore) for (const { held } of group) held.isEnding = false;
-    return { error, isOfStore };
+    return { error, isOfStore: OF_STORE.has(js.store.classify(error).code) };
   }
 }
 

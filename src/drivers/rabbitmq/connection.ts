@@ -196,10 +196,16 @@ export type Ask = (question: (channel: AmqpChannel) => Promise<unknown>) => Prom
 
 export type ConfirmConnection = Connection<AmqpConfirmChannel>;
 
+/** From here on AMQP's numbers are faults of the connection or the server. Smaller ones refuse what was asked, and would again. */
+const FAULTS = 500;
+/** The virtual host, or a limit of connections. */
+const NOT_ALLOWED = 530;
+
 /** AMQP's closes have a number, and the client tells of no error when an operator or a shutdown closes a connection. What sockets tell of has a name. */
 function isAnnounced(reason: unknown): boolean {
   if (reason === undefined) return true;
-  return typeof reason === "object" && reason !== null && "code" in reason && typeof reason.code === "number";
+  const code = typeof reason === "object" && reason !== null && "code" in reason ? reason.code : undefined;
+  return typeof code === "number" && code >= FAULTS && code !== NOT_ALLOWED;
 }
 
 /** A half-open connection never answers its own close: amqplib's socket is ended where it can be reached. */

@@ -1,5 +1,5 @@
 import type { Clock, Reservation, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import { Deferred, sleep } from "../../runtime/index.ts";
 import type { Draw, Taken } from "./drawing.ts";
 import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
@@ -55,13 +55,12 @@ export class Reserving {
     if (!ended.aborted && request.max > 0) {
       const connection = await link.get();
       const until = clock.monotonic() + request.waitMs;
-      try {
-        await this.#claim(claim, until);
-      } catch (error) {
+      await this.#claim(claim, until).catch(async (error: unknown) => {
         if (!connection.isEndedByServer || ended.aborted) throw error;
-        await link.get();
-        await this.#claim(claim, until);
-      }
+        // What ended the first says more than why there is no second.
+        await unlessAborted(link.get(), ended).catch(() => Promise.reject(error));
+        if (!ended.aborted) await this.#claim(claim, until);
+      });
     }
     const { reservations, died, claimedAt } = claim;
     return { reservations, died, nextDueInMs: undefined, claimedAt };
@@ -163,6 +162,17 @@ export class Reserving {
     const toFailed = (parcel: Parcel): Posting => ({ parcel, to: "failed", delayMs: 0 });
     const moved = await session.moveOrReturn(gone, toFailed);
     for (const { parcel } of moved) claim.died.push(storedOf(parcel, "failed", undefined));
+  }
+}
+
+async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const aborted = new Deferred();
+  const onAbort = (): void => aborted.resolve();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -180,7 +180,12 @@ function capabilitiesOf({ target }: Settings): CoordinationCapabilities {
 async function openStore(settings: Settings, { clock }: CoordinationContext): Promise<SqliteCoordination> {
   const retention = { completed: NO_RETENTION, failed: NO_RETENTION };
   const store = await OpenStore.open(settings, { clock, logger: silentLogger, retention });
-  return new SqliteCoordination(store, clock, settings.target.kind === "file" ? store.database.location() : null);
+  try {
+    return new SqliteCoordination(store, clock, settings.target.kind === "file" ? store.database.location() : null);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CoordinationStore, Driver } from "../../../src/contract/index.ts";
 import { Queue } from "../../../src/core/index.ts";
+import { JobferryError } from "../../../src/errors/index.ts";
 import { type Client, idsOf, item, type Member, stage, take } from "./stage.ts";
 
 const DAMAGED = Buffer.from("nobody's job");
@@ -78,6 +79,25 @@ test("a job that was cut off keeps its id", async () => {
   expect(record).toMatchObject({ state: "failed", failure: { code: "ENVELOPE_DAMAGED" } });
   expect(record?.payload).toEqual(whole.subarray(0, -10));
 });
+
+test.each([10_000, 60_000])(
+  "a job with %i bytes of tags that was cut off fits again, and holds up no other",
+  async (size) => {
+    const { driver, client } = await stage().join({}, { valueBytes: 128 * 1024, transactionBytes: 256 * 1024 });
+    const tags = { large: "x".repeat(size) };
+    await driver.push([item("a", { tags, payload: new Uint8Array(20_000) }), item("b")]);
+    const [key = ""] = await keysIn(client, "r");
+    const whole = (await client.get(key))?.value ?? new Uint8Array(0);
+    await write(client, key, whole.subarray(0, -10));
+    client.onTransact = async (writes, send) => {
+      const largest = Math.max(...writes.map((one) => ("put" in one ? one.value.length : 0)));
+      if (largest > 128 * 1024) throw new JobferryError("PAYLOAD_TOO_LARGE", "The value is too large.");
+      return send();
+    };
+    expect((await park(driver)).toSorted()).toEqual(["a", "b"]);
+    expect(await driver.records?.get("a")).toMatchObject({ state: "failed", failure: { code: "ENVELOPE_DAMAGED" } });
+  },
+);
 
 test("core parks it in failed, tells it once, and it can be looked up and removed", async () => {
   const { driver, client } = await stage().join();

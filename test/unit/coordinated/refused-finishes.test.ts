@@ -40,6 +40,24 @@ test("what the store refuses for all is told with its reason, after one look, an
   expect(await driver.finish(held.map(done))).toEqual(["ok", "ok", "ok"]);
 });
 
+test("a store that goes away while it is asked why is asked once for many jobs, and they are held still", async () => {
+  const { driver, client, held } = await holding(["a", "b", "c", "d"]);
+  client.onTransact = async () => {
+    throw new JobferryError("PAYLOAD_TOO_LARGE", "The values are too large together.");
+  };
+  let asked = 0;
+  const { get } = client;
+  client.get = async () => {
+    asked += 1;
+    throw noAnswer();
+  };
+  await expect(driver.finish(held.map(done))).rejects.toThrow("The answer was lost.");
+  expect(asked).toBe(1);
+  client.get = get;
+  client.heal();
+  expect(await driver.finish(held.map(done))).toEqual(["ok", "ok", "ok", "ok"]);
+});
+
 test("a finish that was lost on its way, as the store tells, is sent again", async () => {
   const { driver, client, held } = await holding(["a"]);
   let lost = 0;
