@@ -1,6 +1,5 @@
 import type { ErrorClass, ErrorCode } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
-import { systemClock } from "../../runtime/index.ts";
 import type { Endpoint } from "./client/endpoint.ts";
 import {
   ClientClosed,
