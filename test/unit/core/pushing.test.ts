@@ -108,6 +108,16 @@ describe("an unknown answer", () => {
     );
   });
 
+  test("a repeated push ends with the answer of its repetition, and not later", async () => {
+    const { driver, queue, clock } = stageOn(new FakeDriver());
+    driver.script.push = async (items, real) =>
+      driver.pushed.length < 2 ? Promise.reject(new Error("reset")) : real(items);
+    const pushed = queue.push(createJob("x")).then(() => clock.monotonic());
+    const start = clock.monotonic();
+    await clock.advance("1s");
+    expect((await pushed) - start).toBeLessThanOrEqual(25);
+  });
+
   test("a full store: every push that waits is told so, with how long it was tried, and pushes go on when there is room", async () => {
     const { driver, queue, clock } = stageOn(new FakeDriver());
     const full = new JobferryError("STORE_FULL", "It is full; nothing was stored.", { retryable: true });
