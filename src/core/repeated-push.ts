@@ -46,7 +46,9 @@ export class RepeatedPush<Tx> {
     const { clock, pushTimeoutMs } = this.#settings;
     const giveUpAt = clock.monotonic() + pushTimeoutMs;
     for (let pause = 25; clock.monotonic() + pause < giveUpAt; pause = Math.min(pause * 2, 1_000)) {
-      const waiting = items.flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []));
+      const waiting = items
+        .flatMap((item, i) => (this.#isRepeatable(results[i]) ? [{ item, i }] : []))
+        .filter(({ item }) => !this.#givenUp.has(item));
       if (waiting.length === 0) break;
       const failed = waiting.find(({ i }) => results[i]?.status === "failed");
       const error = failed === undefined ? undefined : this.errorOf(results[failed.i]);

@@ -97,13 +97,13 @@ export class Contention {
   }
 
   /**
-   * What one claim takes of a bucket, of which there are so many alike. Where others claim, too, it is no more than each of them can have, and begins at a
-   * multiple of that: two claims of the same length meet on all of it or not at all.
+   * What one claim takes of a bucket, of which there are so many alike. Where others claim, too, it is no more than each of them can have, or a quarter of
+   * what is wanted (not all who live claim), and begins at a multiple of that: two claims of the same length meet on all of it or not at all.
    */
   share(entries: readonly Shelved[], want: number, buckets: number): readonly Shelved[] {
     if (this.#spread === 0) return entries.slice(0, want);
     const each = Math.ceil((entries.length * buckets) / (this.#others() + 1));
-    const length = Math.min(want, Math.max(1, each));
+    const length = Math.max(1, Math.min(want, Math.max(each, Math.ceil(want / 4))));
     const start = length * this.#chance(Math.ceil(entries.length / length));
     return entries.slice(start, start + length);
   }

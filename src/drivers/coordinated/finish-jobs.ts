@@ -17,6 +17,8 @@ type Answer = FinishResult | Refusal;
 /** How often a finish that was refused looks why. */
 const LOOKS = 3;
 const OF_STORE = new Set(["ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
+/** Of a look at one key, which may be refused by itself. */
+const AWAY = new Set(["UNAVAILABLE", "SESSION_LOST", "NOT_OPEN", "CLOSED"]);
 
 /**
  * One transaction for as many jobs as fit. It compares the version of each held job's key and that the session lives. A token that this process does not
@@ -70,7 +72,9 @@ async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answe
   const { item, held } = ending;
   let refusal: Refusal = { error: refused(item), isOfStore: false };
   for (let look = 0; look < LOOKS; look += 1) {
-    const isHeld = await isStillHeld(js, life, held).catch((error: unknown): Refusal => ({ error, isOfStore: true }));
+    const isHeld = await isStillHeld(js, life, held).catch((error: unknown): Refusal => {
+      return { error, isOfStore: AWAY.has(js.store.classify(error).code) };
+    });
     if (isHeld === false) return "lost";
     if (isHeld !== true) {
       refusal = isHeld;

@@ -60,7 +60,7 @@ export function toParked(js: JobStore, from: Place, job: Kept): Move {
   const failure = {
     code: "ENVELOPE_DAMAGED",
     name: "JobferryError",
-    message: `The key ${from.key} did not hold a job. Its bytes are the payload of this one, which is parked in failed.`,
+    message: `The key ${from.key} did not hold a job. Its bytes, as many as fit, are the payload of this one, which is parked in failed.`,
     stack: undefined,
   };
   const parked = { ...released(job, job.availableAt), failure, finishedAt: Math.floor(js.clock.now()) };

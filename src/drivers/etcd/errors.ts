@@ -170,7 +170,7 @@ export async function openingFailed(
   return new JobferryError(code, message, { retryable, cause: error });
 }
 
-const GREETING = "GET /version HTTP/1.1\r\nhost: etcd\r\n\r\n";
+const GREETING = { text: "GET /version HTTP/1.1\r\nhost: etcd\r\n\r\n", answer: /^HTTP\/1\.1 200/ };
 
 async function mismatch(
   error: unknown,

@@ -1,5 +1,5 @@
 import type { Clock, Reservation, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
-import { Deferred, sleep } from "../../runtime/index.ts";
+import { sleep } from "../../runtime/index.ts";
 import type { Draw, Taken } from "./drawing.ts";
 import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
@@ -57,13 +57,27 @@ export class Reserving {
       const until = clock.monotonic() + request.waitMs;
       await this.#claim(claim, until).catch(async (error: unknown) => {
         if (!connection.isEndedByServer || ended.aborted) throw error;
+        const isBack = await this.#isConnected(until, ended);
+        if (ended.aborted) return;
         // What ended the first says more than why there is no second.
-        await unlessAborted(link.get(), ended).catch(() => Promise.reject(error));
-        if (!ended.aborted) await this.#claim(claim, until);
+        if (!isBack) throw error;
+        await this.#claim(claim, until);
       });
     }
     const { reservations, died, claimedAt } = claim;
     return { reservations, died, nextDueInMs: undefined, claimedAt };
+  }
+
+  /** Whether there is a connection before that time. */
+  async #isConnected(until: number, ended: AbortSignal): Promise<boolean> {
+    const { clock, link } = this.#parts;
+    const over = new AbortController();
+    const late = sleep(clock, Math.max(0, until - clock.monotonic()), AbortSignal.any([over.signal, ended]));
+    const connected = link.get().then(
+      () => true,
+      () => false,
+    );
+    return Promise.race([connected, late.then(() => false)]).finally(() => over.abort());
   }
 
   async #claim(claim: Claim, until: number): Promise<void> {
@@ -162,17 +176,6 @@ export class Reserving {
     const toFailed = (parcel: Parcel): Posting => ({ parcel, to: "failed", delayMs: 0 });
     const moved = await session.moveOrReturn(gone, toFailed);
     for (const { parcel } of moved) claim.died.push(storedOf(parcel, "failed", undefined));
-  }
-}
-
-async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const aborted = new Deferred();
-  const onAbort = (): void => aborted.resolve();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -155,7 +155,10 @@ export async function tlsMismatch(
   { nodes, tls, shown }: Address,
   clientOptions: object,
 ): Promise<ErrorClass | undefined> {
-  const isSpoken = await speaksTls({ ...nodes[0], ...(tls ? { greeting: "PING\r\n" } : {}) });
+  const isSpoken = await speaksTls({
+    ...nodes[0],
+    ...(tls ? { greeting: { text: "PING\r\n", answer: /^[+-]/ } } : {}),
+  });
   if (isSpoken === true && tls) return untrusted(nodes[0], shown, clientOptions);
   if (isSpoken === undefined || isSpoken === tls) return undefined;
   return tls

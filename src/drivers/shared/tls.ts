@@ -32,8 +32,8 @@ const PATIENCE_MS = 1_000;
 export type Asked = Readonly<{
   host: string;
   port: number;
-  /** What a server without TLS answers at once, where it is silent to a TLS handshake or hangs up. */
-  greeting?: string;
+  /** What a server without TLS answers so, where it is silent to a TLS handshake or hangs up. */
+  greeting?: Readonly<{ text: string; answer: RegExp }>;
 }>;
 
 /**
@@ -51,8 +51,8 @@ export async function speaksTls({ host, port, greeting }: Asked): Promise<boolea
   if (answer !== "silent" && isTlsCode(answer.no)) return /ALERT/.test(answer.no);
   if (greeting === undefined) return undefined;
   const plain = connectPlain({ host, port });
-  plain.once("connect", () => plain.write(greeting));
-  return (await asked(plain, "data")) === "yes" ? false : undefined;
+  plain.once("connect", () => plain.write(greeting.text));
+  return (await asked(plain, "data", greeting.answer)) === "yes" ? false : undefined;
 }
 
 /** Why a handshake with these options fails, as a code of Node.js; undefined: it does not, or the server is away. For clients that do not tell. */
@@ -68,7 +68,7 @@ export async function handshakeFailure(
 type Answer = "yes" | "away" | "silent" | Readonly<{ no: string }>;
 
 /** Real sockets on the real clock: with a virtual one that nobody advances a silent server would never be given up. */
-function asked(socket: Socket, sign: string): Promise<Answer> {
+function asked(socket: Socket, sign: string, expected = /^/): Promise<Answer> {
   return new Promise((resolve) => {
     let isConnected = false;
     const timer = systemClock.timer(PATIENCE_MS, () => end(isConnected ? "silent" : "away"));
@@ -78,7 +78,8 @@ function asked(socket: Socket, sign: string): Promise<Answer> {
       socket.destroy();
     };
     socket.once("connect", () => (isConnected = true));
-    socket.once(sign, () => end("yes"));
+    // Servers with TLS answer plain text, too: with an alert, or an error of HTTP.
+    socket.once(sign, (data?: Buffer) => end(expected.test(data?.toString("latin1") ?? "") ? "yes" : { no: "" }));
     socket.on("error", (error: NodeJS.ErrnoException) => end(isConnected ? { no: error.code ?? "" } : "away"));
     socket.once("close", () => end(isConnected ? { no: "" } : "away"));
   });

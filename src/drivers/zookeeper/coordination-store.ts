@@ -145,11 +145,13 @@ class ZookeeperCoordination implements OpenCoordination {
   }
 }
 
+const GREETING = { text: "srvr", answer: /^\w/ };
+
 /** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
 async function mismatch(error: unknown, { addresses, tls }: Settings): Promise<ZookeeperError | undefined> {
   const [first] = addresses;
   if (!isKind(error, "refused") || first === undefined) return undefined;
-  const isSpoken = await speaksTls({ ...first, ...(tls === undefined ? {} : { greeting: "srvr" }) });
+  const isSpoken = await speaksTls({ ...first, ...(tls === undefined ? {} : { greeting: GREETING }) });
   if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
   return isSpoken
     ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")

@@ -33,5 +33,7 @@ it("where there is enough for all it is what is wanted", () => {
 it("every one of many processes gets something of the last jobs", () => {
   const contention = new Contention(virtualClock(), () => 500);
   contention.lost();
-  for (const share of sharesOf(contention, 20, 1)) expect(share.length).toBe(1);
+  for (const share of sharesOf(contention, 4, 1)) expect(share.length).toBe(1);
+  // Most of them may only push: no claim becomes many small ones.
+  for (const share of sharesOf(contention, 20, 1).filter((one) => !one.includes(63))) expect(share.length).toBe(5);
 });

@@ -49,9 +49,9 @@ test("a store that goes away while it is asked why is asked once for many jobs, 
   const { get } = client;
   client.get = async () => {
     asked += 1;
-    throw noAnswer();
+    throw new JobferryError("UNAVAILABLE", "The store is away.", { retryable: true });
   };
-  await expect(driver.finish(held.map(done))).rejects.toThrow("The answer was lost.");
+  await expect(driver.finish(held.map(done))).rejects.toThrow("The store is away.");
   expect(asked).toBe(1);
   client.get = get;
   client.heal();

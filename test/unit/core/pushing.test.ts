@@ -148,15 +148,19 @@ describe("an unknown answer", () => {
     await clock.advance("6s");
     const told = errorOf(queue.push(createJob("told")));
     await clock.advance("3s");
-    const later = queue.push(createJob("later"));
+    const later = queue.push(createJob("later")).then((job) => ({ job, at: clock.monotonic() }));
     // Both go out in one batch when the first has ended, and it is repeated for longer than they wait.
     await clock.advance("7500ms");
     expect((await first).message).toContain("no room came");
     expect((await told).message).toContain("no room came");
     expect(driver.pushed.at(-1)).toHaveLength(1);
-    delete driver.script.push;
+    let storedAt = NaN;
+    driver.script.push = async (sent, real) => {
+      storedAt = clock.monotonic();
+      return real(sent);
+    };
     await clock.advance("2s");
-    expect(await later).toMatchObject({ payload: "later" });
+    expect(await later).toMatchObject({ job: { payload: "later" }, at: storedAt });
     expect((await queue.getStats()).pendingJobs).toBe(1);
   });
 
