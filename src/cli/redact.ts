@@ -1,5 +1,8 @@
-/** Everything between `://` and the last @ of a word: also of URLs that no parser takes, where a password holds "/" or several hosts follow. */
-const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)\S*@/gi;
+/**
+ * Everything between `://` and the last @ of a word: also of URLs that no parser takes, where a password holds "/" or several hosts follow. Not that of an error
+ * that shows how such a URL is written.
+ */
+const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)(?!\[[A-Z[\]:]+@\])\S*@/gi;
 const PARAMETER = /([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|auth|credential|sig)[^=&;\s]*=)[^&;#\s"']+/gi;
 const SHORTEST_SECRET = 4;
 

@@ -2,6 +2,7 @@ import { type Cluster, CLUSTER_OPTIONS, type ClusterOptions } from "../cluster/i
 import { JobferryError } from "../errors/index.ts";
 import { checkOptions, nearest } from "../runtime/index.ts";
 import { memoryCluster } from "./memory.ts";
+import { sqlitePathIn } from "./sqlite-path.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
 const ETCD = ["etcd", "etcds"];
@@ -40,7 +41,7 @@ export async function createCluster(url: string, options: ClusterUrlOptions): Pr
       return memoryCluster(rest);
     case "sqlite": {
       const { sqliteCluster } = await import("./sqlite.ts");
-      return sqliteCluster(place, rest);
+      return sqliteCluster(sqlitePathIn(place), rest);
     }
     case "postgres":
     case "postgresql": {

@@ -2,6 +2,7 @@ import { Queue, type QueueOptions } from "../core/index.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError } from "../errors/index.ts";
 import { type Duration, nearest } from "../runtime/index.ts";
+import { sqlitePathIn } from "./sqlite-path.ts";
 
 const REDIS = ["redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster"];
 const COORDINATED = ["etcd", "etcds", "consul", "consuls", "zookeeper", "zookeepers"];
@@ -35,7 +36,7 @@ export async function createQueue(url: string, options?: QueueUrlOptions): Promi
       return opened(new Queue(memoryDriver(), options));
     case "sqlite": {
       const { sqliteQueue } = await import("./sqlite.ts");
-      return opened(sqliteQueue(rest, options));
+      return opened(sqliteQueue(sqlitePathIn(rest), options));
     }
     case "postgres":
     case "postgresql": {

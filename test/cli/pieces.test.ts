@@ -28,6 +28,13 @@ describe("redactorFor", () => {
     ]);
   });
 
+  test("how a URL is written is shown, also where one with a password is masked", () => {
+    const form = "redis://[USER[:PASSWORD]@]HOST, etcd://[USER:PASSWORD@]HOST";
+    expect(redactorFor("redis://u:hunter22@h:99999")(`redis://u:hunter22@h:99999: write it as ${form}`)).toBe(
+      `redis://***:***@h:99999: write it as ${form}`,
+    );
+  });
+
   test("several URLs, each with secrets of its own", () => {
     const redact = redactorFor("amqp://u:first-word@h", undefined, "postgres://u:second-word@h");
     expect(redact("first-word, second-word")).toBe("***, ***");

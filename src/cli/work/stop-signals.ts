@@ -19,6 +19,7 @@ export class StopSignals {
   readonly #target: Stoppable;
   readonly #listeners: (readonly [NodeJS.Signals, () => void])[];
   #ends = 0;
+  #isQuiet = false;
   /** Set when a second signal did not let running jobs end. */
   forced: number | undefined;
 
@@ -60,11 +61,15 @@ export class StopSignals {
   }
 
   #quiet(): void {
+    this.#isQuiet = true;
     this.#terminal.note("SIGTSTP: no new jobs until SIGCONT; running ones go on.");
     this.#target.pause();
   }
 
+  /** Also sent behind a SIGTERM, by systemd for example, and to a process that was stopped by others: then there is nothing to go on with. */
   #fetch(): void {
+    if (!this.#isQuiet) return;
+    this.#isQuiet = false;
     this.#terminal.note("SIGCONT: fetching jobs.");
     this.#target.resume();
   }

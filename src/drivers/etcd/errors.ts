@@ -142,8 +142,7 @@ function notReached(error: NotReached, { shown, isSecure }: Where): ErrorClass {
   const why = code ?? error.message;
   // What expects TLS, or the opposite, waits for the end of what it takes for a call, or hangs up.
   const isHungUp = code === "ECONNRESET" || code === undefined;
-  const other = isSecure ? "no TLS: then use etcd:// (or http://)" : "TLS only: then use etcds:// (or https://)";
-  const hint = isHungUp ? ` It may also be that the server speaks ${other}.` : "";
+  const hint = isHungUp && !isSecure ? " It may also be that it speaks TLS only: then use etcds:// (or https://)." : "";
   return away(`etcd at ${shown} cannot be reached (${why}). Is it up, and are host and port right?${hint}`);
 }
 

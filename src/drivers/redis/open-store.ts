@@ -138,7 +138,7 @@ export async function explained(error: unknown, settings: Settings): Promise<unk
 /** A server without TLS waits for the end of what it takes for a command, and clients of groups do not tell why no server would do. */
 function tlsHint({ target }: Settings): string {
   if (!("address" in target && target.address.tls)) return "";
-  return " With TLS it may also be that the server speaks none (then use redis: in place of rediss:) or that its certificate is not trusted (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).";
+  return " With TLS it may also be that the server speaks none or that its certificate is not trusted (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).";
 }
 
 function checkLayout([layout, partitions]: readonly [number, number], settings: Settings): void {

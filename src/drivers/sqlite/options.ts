@@ -68,7 +68,7 @@ function resolveTarget({ path, database }: SqliteDriverOptions): Target {
   if (typeof path !== "string" || path === "" || path.includes("\0"))
     throw invalidArgument("path", path, 'the path of a file, or ":memory:"');
   // What looks like a URL is not repeated: it may be one of another backend, with a password in it.
-  if (path.startsWith("file:") || path.includes("://")) {
+  if (/^(file|sqlite):/i.test(path) || path.includes("://")) {
     throw new JobferryError("INVALID_ARGUMENT", 'path is a URL; it must be the plain path of a file, or ":memory:".');
   }
   return path === ":memory:" ? { kind: "memory" } : { kind: "file", path, guest: false };

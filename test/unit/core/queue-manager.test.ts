@@ -124,6 +124,10 @@ describe("createQueue", () => {
     [7, "The URL has no scheme."],
     ["://x", "The URL has no scheme."],
     ["memory:jobs", "A memory queue has no name or place"],
+    ["sqlite://jobs.db", "Write sqlite:./jobs.db"],
+    ["sqlite://host/jobs.db", "Write sqlite:./jobs.db"],
+    ["sqlite:./jobs.db?durability=power", "takes no options"],
+    ["sqlite:./jobs.db#x", "takes no options"],
   ])("%o is refused", async (url, says) => {
     const error = await errorOf(createQueue(url as string));
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -137,6 +141,8 @@ describe("createQueue", () => {
     "postgres//admin:s3cret@host",
     "x-s3cret-and-a-very-long-one-that-goes-on-and-on@host:1",
     "memory:s3cret",
+    "sqlite://ann:s3cret@/jobs.db",
+    "sqlite:./jobs.db?password=s3cret",
   ])("no secret of %s is printed", async (url) => {
     const error = await errorOf(createQueue(url));
     expect(error.message).not.toContain("s3cret");
