@@ -104,25 +104,23 @@ async function gather(js: JobStore, contention: Contention, { queue, max }: Want
     contention.expect(queue, markers);
     const found: Shelved[] = [];
     let empty = 0;
-    const same = alike(js, markers);
-    for (const marker of contention.order(markers, same)) {
+    for (const marker of contention.order(markers, groupIn(js))) {
       if (found.length >= want || (found.length > 0 && contention.isContended)) break;
       const entries = await contention.entries(js, marker);
       if (entries.length === 0) {
         empty += 1;
         await js.shelves.tidy(marker);
       }
-      found.push(...contention.share(entries, want - found.length, same));
+      found.push(...contention.share(entries, want - found.length));
     }
     if (found.length > 0 || empty === 0) return found;
   }
 }
 
-/** How many buckets have the priority of the first. */
-function alike({ keys }: JobStore, markers: readonly CoordinationEntry[]): number {
-  const groups = markers.map(({ key }) => groupOfReadyBucket(keys.bucketOf(key)));
-  return groups.filter((group) => group === groups[0]).length;
-}
+const groupIn =
+  ({ keys }: JobStore) =>
+  ({ key }: CoordinationEntry): string =>
+    groupOfReadyBucket(keys.bucketOf(key));
 
 /** The queue is the one whose bucket it lay in, also where its own bytes cannot tell. */
 function takingOf(js: JobStore, life: Life, from: Shelved, { queue, leaseMs }: Wanted): Taking {

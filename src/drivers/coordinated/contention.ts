@@ -61,9 +61,14 @@ export class Contention {
     return this.#spread > 0;
   }
 
-  /** Buckets of the first priority, of which there are `same`, begin at a place of chance; the others follow in order. */
-  order(markers: readonly CoordinationEntry[], same: number): readonly CoordinationEntry[] {
-    if (this.#spread === 0) return markers;
+  /** Buckets of the first priority begin at a place of chance; the others follow in order. */
+  order(
+    markers: readonly CoordinationEntry[],
+    groupOf: (marker: CoordinationEntry) => string,
+  ): readonly CoordinationEntry[] {
+    const [first] = markers;
+    if (this.#spread === 0 || first === undefined) return markers;
+    const same = markers.filter((marker) => groupOf(marker) === groupOf(first)).length;
     const start = this.#chance(Math.min(same, this.#spread + 1));
     return [...markers.slice(start, same), ...markers.slice(0, start), ...markers.slice(same)];
   }
@@ -96,16 +101,10 @@ export class Contention {
     }
   }
 
-  /**
-   * What one claim takes of a bucket, of which there are so many alike. Where others claim, too, it is no more than each of them can have, or a quarter of
-   * what is wanted (not all who live claim), and begins at a multiple of that: two claims of the same length meet on all of it or not at all.
-   */
-  share(entries: readonly Shelved[], want: number, buckets: number): readonly Shelved[] {
+  share(entries: readonly Shelved[], want: number): readonly Shelved[] {
     if (this.#spread === 0) return entries.slice(0, want);
-    const each = Math.ceil((entries.length * buckets) / (this.#others() + 1));
-    const length = Math.max(1, Math.min(want, Math.max(each, Math.ceil(want / 4))));
-    const start = length * this.#chance(Math.ceil(entries.length / length));
-    return entries.slice(start, start + length);
+    const start = this.#chance(entries.length - want + 1);
+    return entries.slice(start, start + want);
   }
 
   #chance(below: number): number {
