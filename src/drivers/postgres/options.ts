@@ -99,12 +99,23 @@ function checkTarget({ url, connection, client }: PostgresDriverOptions): void {
 function splitUrl(url: string): Readonly<{ rest: string; schema: string | undefined }> {
   const isUrl = typeof url === "string" && /^postgres(ql)?:\/\//i.test(url);
   if (!isUrl) throw new JobferryError("INVALID_ARGUMENT", "url must begin with postgres:// or postgresql://.");
+  if (!isReadable(url))
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      "The PostgreSQL URL has a host or port that cannot be read. Write it as postgres://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], with special characters of the password percent-encoded (# is %23).",
+    );
   const [place = "", query] = url.split(/\?(.*)/s);
   const parameters = new URLSearchParams(query ?? "");
   const schema = parameters.get("schema") ?? undefined;
   if (schema === undefined) return { rest: url, schema };
   parameters.delete("schema");
   return { rest: parameters.size === 0 ? place : `${place}?${parameters.toString()}`, schema };
+}
+
+/** As pg reads it: where something in it is not encoded all is, and the host may be missing. */
+function isReadable(url: string): boolean {
+  const text = / |%(?![a-f0-9]{2})/i.test(url) ? encodeURI(url) : url;
+  return URL.canParse(text) || URL.canParse(text.replace("@/", "@host/"));
 }
 
 function checkSchema(schema: unknown): string {

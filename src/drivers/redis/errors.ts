@@ -133,7 +133,7 @@ export function classify(error: unknown, shown: string): ErrorClass {
     return {
       code: "UNAVAILABLE",
       retryable: true,
-      message: `There is no connection to ${shown}${reason === undefined ? "" : ` (${reason})`}. Check that the server runs there and can be reached; the client goes on trying.`,
+      message: `There is no connection to ${shown}${reason === undefined ? "" : ` (${reason})`}. Check that the server runs there and can be reached; a queue that is open goes on trying by itself.`,
     };
   }
   return { code: "UNEXPECTED", retryable: false };

@@ -43,7 +43,7 @@ export function classify(error: unknown, shown: string, root: string): ErrorClas
       return {
         code: "UNAVAILABLE",
         retryable: true,
-        message: `${error.message} Check that a majority of the servers runs and can be reached; the client goes on trying.`,
+        message: `${error.message} Check that a majority of the servers runs and can be reached; a queue that is open goes on trying by itself.`,
       };
   }
 }

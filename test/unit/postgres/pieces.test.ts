@@ -27,6 +27,22 @@ describe("arrays", () => {
   });
 });
 
+describe("URLs", () => {
+  test.each([
+    ...["postgres://u:p@h:5432/d", "postgresql://u:p w@h/d", "postgres://u:100%@h/d", "postgres://[::1]:5432/d"],
+    ...["postgres:///d?host=/var/run/postgresql", "postgres://u:p@/d", "postgres://%2Fvar%2Frun/d", "postgres://h"],
+  ])("%s is taken", (url) => expect(resolveOptions({ url }).url).toBe(url));
+
+  test.each(["postgres://u:s3cret@h:99999/d", "postgres://u:s3cret#x@h/d", "postgres://u:s3cret@h:port/d"])(
+    "%s is refused without its password",
+    (url) => {
+      const refused = (): unknown => resolveOptions({ url });
+      expect(refused).toThrow(/host or port that cannot be read/);
+      expect(refused).not.toThrow(/s3cret/);
+    },
+  );
+});
+
 describe("text", () => {
   test.each(["plain", "", "a\0b", "\ud800", "\u0001x", '\u0001"x"', "ü🚀"])("%j comes back", (text) => {
     const stored = storedText(text);
