@@ -4,6 +4,12 @@ import type { Cli } from "./cli.ts";
 
 type Change = Readonly<{ name: string | undefined; all: boolean; paused: boolean }>;
 
+/** It may be a slip of the pen in an emergency. */
+function unknown(name: string, known: readonly string[]): string {
+  const others = known.length === 0 ? "There is none yet." : `Known: ${known.join(", ")}.`;
+  return `No job was pushed to "${name}" so far. ${others}`;
+}
+
 /** A queue that does not exist yet may be paused: before its first job. */
 export async function changePaused(cli: Cli, command: Command, { name, all, paused }: Change): Promise<void> {
   const verb = paused ? "pause" : "resume";
@@ -16,7 +22,9 @@ export async function changePaused(cli: Cli, command: Command, { name, all, paus
         "UNSUPPORTED",
         `This backend cannot ${verb} a queue for everybody. Each worker can: SIGTSTP stops "jobferry work" from fetching, SIGCONT lets it go on; in a program, worker.pause() and worker.resume().`,
       );
-    const names = name === undefined ? await queue.queues() : [name];
+    const known = await queue.queues();
+    const names = name === undefined ? known : [name];
+    if (name !== undefined && !known.includes(name)) cli.terminal.note(unknown(name, known));
     for (const each of names) await (paused ? queue.pause(each) : queue.resume(each));
     const list = names.length === 0 ? "no queue, there is none yet" : names.join(", ");
     cli.terminal.show({ queues: names, paused }, () => `${paused ? "Paused" : "Resumed"} ${list}`);

@@ -129,6 +129,9 @@ describe("queues", () => {
     expect(await sandbox.data(["stats", "default"])).toMatchObject({ queues: [{ queue: "default", paused: true }] });
     expect(await sandbox.data(["resume", "--all"])).toMatchObject({ paused: false });
     expect((await sandbox.run(["pause"])).code).toBe(2);
+    const slip = await sandbox.run(["pause", "othr"]);
+    expect(slip).toMatchObject({ code: 0, stderr: 'No job was pushed to "othr" so far. Known: default, other.\n' });
+    expect((await sandbox.run(["pause", "other"])).stderr).toBe("");
     const refused = await sandbox.run(["clear", "default", "--json"]);
     expect(refused.code).toBe(2);
     expect(errorOf(refused)["message"]).toMatch(/1 job.*queue "default".*Nothing was done.*--yes/);
