@@ -66,7 +66,7 @@ export function sqlitePath(url: string): string | undefined {
 export function checkExists(url: string, options: string): void {
   const path = sqlitePath(url);
   // What is no plain path is refused with its reason when it is opened.
-  if (path === undefined || path === "" || /^\/\/|[?#]/.test(path) || existsSync(path)) return;
+  if (path === undefined || path === "" || /^\/\/(?!\/)|[?#]/.test(path) || existsSync(path)) return;
   throw new JobferryError(
     "INVALID_ARGUMENT",
     `There is no database at ${path}. Correct ${options}; "jobferry push" and "jobferry work" make a new one.`,

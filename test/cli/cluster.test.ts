@@ -159,6 +159,8 @@ describe("cluster", () => {
     [["cluster", "nodes", "--url", "amqp://app:secret@127.0.0.1/x"], /RabbitMQ cannot carry a cluster/],
     [["cluster", "nodes", "--cluster-name", ""], /name/],
     [["cluster", "nodes", "--url", "sqlite:nowhere.db"], /There is no database at nowhere\.db/],
+    [["stats", "--url", "sqlite:///nowhere/jobs.db"], /There is no database at/],
+    [["stats", "--url", "sqlite://nowhere.db"], /Write sqlite:\.\/jobs\.db/],
     [["cluster", "nodes", "--records", "sqlite:failed.db"], /--records is an option of queues/],
     [["cluster", "leader", "--partitions", "3"], /--partitions is an option of queues/],
     [["cluster", "broadcast"], /missing required argument 'topic'/],

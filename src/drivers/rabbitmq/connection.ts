@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { AmqpChannel, AmqpClient, AmqpConfirmChannel } from "./client.ts";
+import { NOT_ALLOWED } from "./errors.ts";
 import { GatheredWrites } from "./gathered-writes.ts";
 import { checkServer } from "./server.ts";
 import type { Server } from "./server.ts";
@@ -198,8 +199,6 @@ export type ConfirmConnection = Connection<AmqpConfirmChannel>;
 
 /** From here on AMQP's numbers are faults of the connection or the server. Smaller ones refuse what was asked, and would again. */
 const FAULTS = 500;
-/** The virtual host, or a limit of connections. */
-const NOT_ALLOWED = 530;
 
 /** AMQP's closes have a number, and the client tells of no error when an operator or a shutdown closes a connection. What sockets tell of has a name. */
 function isAnnounced(reason: unknown): boolean {

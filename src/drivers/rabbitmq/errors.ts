@@ -6,7 +6,7 @@ import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 const ACCESS_REFUSED = 403;
 const PRECONDITION_FAILED = 406;
 const RESOURCE_ERROR = 506;
-const NOT_ALLOWED = 530;
+export const NOT_ALLOWED = 530;
 
 const AWAY = new Set([
   ...["ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"],
