@@ -322,6 +322,32 @@ test("on a broker a lease ends when its end is refused, not when a copy of its j
   );
 });
 
+test("on a broker one worker may hold both copies of a job: what it held when it was killed was not lost before", () => {
+  const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, takeBackMs: 10_000 };
+  const both = (...fault: readonly Timed[]): readonly Line[] =>
+    log(
+      ...PUSHED,
+      [10, start(1, 9)],
+      [11, run],
+      [12, finishing(1, "release")],
+      [13, killed], // the copy is stored, the original's end is not
+      [20, start(2, 19, { attempts: 2, losses: 1 }), "w2"],
+      [25, start(3, 24, { attempts: 2 }), "w2"],
+      ...fault,
+      ...([
+        [60, start(4, 59, { attempts: 2, losses: 1 }), "w3"],
+        [61, run, "w3"],
+        [62, ran, "w3"],
+        [63, finishing(4), "w3"],
+        [64, ok(4), "w3"],
+      ] as const),
+    );
+  expect(foundWithin(broker, both([50, { ...killed, target: "w2" }]), completed(1))).toEqual([]);
+  expect(foundWithin(broker, both(), completed(1))).toEqual([
+    "unbounded: leases lost by healthy processes: 2, at most 0 can be explained",
+  ]);
+});
+
 test("on a broker a fault while the job waits may leave it twice, also long before it runs; one that comes later explains nothing", () => {
   const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, takeBackMs: 10_000, resumeMs: 60_000 };
   const twice = (...fault: readonly Timed[]): readonly Line[] =>

@@ -310,18 +310,22 @@ function jobsTwice(history: History, bounds: Bounds): Apart {
   return { what: "jobs twice after a fault", count: twice.length, bound };
 }
 
-function healthyLosses({ jobs, faults, outages }: History, { leaseEnds }: Bounds): number {
+function healthyLosses(history: History, bounds: Bounds): number {
+  const { jobs, faults, outages } = history;
   const excused = (name: string, until: number): boolean =>
     faults.some(({ target, at, fault }) => target === name && at <= until && fault !== "continue" && fault !== "end");
   const disturbed = (from: number, until: number): boolean =>
     outages.some((outage) => outage.from <= until && outage.until >= from);
   let count = 0;
-  for (const { leases } of jobs.values()) {
-    for (const [i, lease] of leases.entries()) {
-      const next = leases[i + 1];
-      if (next === undefined || !ranOut(lease) || excused(lease.start.from, next.start.at)) continue;
+  for (const job of jobs.values()) {
+    // The next lease can be the other copy's, also by the same holder: then this one ended only when its holder was killed.
+    const isTwice = bounds.leaseEnds === "connection" && mayBeTwice(job, history, bounds);
+    for (const [i, lease] of job.leases.entries()) {
+      const next = job.leases[i + 1];
+      if (next === undefined || !ranOut(lease)) continue;
+      if (excused(lease.start.from, isTwice ? Infinity : next.start.at)) continue;
       // On a broker the next one can be a copy's, which knows nothing of this lease: it is lost when its end is refused.
-      const refusedAt = leaseEnds === "connection" ? (lease.answers.at(-1)?.at ?? 0) : 0;
+      const refusedAt = bounds.leaseEnds === "connection" ? (lease.answers.at(-1)?.at ?? 0) : 0;
       if (!disturbed(lease.start.claimedAt, Math.max(next.start.at, refusedAt))) count += 1;
     }
   }
