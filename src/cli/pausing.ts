@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { JobferryError } from "../entry/index.ts";
 import type { Cli } from "./cli.ts";
+import { usersQueues } from "./own-queues.ts";
 
 type Change = Readonly<{ name: string | undefined; all: boolean; paused: boolean }>;
 
@@ -22,7 +23,7 @@ export async function changePaused(cli: Cli, command: Command, { name, all, paus
         "UNSUPPORTED",
         `This backend cannot ${verb} a queue for everybody. Each worker can: SIGTSTP stops "jobferry work" from fetching, SIGCONT lets it go on; in a program, worker.pause() and worker.resume().`,
       );
-    const known = await queue.queues();
+    const known = await usersQueues(queue);
     const names = name === undefined ? known : [name];
     if (name !== undefined && !known.includes(name)) cli.terminal.note(unknown(name, known));
     for (const each of names) await (paused ? queue.pause(each) : queue.resume(each));

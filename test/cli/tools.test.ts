@@ -1,4 +1,6 @@
 import { readdirSync, writeFileSync } from "node:fs";
+import { createJob } from "jobferry";
+import { sqliteQueue } from "jobferry/sqlite";
 import { describe, expect, test } from "vitest";
 import { errorOf, Sandbox } from "./run-cli.ts";
 
@@ -17,6 +19,35 @@ describe("doctor", () => {
     expect(await sandbox.data(["jobs"])).toHaveLength(1);
   });
 
+  test("nothing of it shows afterwards, but for whoever asks for its queue by name", async () => {
+    const sandbox = new Sandbox();
+    await sandbox.data(["push", "x"]);
+    await sandbox.data(["doctor"]);
+    const { total, queues } = (await sandbox.data(["stats"])) as Readonly<{
+      total: unknown;
+      queues: readonly object[];
+    }>;
+    expect(total).toMatchObject({ totalJobs: 1, pendingJobs: 1, completedJobs: 0, paused: false, exact: true });
+    expect(queues).toMatchObject([{ queue: "default" }]);
+    expect(await sandbox.data(["top", "--count", "1"])).toMatchObject({ queues: [{ queue: "default" }] });
+    expect(await sandbox.data(["pause", "--all"])).toMatchObject({ queues: ["default"] });
+    expect(errorOf(await sandbox.inside(["stats", "nope"]))["message"]).toContain("Known: default.");
+    const named = await sandbox.data(["stats", "jobferry-doctor"]);
+    expect(named).toMatchObject({ queues: [{ queue: "jobferry-doctor", completedJobs: 1 }] });
+  });
+
+  test("the job of a doctor that was killed is removed by the next one", async () => {
+    const sandbox = new Sandbox();
+    {
+      await using queue = sqliteQueue(sandbox.database);
+      await queue.push(createJob("from a killed doctor", { queue: "jobferry-doctor" }));
+      await (await queue.pop({ queue: "jobferry-doctor" }))?.fail(new Error("its lease ran out"));
+    }
+    expect(await sandbox.data(["failed"])).toHaveLength(1);
+    await sandbox.data(["doctor"]);
+    expect(await sandbox.data(["failed"])).toHaveLength(0);
+  });
+
   test("what needs a look is a warning and no failure", async () => {
     const sandbox = new Sandbox();
     await sandbox.data(["push", "x"]);
@@ -33,6 +64,7 @@ describe("doctor", () => {
     await sandbox.data(["push", "x"]);
     await sandbox.data(["doctor"]);
     await sandbox.data(["pause", "--all"]);
+    await sandbox.data(["pause", "jobferry-doctor"]);
     expect(await sandbox.data(["doctor"])).toMatchObject({ ok: true });
   });
 

@@ -4,13 +4,11 @@ import { dirname, join, resolve } from "node:path";
 import type { Queue } from "../../entry/index.ts";
 import { type Opening, sqlitePath, withQueue } from "../connection.ts";
 import { EXIT } from "../exit-codes.ts";
+import { BENCH_QUEUE } from "../own-queues.ts";
 import type { StoreOptions } from "../store.ts";
 import type { Terminal } from "../terminal.ts";
 
 export type BenchSetting = Readonly<{ queue: Queue; name: string; backend: string }>;
-
-/** The same each time, as the doctor's: a server keeps the name of a queue for ever, and a broker the queue itself. */
-const BENCH_QUEUE = "jobferry-bench";
 
 /**
  * Nothing of the user's is touched: SQLite gets a file of its own in the same directory (so on the same disk; without a URL in the temporary

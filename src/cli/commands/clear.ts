@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { JobferryError } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
-import { noSuchQueue } from "./stats.ts";
+import { checkQueue } from "./stats.ts";
 import { jobCount } from "../job-count.ts";
 
 export function addClear(program: Command, cli: Cli): void {
@@ -16,8 +16,7 @@ export function addClear(program: Command, cli: Cli): void {
         throw new JobferryError("INVALID_ARGUMENT", "Name the queue to clear, or give --all instead.");
       }
       await cli.withQueue(command, {}, async ({ queue }) => {
-        const names = await queue.queues();
-        if (name !== undefined && !names.includes(name)) throw noSuchQueue(name, names);
+        if (name !== undefined) await checkQueue(queue, name);
         const waiting = await queue.size(name);
         const what = `Removing ${jobCount(waiting)} that wait in ${name === undefined ? "all queues" : `queue "${name}"`}`;
         await confirm(cli.terminal, what, name ?? "all", cli.globals(command).yes === true);

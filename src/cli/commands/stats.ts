@@ -3,6 +3,8 @@ import type { Queue, QueueStats } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-codes.ts";
+import { usersQueues } from "../own-queues.ts";
+import { totalOf } from "../stats-total.ts";
 import { table } from "../tables.ts";
 import { rfc3339, shortLength } from "../times.ts";
 
@@ -16,7 +18,7 @@ export function addStats(program: Command, cli: Cli): void {
     .action(async (name: string | undefined, _options: unknown, command: Command) => {
       await cli.withQueue(command, {}, async ({ queue }) => {
         const queues = await statsByQueue(queue, name);
-        const total = await queue.getStats(name);
+        const total = totalOf(queues.map(({ stats }) => stats));
         const now = Date.now();
         const data = {
           total: statsJson(total, now),
@@ -29,17 +31,20 @@ export function addStats(program: Command, cli: Cli): void {
 
 /** @throws CliError NOT_FOUND for a name that no queue has. */
 export async function statsByQueue(queue: Queue, only?: string): Promise<readonly NamedStats[]> {
-  const names = await queue.queues();
-  if (only !== undefined && !names.includes(only)) throw noSuchQueue(only, names);
-  const shown = only === undefined ? names.toSorted() : [only];
+  if (only !== undefined) await checkQueue(queue, only);
+  const shown = only === undefined ? (await usersQueues(queue)).toSorted() : [only];
   const found: NamedStats[] = [];
   for (const name of shown) found.push({ queue: name, stats: await queue.getStats(name) });
   return found;
 }
 
-export function noSuchQueue(name: string, known: readonly string[]): CliError {
+/** @throws CliError NOT_FOUND for a name that no queue has. */
+export async function checkQueue(queue: Queue, name: string): Promise<void> {
+  const names = await queue.queues();
+  if (names.includes(name)) return;
+  const known = await usersQueues(queue);
   const list = known.length === 0 ? "There are none yet." : `Known: ${known.slice(0, 20).join(", ")}.`;
-  return new CliError("NOT_FOUND", EXIT.notFound, `There is no queue "${name}". ${list}`);
+  throw new CliError("NOT_FOUND", EXIT.notFound, `There is no queue "${name}". ${list}`);
 }
 
 export function statsJson(stats: QueueStats, now: number): Readonly<Record<string, unknown>> {

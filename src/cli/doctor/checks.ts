@@ -1,12 +1,11 @@
 import type { Queue, QueueStats } from "../../entry/index.ts";
 import { jobCount } from "../job-count.ts";
 import { isOlderNode } from "../node-version.ts";
+import { DOCTOR_QUEUE } from "../own-queues.ts";
 import { shortLength } from "../times.ts";
 
 export type Check = Readonly<{ name: string; status: "ok" | "warning" | "failed"; message: string; fix?: string }>;
 
-/** Every doctor uses the same queue: each pops as many jobs as it pushed, and there is one more name in the list and not one more a run. */
-const DOCTOR_QUEUE = "jobferry-doctor";
 const ROUND_TRIP_WAIT = "5s";
 
 const DURABLE_SETTINGS = [
@@ -45,8 +44,9 @@ export async function checkRoundTrip(queue: Queue, push: (queueName: string) => 
     await job.complete();
     return { name: "round trip", status: "ok", message: `push, pop and complete in ${took()}` };
   } finally {
-    // What a killed doctor left behind.
+    // What a killed doctor left behind: its job waits, or went to failed when its lease ran out.
     if (queue.capabilities.clear.support !== "unsupported") await queue.clear(DOCTOR_QUEUE);
+    if (queue.capabilities.records !== false) await queue.flushFailed(DOCTOR_QUEUE);
   }
 }
 
