@@ -10,7 +10,7 @@ import {
 } from "../entry/index.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
-import { openStore, type StoreOptions } from "./store.ts";
+import { checkStore, openStore, type StoreOptions } from "./store.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const DEFAULT_URL = "sqlite:./jobferry.db";
@@ -27,12 +27,14 @@ export type Opening = Readonly<{ make?: boolean; durability?: Durability | undef
 /** Opens what `--url`, else JOBFERRY_URL, else the default names, and closes it after `use`. */
 export async function withQueue<T>(
   terminal: Terminal,
-  { url, records: recordsUrl, prefix, partitions }: StoreOptions,
+  options: StoreOptions,
   { make = false, durability = make ? undefined : "process", ...retention }: Opening,
   use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
+  const { url, records: recordsUrl, prefix, partitions } = options;
   const target = url ?? DEFAULT_URL;
   if (url === undefined) terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
+  await checkStore(target, options);
   if (!make) checkExists(target, "--url (or JOBFERRY_URL)");
   if (!make && recordsUrl !== undefined) checkExists(recordsUrl, "--records (or JOBFERRY_RECORDS)");
   const logger = loggerOn(terminal);

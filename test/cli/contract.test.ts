@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorOf, Sandbox } from "./run-cli.ts";
@@ -142,6 +142,18 @@ test("a reader that closes the pipe early is no error", async () => {
   child.stdout.destroy();
   const { code, signal } = await ended;
   expect([code, signal]).toEqual([0, null]);
+});
+
+test.each([
+  ["a backend that has no use for it", "sqlite:./jobs.db", []],
+  ["a broker's URL that cannot be read", "amqp://", []],
+  ["a wrong prefix", "amqp://localhost", ["--prefix", "no blank"]],
+  ["an option of another backend", "amqp://localhost", ["--partitions", "3"]],
+])("refused --records make no file: %s", async (_, url, more) => {
+  const sandbox = new Sandbox();
+  const result = await sandbox.run(["push", "x", "--url", url, "--records", "sqlite:./failed.db", ...more, "--json"]);
+  expect(errorOf(result)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(readdirSync(sandbox.directory)).toEqual([]);
 });
 
 describe("secrets", () => {
