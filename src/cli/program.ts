@@ -24,6 +24,7 @@ import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { integer } from "./option-values.ts";
 import { holdsSecret, redactorFor } from "./redact.ts";
 import { type Streams, Terminal } from "./terminal.ts";
+import { optionHint } from "./unknown-option.ts";
 
 const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand[]])[] = [
   ["Jobs:", [addPush, addWork, addJobs]],
@@ -47,8 +48,12 @@ export async function runCli(args: readonly string[], streams: Streams): Promise
   const cli = new Cli(new Terminal(streams));
   cli.terminal.json = args.includes("--json");
   const program = buildProgram(cli);
-  let named = program.name();
-  program.hook("preSubcommand", (_program, command) => void (named = `${program.name()} ${command.name()}`));
+  let named = program;
+  const follow = (command: Command): void => {
+    command.hook("preSubcommand", (_command, next) => void (named = next));
+    for (const each of command.commands) follow(each);
+  };
+  follow(program);
   if (args.length === 0) {
     program.outputHelp();
     return EXIT.ok;
@@ -125,8 +130,8 @@ function warnOfSecret(terminal: Terminal, option: "url" | "records", url = ""): 
   terminal.warn(`--${option} has a password in it, which every user of this machine can read. Use ${instead} instead.`);
 }
 
-/** Tells the error and which code the process ends with. `named` is the command that was given, and its help. */
-function report(terminal: Terminal, error: unknown, named: string): number {
+/** Tells the error and which code the process ends with. `named` is the command that was given. */
+function report(terminal: Terminal, error: unknown, named: Command): number {
   if (error instanceof CommanderError) return reportUsage(terminal, error, named);
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CliError) terminal.error(error.code, message, error.details);
@@ -140,13 +145,18 @@ function unexpected(error: unknown, message: string): string {
 }
 
 /** Help and version come as errors too. */
-function reportUsage(terminal: Terminal, error: CommanderError, named: string): number {
+function reportUsage(terminal: Terminal, error: CommanderError, named: Command): number {
   if (error.exitCode === 0) return EXIT.ok;
   const noCommand = error.code === "commander.help";
   if (noCommand && !terminal.json) return EXIT.usage; // the help is on stderr
   const message = noCommand ? "no command was given" : error.message.replace(/^error: /, "").replace(/\n/g, " ");
-  terminal.error("INVALID_ARGUMENT", `${message.replace(/\.$/, "")}. See "${named} --help".`, {});
+  const told = `${message.replace(/\.$/, "")}${optionHint(error, named)}`;
+  terminal.error("INVALID_ARGUMENT", `${told}. See "${pathOf(named)} --help".`, {});
   return EXIT.usage;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 function ownVersion(): string {

@@ -37,9 +37,27 @@ describe("usage", () => {
     ]);
     expect(runs.map(({ code }) => code)).toEqual([2, 2, 2]);
     const [push, unknown, work] = runs.map(({ stderr }) => stderr);
-    expect(push).toContain(`unknown option '--max-attempts'. See "jobferry push --help".`);
+    expect(push).toContain(`unknown option '--max-attempts' (Did you mean --attempts?). See "jobferry push --help".`);
     expect(unknown).toContain(`unknown command 'stast' (Did you mean stats?). See "jobferry --help".`);
     expect(work).toContain(`not specified. See "jobferry work --help".`);
+  });
+
+  test("an option that is written like none: one that shares a word, else all of them", async () => {
+    const sandbox = new Sandbox();
+    const told = async (...args: readonly string[]): Promise<string> => {
+      const result = await sandbox.inside(args);
+      expect(result.code).toBe(2);
+      return String(errorOf(result)["message"]);
+    };
+    expect(await told("push", "x", "--maxAttempts=3")).toContain("'--maxAttempts=3' (Did you mean --attempts?)");
+    expect(await told("jobs", "--queue-name", "a")).toContain("(Did you mean --queue?)");
+    expect(await told("stats", "--store-url", "a")).toContain("(Did you mean --url?)");
+    expect(await told("push", "x", "--prioritty", "3")).toContain("(Did you mean --priority?)");
+    expect(await told("push", "x", "-w")).toMatch(
+      /'-w'; there are --queue, --delay, .*--source\. See "jobferry push --help"/,
+    );
+    expect(await told("cluster", "nodes", "--wait")).toMatch(/'--wait'.* See "jobferry cluster nodes --help"/);
+    expect(await told("push", "x", "--max-size", "3")).toMatch(/'--max-size'; there are --queue/);
   });
 
   test("--json without a command: an error in JSON, no help", async () => {
