@@ -1,4 +1,5 @@
 import { JobferryError } from "../../errors/index.ts";
+import { urlFault } from "../shared/url-fault.ts";
 import type { Credentials } from "./client/login.ts";
 
 export type Node = Readonly<{ host: string; port: number }>;
@@ -6,9 +7,10 @@ export type Address = Readonly<{ nodes: readonly Node[]; isSecure: boolean; cred
 
 const DEFAULT_PORT = 2_379;
 const URL_PATTERN = /^(etcds?):\/\/(?:([^@/]*)@)?([^@/?#]+)\/?$/i;
+const SCHEMES = /^etcds?$/i;
 const ENDPOINT = /^(?:(https?):\/\/)?([^@/?#]+)\/?$/i;
 const NODE = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\],]+)(?::(\d{1,5}))?$/;
-const FORMS = "etcd://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…], or etcds for TLS";
+const FORMS = "etcd://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…], etcds for TLS; the prefix of its keys is an option";
 
 /** @throws INVALID_ARGUMENT without a word of the URL: it may hold a password. */
 export function parseUrl(url: unknown): Address {
@@ -16,7 +18,7 @@ export function parseUrl(url: unknown): Address {
   const nodes = match?.[3]?.split(",").map(nodeOf) ?? [];
   const known = nodes.filter((node) => node !== undefined);
   if (match === null || known.length < nodes.length)
-    throw new JobferryError("INVALID_ARGUMENT", `The etcd URL cannot be read. Write it as ${FORMS}.`);
+    throw new JobferryError("INVALID_ARGUMENT", `The etcd URL ${urlFault(url, SCHEMES)}. Write it as ${FORMS}.`);
   const [, scheme = "", login] = match;
   return { nodes: known, isSecure: scheme.toLowerCase() === "etcds", credentials: credentialsIn(login) };
 }

@@ -1,4 +1,5 @@
 import { JobferryError } from "../../errors/index.ts";
+import { urlFault } from "../shared/url-fault.ts";
 
 export type Node = Readonly<{ host: string; port: number }>;
 
@@ -15,14 +16,16 @@ export type Address = Readonly<{
   shown: string;
 }>;
 
-const PATTERN = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?master=([^&#]+))?$/i;
+const PATTERN =
+  /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?master=([^&#]+))?$/i;
+const SCHEMES = /^rediss?(\+(sentinel|cluster))?$/i;
 const FORMS =
   "redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY[/DATABASE] or redis+cluster://HOST:PORT,HOST:PORT; rediss in place of redis for TLS";
 
 /** @throws INVALID_ARGUMENT without a word of the URL: it may hold a password. */
 export function parseAddress(url: string): Address {
   const match = typeof url === "string" ? PATTERN.exec(url) : null;
-  if (match === null) throw wrong("cannot be read");
+  if (match === null) throw wrong(urlFault(url, SCHEMES, { path: true }));
   const [, scheme = "", mode, login = "", hosts = "", path = "", master] = match;
   const kind = mode === undefined ? "single" : (mode.toLowerCase() as "sentinel" | "cluster");
   const nodes = hosts.split(",").map((host) => nodeOf(host, kind === "sentinel" ? 26_379 : 6_379));

@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from "node:tls";
 import { invalidArgument, JobferryError } from "../../errors/index.ts";
 import { checkInteger, checkOptions, parseDuration, type Duration } from "../../runtime/index.ts";
+import { urlFault } from "../shared/url-fault.ts";
 import type { Login } from "./client/authentication.ts";
 import type { Address } from "./client/connection.ts";
 
@@ -54,7 +55,7 @@ export type Settings = Readonly<{
 }>;
 
 const HOST = /^(\[[0-9a-fA-F:.]+\]|[^\s:/?#@,[\]]+)(?::(\d{1,5}))?$/;
-const URL_FORM = /^(zookeepers?):\/\/(?:([^@/?#]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i;
+const URL_FORM = /^(zookeepers?):\/\/(?:([^@/?#]*)@)?([^/?#@]*)(\/[^?#]*)?(?:\?([^#]*))?$/i;
 const ROOT = /^(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*){1,8}$/;
 const MAX_ROOT_LENGTH = 100;
 const MAX_SERVERS = 64;
@@ -115,7 +116,7 @@ function placeInUrl(url: string, options: ZookeeperOptions): Place {
   const match = typeof url === "string" ? URL_FORM.exec(url) : null;
   if (match === null)
     throw wrong(
-      "The url must be zookeeper://host:port,host:port/root or zookeepers:// for TLS, with its login before an @.",
+      `The url ${urlFault(url, /^zookeepers?$/i, { path: true, query: true })}. Write it as zookeeper://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]…][/ROOT], or zookeepers for TLS.`,
     );
   const [, scheme = "", login, hosts = "", path, query = ""] = match;
   const isSecure = scheme.toLowerCase() === "zookeepers";
@@ -140,7 +141,7 @@ function placeInUrl(url: string, options: ZookeeperOptions): Place {
 function queryOf(query: string): Readonly<{ authentication: Pick<ZookeeperOptions, "authentication"> }> {
   const fields = new URLSearchParams(query);
   for (const name of fields.keys())
-    if (name !== "auth") throw wrong("The url's query may hold auth=digest or auth=sasl.");
+    if (name !== "auth") throw wrong("The url has a query (?) with something else than auth=digest or auth=sasl.");
   const auth = fields.get("auth");
   if (auth === null) return { authentication: {} };
   if (auth !== "digest" && auth !== "sasl") throw wrong("auth in the url must be digest or sasl.");

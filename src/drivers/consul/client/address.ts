@@ -1,4 +1,5 @@
 import { JobferryError } from "../../../errors/index.ts";
+import { urlFault } from "../../shared/url-fault.ts";
 
 export type Endpoint = Readonly<{ host: string; port: number }>;
 
@@ -16,7 +17,7 @@ const SCHEMES: Readonly<Record<string, boolean>> = { consul: false, http: false,
 const PORT = 8_500;
 const TLS_PORT = 8_501;
 const FORMS =
-  "HOST[:PORT], consul://[:TOKEN@]HOST[:PORT] or, with TLS, consuls://[:TOKEN@]HOST[:PORT]; several hosts with commas between them";
+  "HOST[:PORT], consul://[:TOKEN@]HOST[:PORT] or, with TLS, consuls://[:TOKEN@]HOST[:PORT]; several hosts with commas between them; the prefix of its keys is an option";
 
 /**
  * `withTls`: of an address without a scheme.
@@ -24,7 +25,7 @@ const FORMS =
  */
 export function parseAddress(text: string, withTls = false): Address {
   const match = typeof text === "string" ? PATTERN.exec(text.trim()) : null;
-  if (match === null) throw wrong("cannot be read");
+  if (match === null) throw wrong(urlFault(withScheme(text), /^(consul|http)s?$/i));
   const [, scheme, login, hosts = ""] = match;
   const tls = scheme === undefined ? undefined : SCHEMES[scheme.toLowerCase()];
   if (scheme !== undefined && tls === undefined) throw wrong("has a scheme that is not Consul's");
@@ -38,6 +39,11 @@ export function parseAddress(text: string, withTls = false): Address {
     token: login === undefined ? undefined : tokenOf(login),
     shown: `${(tls ?? withTls) ? "consuls" : "consul"}://${names.join(",")}`,
   };
+}
+
+/** An address may come without one. */
+function withScheme(text: unknown): unknown {
+  return typeof text !== "string" || text.includes("://") ? text : `consul://${text}`;
 }
 
 function endpointOf(text: string, defaultPort: number): Endpoint {
