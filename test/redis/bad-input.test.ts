@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
@@ -36,6 +38,19 @@ describe.runIf(await isServerAvailable("redis"))(
         expect(error.message).toContain(`127.0.0.1:${port}`);
         expect(error.message).toContain("ECONNREFUSED");
         expect(inspect(error, { depth: 10 })).not.toContain(SECRET);
+      });
+
+      it("another product listens", async () => {
+        const http = createServer((_, answer) => answer.writeHead(404).end("Nothing here."));
+        await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+        const { port } = http.address() as AddressInfo;
+        // It is told as soon as it is known: the test would end before the time for opening does.
+        const options = { library, connectTimeout: "10m" } as const;
+        const error = await openError(`redis://user:${SECRET}@127.0.0.1:${port}`, options);
+        expect(error).toMatchObject({ code: "STORE_FOREIGN", retryable: false });
+        expect(error.message).toContain(`redis://127.0.0.1:${port}`);
+        expect(inspect(error, { depth: 10 })).not.toContain(SECRET);
+        http.close();
       });
 
       it("TLS where the server speaks none", async () => {

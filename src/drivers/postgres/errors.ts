@@ -177,7 +177,7 @@ function classOf(error: unknown): ErrorClass {
     );
   if (LOST.test(message))
     return unavailable(
-      "broke the connection, or no connection came in time. Look whether the server runs and answers; then try again.",
+      "broke the connection, or no connection came in time. Look whether the server runs and answers, and whether it is PostgreSQL that listens on that port (its own: 5432); then try again.",
     );
   if (/password|SASL|SCRAM/i.test(message))
     return denied("wants a password that fits. Give it in the URL or the connection options.");

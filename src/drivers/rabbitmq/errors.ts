@@ -16,6 +16,9 @@ const AWAY = new Set([
 const TLS_ADVICE =
   "Use amqps:// only where the server speaks TLS, trust its certificate (tls.ca, tls.servername), and bring one of your own (tls.cert, tls.key) where it asks for it.";
 
+/** Ends a sentence that says where to look. */
+export const OWN_PORT = "whether it is what listens on that port (its own: 5672, with TLS 5671)";
+
 const available = (message: string): ErrorClass => ({ code: "UNAVAILABLE", retryable: true, message });
 const refused = (code: ErrorClass["code"], message: string): ErrorClass => ({ code, retryable: false, message });
 
@@ -113,11 +116,13 @@ function ofText(message: string): ErrorClass | undefined {
       message,
     )
   )
-    return available("The connection to RabbitMQ was lost or could not be made.");
-  if (/Expected ConnectionStart|Invalid frame|handshake/i.test(message))
+    return available(
+      `The connection to RabbitMQ was lost or could not be made. Look whether it runs, and ${OWN_PORT}.`,
+    );
+  if (/Expected ConnectionStart|Invalid frame|handshake|exceeds (maxFrameSize|frame max)/i.test(message))
     return refused(
-      "ACCESS_DENIED",
-      "What answered is no AMQP 0-9-1, or wants TLS. Correct host, port and scheme of the URL.",
+      "STORE_FOREIGN",
+      "What answered does not speak AMQP 0-9-1, or wants TLS. Correct host, port and scheme of the URL (RabbitMQ's own port: 5672, with TLS 5671).",
     );
   return undefined;
 }

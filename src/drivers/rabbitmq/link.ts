@@ -3,6 +3,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { sleep } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpClient } from "./client.ts";
 import { Connection } from "./connection.ts";
+import { OWN_PORT } from "./errors.ts";
 import { openClient } from "./load-client.ts";
 import type { Settings } from "./options.ts";
 
@@ -55,7 +56,11 @@ export class Link<Channel extends AmqpChannel = AmqpChannel> {
       gaveUp = true;
       const { connectMs, place } = this.#settings;
       const server = place === undefined ? "RabbitMQ" : `RabbitMQ at ${place}`;
-      throw new JobferryError("UNAVAILABLE", `${server} did not answer within ${connectMs} ms.`, { retryable: true });
+      throw new JobferryError(
+        "UNAVAILABLE",
+        `${server} did not answer within ${connectMs} ms. Look whether it hangs, and ${OWN_PORT}.`,
+        { retryable: true },
+      );
     });
     late.catch(() => undefined);
     // What comes after nobody waits any more must not stay open.

@@ -56,6 +56,8 @@ const CONNECTION =
 /** Of those, the ones that are told before anything was sent. */
 const NOT_SENT =
   /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Stream isn't writeable|client is (closed|offline)|Cluster isn't ready|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|root nodes are unavailable|None of the sentinels|no valid master node|Cannot find node/i;
+/** What the parsers of the clients say to bytes that are no RESP. */
+const NOT_REDIS = /Unknown RESP type|Protocol error, got/i;
 const TLS_ADVICE =
   "Use rediss:// only where the server speaks TLS, and trust its certificate (clientOptions.tls.ca with ioredis, clientOptions.socket.ca with redis).";
 const TLS =
@@ -115,6 +117,11 @@ export function isConnectionError(error: unknown): boolean {
   return CONNECTION.test(textOf(error));
 }
 
+/** Something else listens there than a Redis without TLS. */
+export function isForeign(error: unknown): boolean {
+  return NOT_REDIS.test(textOf(error));
+}
+
 /** `shown`: the address without secrets. */
 export function classify(error: unknown, shown: string): ErrorClass {
   if (isJobferryError(error)) return { code: error.code, retryable: error.retryable, message: error.message };
@@ -127,13 +134,19 @@ export function classify(error: unknown, shown: string): ErrorClass {
   if (TLS.test(text)) return tlsFailed(shown, text.split(/[\s:]+/).find(isTlsCode) ?? "no code", TLS_ADVICE);
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
     return denied("The server refused the user name or password. Correct them.")();
+  if (NOT_REDIS.test(text))
+    return {
+      code: "STORE_FOREIGN",
+      retryable: false,
+      message: `What answers at ${shown} does not speak Redis's protocol. Correct host and port (Redis's own: 6379).`,
+    };
   if (REDIRECTED.test(text)) return unavailable("The cluster is changing: no node takes the command at the moment.")();
   if (CONNECTION.test(text)) {
     const reason = /\b(E[A-Z_]{4,})\b/.exec(text)?.[1];
     return {
       code: "UNAVAILABLE",
       retryable: true,
-      message: `There is no connection to ${shown}${reason === undefined ? "" : ` (${reason})`}. Check that the server runs there and can be reached; a queue that is open goes on trying by itself.`,
+      message: `There is no connection to ${shown}${reason === undefined ? "" : ` (${reason})`}. Check that Redis runs there, that it can be reached, and that it is what listens on that port; a queue that is open goes on trying by itself.`,
     };
   }
   return { code: "UNEXPECTED", retryable: false };

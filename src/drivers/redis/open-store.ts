@@ -9,7 +9,7 @@ import { claimJobs, giveBack } from "./claim-jobs.ts";
 import { connectionFor } from "./clients/connect.ts";
 import type { RedisConnection } from "./clients/connection.ts";
 import { Durable } from "./durable.ts";
-import { classify, tlsMismatch } from "./errors.ts";
+import { classify, isForeign, tlsMismatch } from "./errors.ts";
 import { partitionsOf, rootOf } from "./keys.ts";
 import type { Settings } from "./options.ts";
 import { scripts } from "./script.ts";
@@ -126,11 +126,12 @@ function opening(error: unknown, settings: Settings, otherwise: string): Jobferr
   return new JobferryError(code, message + hint, { retryable, cause: error });
 }
 
-/** What an open that failed is to throw. Where nothing answered, the server is asked whether it is TLS that keeps the two apart. */
+/** What an open that failed is to throw. Where nothing answered, or nothing that is Redis's, the server is asked whether it is TLS that keeps the two apart. */
 export async function explained(error: unknown, settings: Settings): Promise<unknown> {
   const { target, clientOptions } = settings;
   const { code, retryable } = classify(error, shownAddress(settings));
-  if (!("address" in target && code === "UNAVAILABLE" && retryable)) return error;
+  const isUnclear = (code === "UNAVAILABLE" && retryable) || (error instanceof Error && isForeign(error.cause));
+  if (!("address" in target && isUnclear)) return error;
   const found = await tlsMismatch(target.address, clientOptions);
   return found === undefined ? error : new JobferryError(found.code, found.message ?? "", { cause: error });
 }
