@@ -161,18 +161,23 @@ export class Runner implements FetchHost {
   }
 
   async foundNothing(): Promise<void> {
-    if (this.idle && !(await this.#somethingPending()) && this.idle) this.#stopBy("empty");
+    if (!this.idle) return;
+    const left = await this.#left();
+    if (left !== "pending" && this.idle) this.#stopBy(left);
   }
 
   /** Less than was asked for does not mean that a store is empty; one that counts exactly knows. */
-  async #somethingPending(): Promise<boolean> {
+  async #left(): Promise<"pending" | "paused" | "empty"> {
     const { driver, capabilities } = this.#engine;
-    if (capabilities.stats.pending !== "exact") return false;
+    if (capabilities.stats.pending !== "exact") return "empty";
+    let isPaused = false;
     for (const queue of this.#order()) {
       const { pending, paused } = await this.#engine.call("stats", () => driver.stats(queue));
-      if (!paused && (pending ?? 0) > 0) return true;
+      if ((pending ?? 0) === 0) continue;
+      if (!paused) return "pending";
+      isPaused = true;
     }
-    return false;
+    return isPaused ? "paused" : "empty";
   }
 
   error(cause: unknown): void {

@@ -1,8 +1,8 @@
 import type { JobferryError } from "../errors/index.ts";
 import type { Job, Route } from "../core/index.ts";
 
-/** Why a worker stopped. `closed`: its queue was closed under it. */
-export type StopReason = "stopped" | "maxJobs" | "maxTime" | "maxMemory" | "empty" | "signal" | "closed";
+/** Why a worker stopped. `paused`: with `stopWhenEmpty`, what is pending is in queues that are paused. `closed`: its queue was closed under it. */
+export type StopReason = "stopped" | "maxJobs" | "maxTime" | "maxMemory" | "empty" | "paused" | "signal" | "closed";
 
 /** Each comes after the store accepted the change that it tells. */
 export interface WorkerEvents<J> {

@@ -28,7 +28,7 @@ export type WorkerOptions<J = Job> = Omit<Attempts, "backoff" | "maxLosses"> &
     maxTime?: Duration;
     /** Stops when the process uses more memory than this, in bytes (resident set). */
     maxMemory?: number;
-    /** Stops when nothing is pending. Delayed jobs do not count. */
+    /** Stops when nothing is pending but in queues that are paused. Delayed jobs do not count. */
     stopWhenEmpty?: boolean;
     /** How long a stop waits for running jobs before it aborts them. Default "25s". */
     stopTimeout?: Duration;

@@ -41,6 +41,23 @@ describe("handler modules", () => {
 });
 
 describe("running", () => {
+  test("until empty beside a paused queue: which one, how many jobs, and what to do", async () => {
+    const sandbox = withHandlers();
+    for (const queue of ["mails", "mails", "default"]) await sandbox.data(["push", "x", "--queue", queue]);
+    await sandbox.data(["pause", "mails"]);
+    const work = ["work", "--handlers", "handlers.ts", "--queue", "mails,default", "--stop-when-empty"];
+    const told = await sandbox.run(work);
+    expect(told.code, told.stderr).toBe(0);
+    expect(told.stdout).toContain("Stopped (paused): 1 completed");
+    expect(told.stderr).toContain('warning: Queue "mails" is paused and holds 2 jobs');
+    expect(told.stderr).toContain('"jobferry resume mails"');
+    expect(told.stderr).not.toContain('"default"');
+    const again = await sandbox.run([...work, "--json"]);
+    expect(dataOf(again)).toMatchObject({ reason: "paused", completed: 0 });
+    await sandbox.data(["resume", "mails"]);
+    expect(dataOf(await sandbox.run([...work, "--json"]))).toMatchObject({ reason: "empty", completed: 2 });
+  });
+
   test("until empty: counts as data on stdout, what failed on stderr", async () => {
     const sandbox = withHandlers();
     const lines = ['{"payload":1}', '{"payload":{"fail":"no good"},"maxAttempts":1,"id":"bad"}', '{"payload":2}'];

@@ -8,6 +8,7 @@ import {
   loadWork,
   type Queue,
   type Queues,
+  type StopReason,
   type Work,
   Worker,
   type WorkerOptions,
@@ -15,7 +16,9 @@ import {
 } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-codes.ts";
+import { jobCount } from "../job-count.ts";
 import { durability, DURABILITY_HELP, duration, integer, keep, texts } from "../option-values.ts";
+import type { Terminal } from "../terminal.ts";
 import { queueChoice } from "../work/queue-choice.ts";
 import { StopSignals } from "../work/stop-signals.ts";
 import { WorkLog } from "../work/work-log.ts";
@@ -109,7 +112,8 @@ async function work(cli: Cli, command: Command, options: WorkOptions): Promise<v
     const worker =
       handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);
     log.listen((event, listener) => worker.on(event, listener));
-    await run(cli, worker, log, queues);
+    const reason = await run(cli, worker, log, queues);
+    if (reason === "paused") await tellPaused(cli.terminal, queue, queues);
   });
 }
 
@@ -135,7 +139,7 @@ function handlersUrl(given: string): URL {
   throw new JobferryError("INVALID_ARGUMENT", "--handlers must be the path of a file, or a file: URL.");
 }
 
-async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, queues: Queues): Promise<void> {
+async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, queues: Queues): Promise<StopReason> {
   const { terminal } = cli;
   let handedBack = 0;
   worker.on("stopped", (event) => (handedBack = event.handedBack));
@@ -150,6 +154,7 @@ async function run(cli: Cli, worker: Worker | WorkerPool, log: WorkLog, queues: 
       const more = lost > 0 ? `, ${lost} leases lost` : "";
       return `Stopped (${reason}): ${completed} completed, ${failedAttempts} failed attempts, ${dead} dead, ${handedBack} handed back${more}`;
     });
+    return reason;
   } finally {
     signals.off();
   }
@@ -168,6 +173,19 @@ function workerOptions(options: WorkOptions): WorkerOptions {
     ...(memory === undefined ? {} : { maxMemory: memory * MEBIBYTE }),
     ...(stopWhenEmpty === undefined ? {} : { stopWhenEmpty }),
   };
+}
+
+/** Whoever starts a worker to empty a queue must hear why it is not. */
+async function tellPaused(terminal: Terminal, queue: Queue, queues: Queues): Promise<void> {
+  const names = typeof queues === "string" ? [queues] : Array.isArray(queues) ? queues : Object.keys(queues);
+  for (const name of new Set(names)) {
+    const { paused, pendingJobs = 0 } = await queue.getStats(name);
+    if (!paused || pendingJobs === 0) continue;
+    terminal.warn(
+      `Queue "${name}" is paused and holds ${jobCount(pendingJobs)} that nobody runs until "jobferry resume ${name}".`,
+      { queue: name, pendingJobs },
+    );
+  }
 }
 
 function shownQueues(queues: Queues): string {

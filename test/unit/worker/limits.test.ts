@@ -85,8 +85,9 @@ test("stopWhenEmpty on nothing, on a paused queue, and after the only job lost i
   const { queue, driver, clock, worker, push } = stage();
   expect(await during(clock, worker(async () => 1, { stopWhenEmpty: true }).run())).toBe("empty");
   await queue.pause("default");
-  await push("a");
   expect(await during(clock, worker(async () => 1, { stopWhenEmpty: true }).run())).toBe("empty");
+  await push("a");
+  expect(await during(clock, worker(async () => 1, { stopWhenEmpty: true }).run())).toBe("paused");
   await queue.resume("default");
   const held = new Held();
   driver.script.extend = async (items) => items.map(() => "lost");
