@@ -33,7 +33,9 @@ describe.runIf(await isServerAvailable("redis"))(
 
       it("nobody listens", async () => {
         const port = await freePort();
-        const error = await openError(`redis://user:${SECRET}@127.0.0.1:${port}`, { library });
+        // It is told as soon as it is known: the test would end before the time for opening does.
+        const options = { library, connectTimeout: "10m" } as const;
+        const error = await openError(`redis://user:${SECRET}@127.0.0.1:${port}`, options);
         expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
         expect(error.message).toContain(`127.0.0.1:${port}`);
         expect(error.message).toContain("ECONNREFUSED");

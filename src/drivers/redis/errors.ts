@@ -117,6 +117,11 @@ export function isConnectionError(error: unknown): boolean {
   return CONNECTION.test(textOf(error));
 }
 
+/** No connection could be made, as against one that broke. */
+export function isNobodyThere(error: unknown): boolean {
+  return /ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN/.test(textOf(error));
+}
+
 /** Something else listens there than a Redis without TLS. */
 export function isForeign(error: unknown): boolean {
   return NOT_REDIS.test(textOf(error));

@@ -1,6 +1,7 @@
 import type { Timer } from "../../../contract/index.ts";
 import { JobferryError } from "../../../errors/index.ts";
 import { Deferred, settledWithin, sleep, systemClock } from "../../../runtime/index.ts";
+import { isNobodyThere } from "../errors.ts";
 import type { NodeRedisClient } from "./client-types.ts";
 import { GREETING_MS } from "./connection.ts";
 import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
@@ -81,7 +82,7 @@ export class NodeRedisConnection implements RedisConnection {
     this.lastError = error;
     this.losses += 1;
     this.#greeting?.cancel();
-    if (error instanceof Error && REFUSED.test(error.message)) this.#refused?.reject(error);
+    if (error instanceof Error && (REFUSED.test(error.message) || this.#isGivenUp(error))) this.#refused?.reject(error);
   };
   readonly #onLoss = (): void => void (this.losses += 1);
   readonly #onReady = (): void => this.#greeting?.cancel();
@@ -112,6 +113,11 @@ export class NodeRedisConnection implements RedisConnection {
       client.on("connect", this.#onConnect);
       client.on("ready", this.#onReady);
     }
+  }
+
+  /** As ioredis does when it opens; a connection that was open goes on trying. A client of a group has other servers to try. */
+  #isGivenUp(error: Error): boolean {
+    return this.kind === "single" && isNobodyThere(error);
   }
 
   async send(args: readonly Argument[], key: string): Promise<unknown> {
