@@ -1,5 +1,8 @@
 // TLS with the server's certificate trusted or not, its name, and certificates of clients.
 import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { createServer } from "node:tls";
 import { afterAll, describe, expect, it } from "vitest";
 import { createCluster } from "jobferry";
 import { consulCluster, consulQueue, type ConsulClusterOptions } from "jobferry/consul";
@@ -65,6 +68,18 @@ describe.runIf(await isServerAvailable("consul"))("consul with TLS", async () =>
     ["no TLS with a server that wants it", { address: `consul://127.0.0.1:${other.port}` }, "ACCESS_DENIED"],
   ])("%s is refused, with what to do", async (_, options, code) => {
     expect(await started(options)).toBe(code);
+  });
+
+  it("no TLS with a proxy that wants it, and only hangs up", async () => {
+    const proxy = createServer({ cert: pem(other.ca ?? ""), key: pem(join(dirname(other.ca ?? ""), "key.pem")) });
+    proxy.on("tlsClientError", () => undefined);
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const { port } = proxy.address() as AddressInfo;
+    await using queue = consulQueue(`consul://127.0.0.1:${port}`, { logger: silentLogger });
+    const error = await rejection(queue.open());
+    proxy.close();
+    expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+    expect(error.message).toContain(`consul://127.0.0.1:${port} wants TLS. Use consuls://`);
   });
 
   it("by URL alone only what Node.js trusts is trusted", async () => {

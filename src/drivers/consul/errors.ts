@@ -1,10 +1,26 @@
 import type { ErrorClass } from "../../contract/index.ts";
-import { isJobferryError } from "../../errors/index.ts";
-import { isTlsCode, tlsFailed, tlsWanted } from "../shared/tls.ts";
+import { isJobferryError, JobferryError } from "../../errors/index.ts";
+import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
+import type { Address } from "./client/address.ts";
 import { Foreign, NoAnswer, Refusal } from "./client/consul-errors.ts";
 
 const TLS_ADVICE =
   "Use consuls:// only where Consul listens for HTTPS, trust its certificate (tls.ca, tls.serverName), and bring one of your own (tls.cert, tls.key) where it asks for it.";
+
+const WANTED_ADVICE = "Use consuls:// or the option tls, with its authority in tls.ca.";
+/** Of Consul, and of proxies before it (nginx, Apache). */
+const PLAIN_TO_TLS = /HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL/i;
+
+/** Where what listens hung up on a request without TLS, it is asked whether it wants that. undefined: that was not it. */
+export async function wantsTls(
+  error: unknown,
+  { endpoints, shown }: Pick<Address, "endpoints" | "shown">,
+): Promise<JobferryError | undefined> {
+  if (!(error instanceof NoAnswer) || !error.isSent || error.isLate) return undefined;
+  if ((await speaksTls(endpoints[0])) !== true) return undefined;
+  const { code, message = "" } = tlsWanted(shown, WANTED_ADVICE);
+  return new JobferryError(code, message, { cause: error });
+}
 
 /** No message repeats Consul's own: it can hold names of keys. `shown`: the address without the token. */
 export function classify(error: unknown, shown: string): ErrorClass {
@@ -28,8 +44,7 @@ function noAnswer({ message, isLate }: NoAnswer, shown: string): ErrorClass {
 
 function refusal(error: Refusal, shown: string): ErrorClass {
   const { status, text } = error;
-  if (status === 400 && /HTTP request to an HTTPS server/i.test(text))
-    return tlsWanted(shown, "Use consuls:// or the option tls, with its authority in tls.ca.");
+  if (status === 400 && PLAIN_TO_TLS.test(text)) return tlsWanted(shown, WANTED_ADVICE);
   if (status === 403 || status === 401) return denied(text, shown);
   if (status === 413)
     return {

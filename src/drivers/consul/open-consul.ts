@@ -6,6 +6,7 @@ import { ConsulClient } from "./client/consul-client.ts";
 import { NoAnswer, Refusal } from "./client/consul-errors.ts";
 import { KeyValues } from "./client/key-values.ts";
 import { Sessions } from "./client/sessions.ts";
+import { wantsTls } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import { Revisions } from "./revisions.ts";
 import { Transactions } from "./transaction.ts";
@@ -40,7 +41,7 @@ export async function openConsul(settings: Settings, clock: Clock): Promise<Open
     });
   } catch (error) {
     client.close();
-    throw error;
+    throw (tls === undefined ? await wantsTls(error, address) : undefined) ?? error;
   }
   const sessions = new Sessions(client, address.shown);
   const queries = new BlockingQueries(keys, clock);

@@ -153,19 +153,26 @@ function tlsReason(message: string): string {
   return /does not support SSL/i.test(message) ? "it speaks none" : "no code";
 }
 
+/** By pg_hba.conf, whose refusal says whether the connection had TLS. The words are those of PostgreSQL 12 to 18. */
+function refusedAsItIs(message: string): ErrorClass | undefined {
+  if (!/no pg_hba\.conf entry|pg_hba\.conf rejects/.test(message)) return undefined;
+  if (/no encryption|SSL off/.test(message))
+    return denied(
+      "refuses this connection without TLS (pg_hba.conf): most probably it wants TLS. Use postgres://…?sslmode=verify-full or the connection option `ssl`, with its authority in sslrootcert=FILE or `ssl.ca`. Otherwise pg_hba.conf does not know this address, user or database.",
+    );
+  if (/SSL (encryption|on)/.test(message))
+    return denied(
+      "refuses this connection with TLS (pg_hba.conf): it wants none (leave out sslmode and `ssl`), or pg_hba.conf does not know this address, user or database.",
+    );
+  return undefined;
+}
+
 function classOf(error: unknown): ErrorClass {
   const state = stateOf(error);
   const message = messageOf(error);
   if (error instanceof AnswerLost) return unavailable("did not answer. Try again.");
-  if (
-    state?.startsWith("28") &&
-    /no (pg_hba\.conf )?(entry|encryption)/.test(message) &&
-    /SSL|encryption/.test(message)
-  ) {
-    return denied(
-      "refuses the connection as it is (pg_hba.conf): it may want TLS (sslmode=verify-full or `ssl`), or no TLS, or does not know this address.",
-    );
-  }
+  const refused = state?.startsWith("28") === true ? refusedAsItIs(message) : undefined;
+  if (refused !== undefined) return refused;
   if (state !== undefined && isSqlState(state)) {
     return BY_STATE[state] ?? BY_STATE[state.slice(0, 2)] ?? { code: "UNEXPECTED", retryable: false };
   }

@@ -77,6 +77,17 @@ describe("what an error means", () => {
     expect(found.message ?? "").not.toContain("raw text");
   });
 
+  test.each([
+    ['no pg_hba.conf entry for host "h", user "u", database "d", no encryption', /without TLS/],
+    ['no pg_hba.conf entry for host "h", user "u", database "d", SSL off', /without TLS/],
+    ['pg_hba.conf rejects connection for host "h", user "u", database "d", SSL encryption', /with TLS/],
+    ['no pg_hba.conf entry for host "h", user "u", database "d", SSL on', /with TLS/],
+  ])("%s", (message, wanted) => {
+    const found = classify(of("28000", message), "PostgreSQL at h:1");
+    expect(found).toMatchObject({ code: "ACCESS_DENIED", message: expect.stringMatching(wanted) as string });
+    expect(found.message).not.toContain('"u"');
+  });
+
   test("a connection that ended may have done what it was told; one that was never there has not", () => {
     expect(mayBeDone(new Error("Connection terminated unexpectedly"))).toBe(true);
     expect(mayBeDone(of("57P01"))).toBe(true);
