@@ -54,16 +54,23 @@ test("every link of a packed document leads to what is packed", () => {
   expect(dead).toEqual([]);
 });
 
-/** Bash in a folder of its own inside the project that has the package; `jobferry` is npm's shim. */
+test("what package.json says is packed is there", () => {
+  const { files } = JSON.parse(readFileSync(join(installed.installed, "package.json"), "utf8")) as Readonly<{
+    files: readonly string[];
+  }>;
+  expect(files.filter((path) => !existsSync(join(installed.installed, path)))).toEqual([]);
+});
+
+/** Bash in a folder of its own inside the project that has the package, or in the project itself; `jobferry` is npm's shim. */
 function bash(name: string, script: string): Readonly<{ folder: string; run: (script: string) => string }> {
   const folder = join(installed.project, name);
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const shims = join(installed.project, "node_modules/.bin");
   const PATH = [shims, dirname(process.execPath), process.env["PATH"]].join(delimiter);
   const run = (commands: string): string => {
     const { status, stdout, stderr } = spawnSync("bash", ["-euc", `${script}\n${commands}`], {
       cwd: folder,
-      env: { ...process.env, PATH, JOBFERRY_URL: "", NODE_OPTIONS: "" },
+      env: { ...process.env, PATH, JOBFERRY_URL: undefined, NODE_OPTIONS: "" },
       encoding: "utf8",
     });
     expect(status, `${commands}\n${stdout}${stderr}`).toBe(0);
@@ -92,6 +99,17 @@ test.each(["README.md", "README.zh-CN.md"])("the example and the commands of %s 
     "npm init -y && npm pkg set type=module",
     "npm ci   # in a clone of this repository",
   ]);
+});
+
+test("the commands of the examples run where the package is installed, child processes included", () => {
+  const text = readFileSync(join(installed.installed, "examples/README.md"), "utf8");
+  const [first, onServer, ...others] = blocksOf(text).map(({ code }) => code);
+  expect(others).toEqual([]);
+  expect(onServer).toMatch(/^JOBFERRY_URL=redis:/);
+  const { run } = bash(".", first ?? "");
+  const shown = run("node examples/worker-pool.ts");
+  expect(shown).toContain("Welcome, bob@example.com!\nWelcome, ada@example.com!");
+  expect(shown).toContain("2 workers, 4 processed, 0 failed");
 });
 
 test("links are told apart", () => {
