@@ -214,7 +214,9 @@ export class Election extends Emitter<ElectionEvents> {
   #judge(): void {
     const place = this.#place;
     if (place === undefined || this.#leading !== undefined || this.#stop.signal.aborted) return;
-    if (!this.#state.has(place.key) || leaderOf(this.#state)?.term !== place.token || !place.session.isLive) return;
+    if (!this.#state.has(place.key)) return;
+    this.#seen = place; // the state that has it can be older than the answer that told this node its place
+    if (leaderOf(this.#state)?.term !== place.token || !place.session.isLive) return;
     const { key, token, session } = place;
     const lock = new Lock({ name: "leader", key, token, session, giveUp: () => Promise.resolve() });
     if (!lock.held) return;
