@@ -1,12 +1,15 @@
 import type { Compare, CoordinationEntry } from "../contract/index.ts";
 import { Emitter } from "../core/index.ts";
 import { JobferryError } from "../errors/index.ts";
-import { checkOptions, Deferred, type KeptSession } from "../runtime/index.ts";
+import { checkOptions, Deferred, sleep, type KeptSession } from "../runtime/index.ts";
 import { objectOf } from "./json-bytes.ts";
 import { Lock } from "./lock.ts";
 import type { NodeSession } from "./node-session.ts";
 import type { StoreLink } from "./store-link.ts";
-import { inOrder, Place } from "./waiting-line.ts";
+import { hasLeft, Place, standing } from "./waiting-line.ts";
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
 
 /** Who leads, as the store tells it. */
 export type Leader = Readonly<{ nodeId: string; term: bigint }>;
@@ -34,7 +37,7 @@ export type ElectOptions = Readonly<{
 }>;
 
 export function leaderOf(state: ReadonlyMap<string, CoordinationEntry>): Leader | undefined {
-  const [first] = inOrder(state.values());
+  const [first] = standing(state.values());
   const node = first === undefined ? undefined : objectOf(first.value)?.["node"];
   return first === undefined || typeof node !== "string" ? undefined : { nodeId: node, term: BigInt(first.version) };
 }
@@ -159,8 +162,10 @@ export class Election extends Emitter<ElectionEvents> {
    */
   #removeOthers(place: Place): void {
     if (!place.session.isLive) return;
-    for (const { key, value } of this.#state.values()) {
+    for (const entry of this.#state.values()) {
+      const { key, value } = entry;
       if (key === place.key || this.#removing.has(key) || objectOf(value)?.["node"] !== this.#nodeId) continue;
+      if (hasLeft(entry)) continue;
       this.#removing.add(key);
       this.#link.store
         .transact([{ session: place.session.id }], [{ delete: key }])
@@ -188,16 +193,30 @@ export class Election extends Emitter<ElectionEvents> {
     this.#place = undefined;
     this.#stepDown(reason);
     if (this.#stop.signal.aborted) return;
-    this.stand().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) this.#link.report(error, "Standing for election");
-    });
+    void this.#untilStanding();
+  }
+
+  /** What is not worth repeating at once may still pass: a right that somebody gives back. Nobody else would stand for this node. Never rejects. */
+  async #untilStanding(): Promise<void> {
+    const { clock } = this.#link;
+    for (let pause = FIRST_PAUSE_MS; !this.#stop.signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        return await this.stand();
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        this.#link.report(error, "Standing for election");
+      }
+      await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal);
+    }
   }
 
   /** A state may be late, but who was first in one of them leads until its session ends: nobody can come in front. */
   #judge(): void {
     const place = this.#place;
     if (place === undefined || this.#leading !== undefined || this.#stop.signal.aborted) return;
-    if (!this.#state.has(place.key) || leaderOf(this.#state)?.term !== place.token || !place.session.isLive) return;
+    if (!this.#state.has(place.key)) return;
+    this.#seen = place; // the state that has it can be older than the answer that told this node its place
+    if (leaderOf(this.#state)?.term !== place.token || !place.session.isLive) return;
     const { key, token, session } = place;
     const lock = new Lock({ name: "leader", key, token, session, giveUp: () => Promise.resolve() });
     if (!lock.held) return;

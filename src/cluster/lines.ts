@@ -1,7 +1,7 @@
 import type { CoordinationEntry } from "../contract/index.ts";
 import { objectOf } from "./json-bytes.ts";
 import type { ClusterKeys } from "./keys.ts";
-import { inOrder } from "./waiting-line.ts";
+import { standing } from "./waiting-line.ts";
 
 /** Who has a lock, and who waits for it in which order. */
 export type LineState = Readonly<{
@@ -13,7 +13,7 @@ export type LineState = Readonly<{
 /** The locks among these entries, by name. */
 export function linesOf(entries: Iterable<CoordinationEntry>, keys: ClusterKeys): readonly LineState[] {
   const lines = new Map<string, CoordinationEntry[]>();
-  for (const entry of entries) {
+  for (const entry of standing(entries)) {
     const name = keys.lockName(entry.key);
     lines.set(name, [...(lines.get(name) ?? []), entry]);
   }
@@ -21,7 +21,7 @@ export function linesOf(entries: Iterable<CoordinationEntry>, keys: ClusterKeys)
 }
 
 function lineOf(name: string, line: readonly CoordinationEntry[]): LineState {
-  const [first, ...waiting] = inOrder(line);
+  const [first, ...waiting] = line;
   const holder = { nodeId: nodeOf(first), token: BigInt(first?.version ?? 0) };
   return { name, holder, waiting: waiting.map(nodeOf) };
 }

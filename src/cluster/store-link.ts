@@ -43,13 +43,16 @@ export class StoreLink {
 
   /**
    * Puts a key that is this session's alone, and gives its version. `value` must be unique: after an answer that never came it tells whether
-   * the put took effect.
+   * the put took effect. `unanswered` is told of each such answer: what was sent may still arrive, as long as the session lives.
    * @throws the session's reason when it is lost, else what is not worth repeating.
    */
-  async putOwned(key: string, value: Uint8Array, session: KeptSession): Promise<Version> {
+  async putOwned(key: string, value: Uint8Array, session: KeptSession, unanswered: () => void): Promise<Version> {
     return this.repeat("Writing a key", session, async () => {
       const put = { put: key, value, session: session.id };
-      const result = await this.store.transact([{ key, absent: true }], [put]);
+      const result = await this.store.transact([{ key, absent: true }], [put]).catch((error: unknown) => {
+        unanswered();
+        throw error;
+      });
       if (result.ok) return result.versions[0];
       const found = await this.store.get(key);
       if (found !== undefined && isEqual(found.value, value)) return found.version;
@@ -61,11 +64,19 @@ export class StoreLink {
 
   /** Takes away a key of this session, until the store confirms it or the session has ended, which does it too. */
   async removeOwned(key: string, session: KeptSession): Promise<void> {
-    await this.repeat("Removing a key", session, () => this.store.transact([], [{ delete: key }])).catch(
-      (error: unknown) => {
-        if (session.isLive) throw error;
-      },
-    );
+    await this.#endOwned("Removing a key", session, () => this.store.transact([], [{ delete: key }]));
+  }
+
+  /** Puts this in the place of a key of this session, also where the key is not there; until confirmed, as `removeOwned`. */
+  async replaceOwned(key: string, value: Uint8Array, session: KeptSession): Promise<void> {
+    const put = { put: key, value, session: session.id };
+    await this.#endOwned("Replacing a key", session, () => this.store.transact([{ session: session.id }], [put]));
+  }
+
+  async #endOwned(doing: string, session: KeptSession, attempt: () => Promise<unknown>): Promise<void> {
+    await this.repeat(doing, session, attempt).catch((error: unknown) => {
+      if (session.isLive) throw error;
+    });
   }
 
   /**

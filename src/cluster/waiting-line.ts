@@ -1,7 +1,7 @@
 import type { CoordinationEntry } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { idOfSequence, nextSequence, sleep, type KeptSession } from "../runtime/index.ts";
-import { bytesOfJson } from "./json-bytes.ts";
+import { bytesOfJson, objectOf } from "./json-bytes.ts";
 import type { StoreLink } from "./store-link.ts";
 
 const AGAIN_AFTER_MS = 50;
@@ -11,6 +11,16 @@ const MISSING_LOOKS = 12;
 /** In the order in which they were put. */
 export function inOrder(entries: Iterable<CoordinationEntry>): readonly CoordinationEntry[] {
   return [...entries].toSorted((a, b) => (BigInt(a.version) < BigInt(b.version) ? -1 : 1));
+}
+
+/** Those who stand in a line, in its order: without the marks of those who left. */
+export function standing(entries: Iterable<CoordinationEntry>): readonly CoordinationEntry[] {
+  return inOrder([...entries].filter((entry) => !hasLeft(entry)));
+}
+
+/** Whether it only keeps a put that may still arrive from making the place once more (docs/adr/0151). */
+export function hasLeft({ value }: CoordinationEntry): boolean {
+  return objectOf(value)?.["left"] === true;
 }
 
 /**
@@ -23,25 +33,47 @@ export class Place {
   readonly session: KeptSession;
   readonly #link: StoreLink;
   readonly #line: string;
+  readonly #leave: () => Promise<void>;
 
-  private constructor(link: StoreLink, line: string, key: string, token: bigint, session: KeptSession) {
+  private constructor(
+    link: StoreLink,
+    line: string,
+    key: string,
+    token: bigint,
+    session: KeptSession,
+    leave: () => Promise<void>,
+  ) {
     this.#link = link;
     this.#line = line;
     this.key = key;
     this.token = token;
     this.session = session;
+    this.#leave = leave;
   }
 
   /** One request when all goes well. */
   static async take(link: StoreLink, line: string, nodeId: string, session: KeptSession): Promise<Place> {
     const id = idOfSequence(nextSequence());
     const key = `${line}${id}`;
-    const version = await link.putOwned(key, bytesOfJson({ node: nodeId, id }), session);
-    return new Place(link, line, key, BigInt(version), session);
+    let mayArrive = false;
+    // A put that arrives after the key was removed would stand in the line for as long as the session lives, and nobody would know of it.
+    const leave = (): Promise<void> =>
+      mayArrive
+        ? link.replaceOwned(key, bytesOfJson({ node: nodeId, id, left: true }), session)
+        : link.removeOwned(key, session);
+    try {
+      const value = bytesOfJson({ node: nodeId, id });
+      const version = await link.putOwned(key, value, session, () => (mayArrive = true));
+      return new Place(link, line, key, BigInt(version), session, leave);
+    } catch (error) {
+      if (mayArrive && session.isLive) await leave().catch(() => undefined); // what it met is told
+      throw error;
+    }
   }
 
-  async leave(): Promise<void> {
-    await this.#link.removeOwned(this.key, this.session);
+  /** The next one is first. */
+  leave(): Promise<void> {
+    return this.#leave();
   }
 
   /**
@@ -61,7 +93,7 @@ export class Place {
     });
     if (entries === "gone") throw placeGone();
     if (!this.session.isLive) throw this.session.lost.reason;
-    return inOrder(entries).findLast(({ version }) => BigInt(version) < this.token);
+    return standing(entries).findLast(({ version }) => BigInt(version) < this.token);
   }
 
   /**
@@ -75,7 +107,7 @@ export class Place {
         for await (const event of store.watch(gone.key, { signal })) {
           if (event.kind === "change" && event.removed.includes(gone.key)) return;
           const seen = event.entries.find(({ key }) => key === gone.key);
-          if (event.kind === "reset" && seen === undefined) return;
+          if (seen === undefined ? event.kind === "reset" : hasLeft(seen)) return;
         }
         if (signal.aborted) return;
       } catch (error) {

@@ -45,12 +45,23 @@ type Written = Readonly<{
 
 export function parcelOf(job: PushItem, availableAt: number): Parcel {
   const { id, queue, name, priority, tags, maxLosses, createdAt, envelope, payload } = job;
-  const counts = { attempts: 0, losses: 0, exceptions: 0, finishedAt: undefined, failure: undefined };
-  return {
-    fields: { id, queue, name, priority, tags, maxLosses, createdAt, availableAt, ...counts },
-    envelope,
-    payload,
+  // One literal, here and below: spreads would cost 1.5 µs of CPU a job.
+  const fields: Fields = {
+    id,
+    queue,
+    name,
+    priority,
+    tags,
+    maxLosses,
+    createdAt,
+    availableAt,
+    attempts: 0,
+    losses: 0,
+    exceptions: 0,
+    finishedAt: undefined,
+    failure: undefined,
   };
+  return { fields, envelope, payload };
 }
 
 function written(fields: Fields): Written {
@@ -109,8 +120,18 @@ function readFields(text: string): Fields | undefined {
   try {
     const { i, q, n = "default", p = 0, t = {}, m, c, v, a = 0, l = 0, e = 0, f, w } = JSON.parse(text) as Written;
     return {
-      ...{ id: i, queue: q, name: n, priority: p, tags: t, maxLosses: m, createdAt: c, availableAt: v },
-      ...{ attempts: a, losses: l, exceptions: e, finishedAt: f },
+      id: i,
+      queue: q,
+      name: n,
+      priority: p,
+      tags: t,
+      maxLosses: m,
+      createdAt: c,
+      availableAt: v,
+      attempts: a,
+      losses: l,
+      exceptions: e,
+      finishedAt: f,
       failure: w === undefined ? undefined : { ...w, stack: w.stack },
     };
   } catch {
@@ -141,8 +162,28 @@ export function storedOf(
   state: StoredJob["state"],
   reservedAt: number | undefined,
 ): StoredJob {
-  const { maxLosses: _maxLosses, ...job } = fields;
-  return { item: undefined, ...job, envelope, payload, state, reservedAt, result: undefined };
+  const { id, queue, name, priority, tags, createdAt, availableAt, attempts, losses, exceptions } = fields;
+  const { finishedAt, failure } = fields;
+  return {
+    item: undefined,
+    id,
+    queue,
+    name,
+    priority,
+    tags,
+    createdAt,
+    availableAt,
+    attempts,
+    losses,
+    exceptions,
+    finishedAt,
+    failure,
+    envelope,
+    payload,
+    state,
+    reservedAt,
+    result: undefined,
+  };
 }
 
 /** How often the broker gave this message to a consumer that lost it. Quorum queues count it; it survives everything but a copy. */

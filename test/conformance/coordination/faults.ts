@@ -12,6 +12,8 @@ export class FaultyClient implements CoordinationStore {
   readonly inner: CoordinationStore;
   #cut: AbortController | undefined;
   #losesAnswer = false;
+  #delays = false;
+  #late: (() => Promise<TransactResult>) | undefined;
   #dead = false;
   #hangs = false;
   /** Calls that reached the store. A watch is one. */
@@ -54,10 +56,24 @@ export class FaultyClient implements CoordinationStore {
     this.#losesAnswer = true;
   }
 
+  /** The next transaction fails here, and is still under way: it reaches the store when the function is called. */
+  delayNext(): () => Promise<TransactResult> {
+    this.#delays = true;
+    return () => {
+      if (this.#late === undefined) throw new Error("nothing is under way");
+      return this.#late();
+    };
+  }
+
   get: CoordinationStore["get"] = (key) => this.#through(() => this.inner.get(key));
   list: CoordinationStore["list"] = (prefix, options) => this.#through(() => this.inner.list(prefix, options));
 
   transact: CoordinationStore["transact"] = async (compares, writes): Promise<TransactResult> => {
+    if (this.#delays) {
+      this.#delays = false;
+      this.#late = () => this.inner.transact(compares, writes);
+      throw unavailable();
+    }
     const result = await this.#through(() => this.inner.transact(compares, writes));
     if (!this.#losesAnswer) return result;
     this.#losesAnswer = false;

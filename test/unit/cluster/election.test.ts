@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Cluster, type Election } from "../../../src/cluster/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
+import { JobferryError } from "../../../src/errors/index.ts";
 import { newStage, TTL, type Node } from "./stage.ts";
 
 async function candidates(
@@ -179,4 +180,42 @@ test("a place of a node that it does not know is removed, and keeps nobody from 
   expect(election.isLeader).toBe(true);
   expect((await store.list("jobferry/election/")).entries).toHaveLength(1);
   await store.close();
+});
+
+test("a put that arrives after its node resigned is no candidate", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const arrive = a.line.delayNext();
+  await stage.settled(a.cluster.elect());
+  const election = await stage.settled(b.cluster.elect());
+  await stage.settled(a.cluster.resign());
+  expect((await arrive()).ok).toBe(false);
+  await stage.pass(0);
+  expect(election.isLeader).toBe(true);
+  expect([a.cluster.leader?.nodeId, b.cluster.leader?.nodeId]).toEqual(["b", "b"]);
+  const again = await stage.settled(a.cluster.elect());
+  await stage.settled(b.cluster.resign());
+  await stage.pass(0);
+  expect(again.isLeader).toBe(true);
+});
+
+test("a node whose place is gone, and who may not stand again, stands as soon as it may", async () => {
+  const stage = newStage();
+  const { cluster, line, errors } = await stage.started("a");
+  const election = await stage.settled(cluster.elect());
+  await stage.pass(0);
+  const [place] = (await line.inner.list("jobferry/election/")).entries;
+  const { transact } = line;
+  let refused = 0;
+  line.transact = async (compares, writes) => {
+    refused += 1;
+    if (refused <= 4) throw new JobferryError("ACCESS_DENIED", "Not now.");
+    return transact(compares, writes);
+  };
+  await line.inner.transact([], [{ delete: place?.key ?? "" }]);
+  await stage.pass(10);
+  expect([election.isLeader, refused]).toEqual([false, 2]); // the place, and the mark in case it arrives
+  await stage.pass(TTL);
+  expect([refused > 4, election.isLeader]).toEqual([true, true]);
+  expect(errors.map(({ code }) => code)).toContain("ACCESS_DENIED");
 });

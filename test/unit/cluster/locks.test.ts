@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Lock } from "../../../src/cluster/index.ts";
+import { JobferryError } from "../../../src/errors/index.ts";
 import { failure, newStage, TTL } from "./stage.ts";
 
 test("a lock has one holder; the next has it the moment it is released, with a higher token", async () => {
@@ -50,6 +51,52 @@ test("a place that somebody removed is told, and nobody waits for ever", async (
   b.line.list = async (prefix, options) => ({ ...(await list(prefix, options)), entries: [] });
   const error = await stage.settled(failure(b.cluster.lock("report")));
   expect([error.code, error.retryable, first.held]).toEqual(["SESSION_LOST", true, true]);
+});
+
+test("a put that arrives after the lock was released stands in nobody's way", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const arrive = a.line.delayNext();
+  const first = await stage.settled(a.cluster.lock("report"));
+  await first.release();
+  expect((await arrive()).ok).toBe(false);
+  const second = await stage.settled(b.cluster.lock("report", { wait: 0 }));
+  expect(second.token).toBeGreaterThan(first.token);
+  await second.release();
+  // Nor does what keeps it away.
+  const third = await stage.settled(a.cluster.lock("report", { wait: 0 }));
+  expect(third.token).toBeGreaterThan(second.token);
+});
+
+test("a waiter behind one whose put may still arrive has the lock as soon as that one releases it", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const arrive = a.line.delayNext();
+  const first = await stage.settled(a.cluster.lock("report"));
+  const waiting = b.cluster.lock("report");
+  await stage.pass(100);
+  await first.release();
+  const before = stage.clock.monotonic();
+  const second = await stage.settled(waiting);
+  expect(stage.clock.monotonic()).toBe(before);
+  expect([second.held, (await arrive()).ok]).toEqual([true, false]);
+});
+
+test("a lock that was refused leaves nothing that can still arrive", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const arrive = a.line.delayNext();
+  const transact = a.line.transact;
+  let calls = 0;
+  a.line.transact = async (compares, writes) => {
+    calls += 1;
+    if (calls === 2) throw new JobferryError("ACCESS_DENIED", "Not any more.");
+    return transact(compares, writes);
+  };
+  expect((await stage.settled(failure(a.cluster.lock("report")))).code).toBe("ACCESS_DENIED");
+  expect((await arrive()).ok).toBe(false);
+  const second = await stage.settled(b.cluster.lock("report", { wait: 0 }));
+  expect(second.held).toBe(true);
 });
 
 test("await using releases it", async () => {
