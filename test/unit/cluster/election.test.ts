@@ -219,3 +219,28 @@ test("a node whose place is gone, and who may not stand again, stands as soon as
   expect([refused > 4, election.isLeader]).toEqual([true, true]);
   expect(errors.map(({ code }) => code)).toContain("ACCESS_DENIED");
 });
+
+test("a node that sees its old place late does not remove the mark in it", async () => {
+  const stage = newStage();
+  const { cluster, line } = stage.node("a");
+  const watch = line.watch.bind(line);
+  let seesAll: Promise<void> = Promise.resolve();
+  line.watch = async function* (prefix, options) {
+    for await (const event of watch(prefix, options)) {
+      await seesAll;
+      yield event;
+    }
+  };
+  await stage.settled(cluster.start());
+  await stage.pass(0);
+  const arrive = line.delayNext();
+  await stage.settled(cluster.elect());
+  await stage.pass(0);
+  let see = (): void => undefined;
+  seesAll = new Promise((resolve) => (see = resolve));
+  await stage.settled(cluster.resign());
+  await stage.settled(cluster.elect());
+  await stage.pass(0);
+  expect((await arrive()).ok).toBe(false);
+  see();
+});
