@@ -187,6 +187,8 @@ export class Election extends Emitter<ElectionEvents> {
   #gone(place: Place): void {
     this.#standAgain(new JobferryError("SESSION_LOST", "The node's place in the election is gone from the store."));
     void place.session.doubt();
+    // Its put may arrive still, when nobody stands here any more to remove it.
+    place.leave().catch((error: unknown) => this.#link.report(error, "Leaving a lost place"));
   }
 
   #standAgain(reason: JobferryError): void {
