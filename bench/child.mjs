@@ -13,7 +13,7 @@ const warmUp = {
   ...options,
   count: Math.min(options.count ?? 0, 20_000),
   waiting: Math.min(options.waiting ?? 0, 1_000),
-  take: 1_000,
+  take: Math.min(options.take ?? 0, 20_000),
 };
 if (settings.run !== "heap") await cases[settings.run](peer, warmUp);
 const results = [];
