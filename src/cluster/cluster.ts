@@ -251,7 +251,10 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     return this.#parts.bus.broadcast(topic, data);
   }
 
-  /** What is sent after this resolved reaches the handler, at least once while it is kept, and not twice in one subscription. */
+  /**
+   * What is sent after this resolved reaches the handler, at least once while it is kept, and not twice in one subscription, but for a message that
+   * reached the store once more after it was let go (docs/adr/0152): it has the same `id`.
+   */
   async subscribe(
     topic: string,
     handler: (message: Message) => unknown,

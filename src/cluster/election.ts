@@ -163,12 +163,12 @@ export class Election extends Emitter<ElectionEvents> {
   #removeOthers(place: Place): void {
     if (!place.session.isLive) return;
     for (const entry of this.#state.values()) {
-      const { key, value } = entry;
+      const { key, value, version } = entry;
       if (key === place.key || this.#removing.has(key) || objectOf(value)?.["node"] !== this.#nodeId) continue;
       if (hasLeft(entry)) continue;
       this.#removing.add(key);
       this.#link.store
-        .transact([{ session: place.session.id }], [{ delete: key }])
+        .transact([{ session: place.session.id }, { key, version }], [{ delete: key }]) // what is a mark by now stays
         .catch((error: unknown) => this.#link.report(error, "Removing an old place"))
         .finally(() => this.#removing.delete(key));
     }
@@ -187,6 +187,8 @@ export class Election extends Emitter<ElectionEvents> {
   #gone(place: Place): void {
     this.#standAgain(new JobferryError("SESSION_LOST", "The node's place in the election is gone from the store."));
     void place.session.doubt();
+    // Its put may arrive still, when nobody stands here any more to remove it.
+    place.leave().catch((error: unknown) => this.#link.report(error, "Leaving a lost place"));
   }
 
   #standAgain(reason: JobferryError): void {

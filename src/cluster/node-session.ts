@@ -1,4 +1,4 @@
-import type { Timer } from "../contract/index.ts";
+import type { Timer, Version } from "../contract/index.ts";
 import type { JobferryError } from "../errors/index.ts";
 import { Deferred, idOfSequence, KeptSession, nextSequence, sleep } from "../runtime/index.ts";
 import type { ClusterSettings } from "./cluster-options.ts";
@@ -31,6 +31,8 @@ export class NodeSession {
   #rejoined: Promise<void> | undefined;
   #arrived: Deferred<KeptSession> = new Deferred();
   #load: unknown = null;
+  /** Of the node's key; undefined when it must be asked for. */
+  #version: Version | undefined;
   #loadTimer: Timer | undefined;
 
   constructor(link: StoreLink, settings: ClusterSettings, hooks: NodeHooks) {
@@ -101,7 +103,7 @@ export class NodeSession {
     try {
       this.#stop.signal.throwIfAborted();
       const record = { ...this.#record, session: session.id };
-      await register(this.#link, keys.node(nodeId), record, session, joinMs);
+      this.#version = await register(this.#link, keys.node(nodeId), record, session, joinMs);
       return session;
     } catch (error) {
       await session.close(this.#link.errorOf(error, "Joining")).catch(() => undefined);
@@ -145,10 +147,17 @@ export class NodeSession {
     const session = this.current;
     if (session === undefined) return; // the next registration tells it
     const { keys, nodeId } = this.#settings;
+    const key = keys.node(nodeId);
     const value = bytesOfJson({ ...this.#record, session: session.id });
     try {
-      const put = { put: keys.node(nodeId), value, session: session.id };
-      await this.#link.store.transact([{ session: session.id }], [put]);
+      const version = this.#version ?? (await this.#link.store.get(key))?.version;
+      this.#version = undefined;
+      // Compared, because one without an answer may arrive behind a newer one.
+      const before = version === undefined ? ({ key, absent: true } as const) : { key, version };
+      const put = { put: key, value, session: session.id };
+      const told = await this.#link.store.transact([{ session: session.id }, before], [put]);
+      if (told.ok) this.#version = told.versions[0];
+      else this.setLoad(this.#load);
     } catch (error) {
       this.#link.report(error, "Telling the load");
       this.setLoad(this.#load);

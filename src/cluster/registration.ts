@@ -1,4 +1,4 @@
-import type { CoordinationEntry } from "../contract/index.ts";
+import type { CoordinationEntry, Version } from "../contract/index.ts";
 import { JobferryError } from "../errors/index.ts";
 import { sleep, type KeptSession } from "../runtime/index.ts";
 import { bytesOfJson, objectOf } from "./json-bytes.ts";
@@ -27,7 +27,7 @@ export function nodeRecordOf(entry: CoordinationEntry): NodeRecord | undefined {
 
 /**
  * Puts a node's key under its session. A key of the same incarnation is replaced: it is left from the session before. Any other one is waited
- * for until `joinMs` have passed, because after a crash it stays until its session ends.
+ * for until `joinMs` have passed, because after a crash it stays until its session ends. @returns the key's version.
  * @throws NODE_ID_TAKEN when it is still there then: it is renewed, so its node lives. SESSION_LOST, UNAVAILABLE.
  */
 export async function register(
@@ -36,7 +36,7 @@ export async function register(
   record: NodeRecord,
   session: KeptSession,
   joinMs: number,
-): Promise<void> {
+): Promise<Version | undefined> {
   const { store, clock } = link;
   const put = { put: key, value: bytesOfJson(record), session: session.id };
   const deadline = clock.monotonic() + joinMs;
@@ -49,7 +49,7 @@ export async function register(
       const compare = found === undefined ? ({ key, absent: true } as const) : { key, version: found.version };
       // Not repeated here when its answer is lost: the next look tells what to compare with.
       const result = await store.transact([compare], [put]).catch(() => undefined);
-      if (result?.ok) return;
+      if (result?.ok) return result.versions[0];
     }
     const left = deadline - clock.monotonic();
     if (left <= 0) throw taken(record.id);

@@ -38,11 +38,11 @@ export class QueueStates {
     await this.read(queue);
   }
 
+  /** One whose answer never came may arrive behind a later one, and is refused then: so it is written also where nothing changes. */
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
     const key = this.#keys.queue(queue);
     for (;;) {
       const state = await this.read(queue);
-      if (state === undefined ? !isPaused : state.isPaused === isPaused) return;
       const unchanged =
         state === undefined ? ({ key, absent: true } as const) : { key, version: state.version, once: true };
       const { ok } = await this.#store.transact(

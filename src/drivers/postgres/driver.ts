@@ -35,7 +35,7 @@ import type { PostgresTransaction } from "./client.ts";
 import { postgresCoordinationStore } from "./coordination-store.ts";
 import { AnswerLost, classify } from "./errors.ts";
 import { extendResults, extendValues, finishResults, finishValues } from "./finish-jobs.ts";
-import { jobRecords, jobsById } from "./job-records.ts";
+import { jobRecords, jobsById, lastPlace } from "./job-records.ts";
 import { MAX_ROWS } from "./limits.ts";
 import { maintainStore } from "./maintenance.ts";
 import { OpenStore } from "./open-store.ts";
@@ -189,12 +189,12 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   }
 
   async clear(queue?: string): Promise<Readonly<{ removed: number }>> {
-    // What is pushed meanwhile stays: a producer that never stops would keep this from ending.
-    const [last] = await this.#life.opened.query("lastPlace", []);
+    // What is pushed meanwhile stays: a producer that never stops would keep this from ending, and a portion can arrive long after it was given up.
+    const upTo = await lastPlace(this.#life.opened);
     let removed = 0;
     for (;;) {
       const name = queue === undefined ? null : storedText(queue);
-      const [row] = await this.#life.opened.query("clear", [name, Number(last?.[0]), MAX_ROWS]);
+      const [row] = await this.#life.opened.query("clear", [name, upTo, MAX_ROWS]);
       const part = Number(row?.[0]);
       removed += part;
       if (part === 0) return { removed };
@@ -202,13 +202,22 @@ class PostgresDriver implements Driver<PostgresTransaction> {
   }
 
   async pause(queue: string): Promise<void> {
-    await this.#life.opened.query("setPaused", [storedText(queue), true]);
+    await this.#setPaused(queue, true);
   }
 
   async resume(queue: string): Promise<void> {
-    const store = this.#life.opened;
-    await store.query("setPaused", [storedText(queue), false]);
-    store.wake(queue, Infinity);
+    await this.#setPaused(queue, false);
+    this.#life.opened.wake(queue, Infinity);
+  }
+
+  /** One whose answer never came may arrive behind a later one, and is refused then: so it is written also where nothing changes. */
+  async #setPaused(queue: string, isPaused: boolean): Promise<void> {
+    const name = storedText(queue);
+    for (;;) {
+      const [last] = await this.#life.opened.query("pausing", [name]);
+      const set = await this.#life.opened.query("setPaused", [name, isPaused, last?.[0] ?? null]);
+      if (set.length > 0) return;
+    }
   }
 }
 

@@ -35,8 +35,9 @@ export function jobRecords(access: () => OpenStore): RecordStore {
     list: async (filter, page) => list(access, filter, page),
     remove: async (ids) => {
       let removed = 0;
+      const upTo = await lastPlace(access());
       for (const part of portions(ids, MAX_ROWS)) {
-        const [row] = await access().query("remove", [textArray(part)]);
+        const [row] = await access().query("remove", [textArray(part), upTo]);
         removed += Number(row?.[0]);
       }
       return removed;
@@ -47,6 +48,12 @@ export function jobRecords(access: () => OpenStore): RecordStore {
 }
 
 const textArray = (texts: readonly string[]): Buffer => binaryArray({ type: "text", values: texts.map(storedText) });
+
+/** The newest place that was given. Every job that is pushed, retried or handed back later has a higher one. */
+export async function lastPlace(store: OpenStore): Promise<number> {
+  const [row] = await store.query("lastPlace", []);
+  return Number(row?.[0]);
+}
 
 async function revive(
   access: () => OpenStore,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Statement } from "./connections.ts";
+import { RESERVED } from "./schema.ts";
 import { literal, quoted } from "./text.ts";
 
 export type Statements = Readonly<
@@ -13,6 +14,7 @@ export type Statements = Readonly<
     | "clear"
     | "lastPlace"
     | "queues"
+    | "pausing"
     | "setPaused"
     | "stats"
     | "list"
@@ -55,13 +57,20 @@ export function statementsFor(schema: string): Statements {
     maintain: `SELECT * FROM ${s}.maintain($1::integer)`,
     prune: `SELECT ${s}.prune($1::integer, $2::bigint, ${s}.clock_ms() - $3::double precision, $4::integer)`,
     clear: `SELECT ${s}.clear_portion($1::text, $2::bigint, $3::integer)`,
-    lastPlace: `SELECT last_value FROM ${s}.places`,
+    lastPlace: `SELECT CASE WHEN p.is_called THEN p.last_value ELSE 0 END FROM ${s}.places p`,
     queues: `SELECT q.id, q.name FROM ${s}.queues q ORDER BY q.id`,
-    setPaused: `INSERT INTO ${s}.queues (name, paused) VALUES ($1::text, $2::boolean) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused`,
+    // Which pause or resume was the last: nothing else changes the row.
+    pausing: `SELECT q.xmin FROM ${s}.queues q WHERE q.name = $1::text`,
+    setPaused: `WITH made AS (
+        INSERT INTO ${s}.queues (name, paused) SELECT $1::text, $2::boolean WHERE $3::text IS NULL ON CONFLICT (name) DO NOTHING RETURNING name),
+      changed AS (UPDATE ${s}.queues q SET paused = $2::boolean WHERE q.name = $1::text AND q.xmin::text = $3::text RETURNING q.name)
+      SELECT name FROM made UNION ALL SELECT name FROM changed`,
     stats: `SELECT * FROM ${s}.stats($1::text)`,
     list: `SELECT l.* FROM ${s}.list_after($1::bigint, $2::integer, $3::integer, $4::boolean, $5::boolean) l ORDER BY l.seq LIMIT $2::integer`,
     jobs: `SELECT ${JOB_COLUMNS} FROM ${s}.jobs j JOIN ${s}.queues q ON q.id = j.queue WHERE j.id = ANY ($1::text[])`,
-    remove: `SELECT ${s}.remove($1::text[])`,
+    // Only what had its place when the call was made: what arrives late finds a job that was retried, or pushed again, at a higher one.
+    remove: `WITH gone AS (DELETE FROM ${s}.jobs j WHERE j.id = ANY ($1::text[]) AND j.state <> ${RESERVED} AND j.seq <= $2::bigint RETURNING j.seq)
+      SELECT count(*) FROM gone`,
     revive: `SELECT ${s}.revive($1::text[], $2::integer)`,
     notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,
     dead: `SELECT pg_stat_get_dead_tuples(${literal(`${s}.jobs`)}::regclass)`,

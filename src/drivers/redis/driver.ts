@@ -41,9 +41,11 @@ import { resolveOptions } from "./options.ts";
 import type { RedisDriverOptions, Settings } from "./options.ts";
 import { ABORT_GRACE_MS } from "./limits.ts";
 import { pushJobs } from "./push-jobs.ts";
+import type { Partition } from "./keys.ts";
 import { listQueues } from "./queue-names.ts";
 import { scripts } from "./script.ts";
 import { clearQueues, readStats } from "./statistics.ts";
+import type { RedisStore } from "./store.ts";
 
 class RedisDriver implements Driver {
   readonly name = "redis";
@@ -152,7 +154,16 @@ class RedisDriver implements Driver {
 
   async #setPaused(queue: string, paused: "0" | "1"): Promise<void> {
     const { store } = this.#life.opened;
-    await Promise.all(store.partitions.map((partition) => store.call(scripts.pause, partition, [paused, queue])));
+    await Promise.all(store.partitions.map((partition) => setPaused(store, partition, queue, paused)));
+  }
+}
+
+/** One whose answer never came may arrive behind a later one, and is refused then. */
+async function setPaused(store: RedisStore, partition: Partition, queue: string, paused: "0" | "1"): Promise<void> {
+  const { tag, route } = partition;
+  for (;;) {
+    const times = await store.digits(["HGET", `${tag}queue:${queue}`, "pauses"], route);
+    if ((await store.call(scripts.pause, partition, [paused, times, queue])) === 1) return;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Partition } from "./keys.ts";
 import { MAX_ITEMS } from "./limits.ts";
 import { queuesOf } from "./queue-names.ts";
 import { scripts } from "./script.ts";
+import { lastPlace } from "./statistics.ts";
 import type { RedisStore } from "./store.ts";
 
 /** Jobs that one step of a listing looks at. */
@@ -54,8 +55,9 @@ async function change(
   }
   let changed = 0;
   for (const [partition, some] of byPartition) {
+    const upTo = await lastPlace(store, partition);
     for (const part of portions(some, MAX_ITEMS / 2))
-      changed += (await store.call(scripts.change, partition, [act, ...part.map(idField)])) as number;
+      changed += (await store.call(scripts.change, partition, [act, upTo, ...part.map(idField)])) as number;
   }
   return changed;
 }

@@ -42,22 +42,31 @@ async function rowsOf(store: RedisStore, partition: Partition, queues: readonly 
   return (await store.call(scripts.stats, partition, queues)) as readonly Row[];
 }
 
-/** Removes what waits, in portions. No more than there was at first: a producer that never stops would keep this from ending. */
+/**
+ * Removes what waits, in portions. No more than there was at first: a producer that never stops would keep this from ending, and a portion can arrive
+ * long after it was given up.
+ */
 export async function clearQueues(
   store: RedisStore,
   queue: string | undefined,
 ): Promise<Readonly<{ removed: number }>> {
   let removed = 0;
   for (const partition of store.partitions) {
+    const upTo = await lastPlace(store, partition);
     for (const name of queue === undefined ? await queuesOf(store, partition) : [queue]) {
       const [row] = await rowsOf(store, partition, [name]);
       if (row === undefined) continue;
-      removed += await clearLine(store, partition, "ready", name, row[7]);
-      removed += await clearLine(store, partition, "prio", name, row[8]);
-      removed += await clearLine(store, partition, "delayed", name, row[1]);
+      removed += await clearLine(store, partition, "ready", name, upTo, row[7]);
+      removed += await clearLine(store, partition, "prio", name, upTo, row[8]);
+      removed += await clearLine(store, partition, "delayed", name, upTo, row[1]);
     }
   }
   return { removed };
+}
+
+/** The newest place that was given. Every job that is pushed, retried or handed back later has a higher one. */
+export function lastPlace(store: RedisStore, { tag, route }: Partition): Promise<string> {
+  return store.digits(["GET", `${tag}place`], route);
 }
 
 async function clearLine(
@@ -65,16 +74,19 @@ async function clearLine(
   partition: Partition,
   line: "ready" | "prio" | "delayed",
   queue: string,
+  upTo: string,
   length: number,
 ): Promise<number> {
-  let [left, removed] = [length, 0];
+  let [left, removed, from] = [length, 0, 0];
   while (left > 0) {
     const most = Math.min(left, MAX_ITEMS);
-    const reply = await store.call(scripts.clear, partition, [line, String(most), queue]);
-    const [taken, gone] = reply as readonly [number, number];
+    const reply = await store.call(scripts.clear, partition, [line, String(most), upTo, String(from), queue]);
+    const [looked, gone, kept] = reply as readonly [number, number, number];
     removed += gone;
-    left -= taken;
-    if (taken < most) break;
+    left -= looked;
+    from += kept;
+    // What is left of `ready` stands in front again.
+    if (looked < most || (line === "ready" && kept > 0)) break;
   }
   return removed;
 }

@@ -82,6 +82,12 @@ export class RedisStore {
     return this.#bounded(connection, connection.send(args, key));
   }
 
+  /** A number as the server keeps it; 0 where there is none. */
+  async digits(args: readonly Argument[], key: string): Promise<string> {
+    const reply = await this.send(args, key);
+    return reply instanceof Uint8Array ? Buffer.from(reply).toString() : "0";
+  }
+
   async #run(
     connection: RedisConnection,
     script: Script,

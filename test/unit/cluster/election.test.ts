@@ -214,8 +214,48 @@ test("a node whose place is gone, and who may not stand again, stands as soon as
   };
   await line.inner.transact([], [{ delete: place?.key ?? "" }]);
   await stage.pass(10);
-  expect([election.isLeader, refused]).toEqual([false, 2]); // the place, and the mark in case it arrives
+  expect([election.isLeader, refused]).toEqual([false, 3]); // the lost place, the new one, and the mark in case that arrives
   await stage.pass(TTL);
   expect([refused > 4, election.isLeader]).toEqual([true, true]);
   expect(errors.map(({ code }) => code)).toContain("ACCESS_DENIED");
+});
+
+test("a node that sees its old place late does not remove the mark in it", async () => {
+  const stage = newStage();
+  const { cluster, line } = stage.node("a");
+  const watch = line.watch.bind(line);
+  let seesAll: Promise<void> = Promise.resolve();
+  line.watch = async function* (prefix, options) {
+    for await (const event of watch(prefix, options)) {
+      await seesAll;
+      yield event;
+    }
+  };
+  await stage.settled(cluster.start());
+  await stage.pass(0);
+  const arrive = line.delayNext();
+  await stage.settled(cluster.elect());
+  await stage.pass(0);
+  let see = (): void => undefined;
+  seesAll = new Promise((resolve) => (see = resolve));
+  await stage.settled(cluster.resign());
+  await stage.settled(cluster.elect());
+  await stage.pass(0);
+  expect((await arrive()).ok).toBe(false);
+  see();
+});
+
+test("a put that arrives after its place was removed by hand and its node resigned is no candidate", async () => {
+  const stage = newStage();
+  const { cluster, line } = await stage.started("a");
+  const arrive = line.delayNext();
+  await stage.settled(cluster.elect());
+  await stage.pass(0);
+  const [place] = (await line.inner.list("jobferry/election/")).entries;
+  await line.inner.transact([], [{ delete: place?.key ?? "" }]);
+  await stage.pass(100);
+  await stage.settled(cluster.resign());
+  expect((await arrive()).ok).toBe(false);
+  await stage.pass(0);
+  expect(cluster.leader).toBeUndefined();
 });

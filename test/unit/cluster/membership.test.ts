@@ -25,6 +25,28 @@ describe("nodes", () => {
     expect(seen).toEqual(["+b", "-b"]);
   });
 
+  test("a load that arrives late does not take the place of a newer one", async () => {
+    const stage = newStage();
+    const a = await stage.started("a");
+    const loads = async (): Promise<readonly unknown[]> => (await a.cluster.nodes()).map(({ load }) => load);
+    const arrive = a.line.delayNext();
+    a.cluster.setLoad({ jobs: 1 });
+    await stage.pass(600);
+    a.cluster.setLoad({ jobs: 2 });
+    await stage.pass(600);
+    expect(await loads()).toEqual([{ jobs: 2 }]);
+    await arrive();
+    expect(await loads()).toEqual([{ jobs: 2 }]);
+    // And one that arrives before it does not keep it from being told.
+    const early = a.line.delayNext();
+    a.cluster.setLoad({ jobs: 3 });
+    await stage.pass(600);
+    await early();
+    a.cluster.setLoad({ jobs: 4 });
+    await stage.pass(1_200);
+    expect(await loads()).toEqual([{ jobs: 4 }]);
+  });
+
   test("load that changes often is told with the heartbeat, once", async () => {
     const stage = newStage();
     const a = await stage.started("a");

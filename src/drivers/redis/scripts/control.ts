@@ -1,38 +1,54 @@
-/** ARGV: tag, now, 1 to pause or 0 to resume, queue. */
+/**
+ * ARGV: tag, now, 1 to pause or 0 to resume, how often that was done before, queue. Answers 0 when it was done meanwhile: so a call that arrives behind
+ * a later one changes nothing.
+ */
 export const PAUSE = `
-local queue = ARGV[4]
+local queue = ARGV[5]
+local key = tag .. 'queue:' .. queue
+if (call('HGET', key, 'pauses') or '0') ~= ARGV[4] then return 0 end
 call('SADD', tag .. 'queues', queue)
-call('HSET', tag .. 'queue:' .. queue, 'paused', ARGV[3])
+call('HSET', key, 'paused', ARGV[3])
+call('HINCRBY', key, 'pauses', 1)
 if ARGV[3] == '0' and hasReady(queue) then mark(queue) end
 return 1
 `;
 
 /**
- * Takes the next portion out of one line of a queue, from its front. ARGV: tag, now, 'ready', 'prio' or 'delayed', most, queue.
- * Answers { entries taken, jobs removed }.
+ * Removes the next portion of one line of a queue, from its front: jobs up to a place, so that none is removed that was pushed after the call was made.
+ * ARGV: tag, now, 'ready', 'prio' or 'delayed', most, place, entries to pass over (not of 'ready'), queue.
+ * Answers { entries looked at, jobs removed, entries left because of their place }.
  */
 export const CLEAR = `
-local line, most, queue = ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local line, most, upTo, from, queue = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local key = tag .. line .. ':' .. queue
 local entries
 if line == 'ready' then
   entries = call('LPOP', key, most) or {}
 else
-  entries = call('ZRANGE', key, 0, most - 1)
-  if #entries > 0 then call('ZREM', key, unpack(entries)) end
+  entries = call('ZRANGE', key, from, from + most - 1)
 end
-local from, removed = line == 'prio' and 15 or 1, 0
+local at, removed, taken, kept = line == 'prio' and 15 or 1, 0, {}, {}
 for _, entry in ipairs(entries) do
-  local place, id = string.match(entry, '^(%d+):%-?%d+:(.*)$', from)
-  local rec = call('HGET', JOBS, id)
-  if rec and sub(rec, 1, 13) == place then
-    forget(place, id)
-    removed = removed + 1
+  local place, id = string.match(entry, '^(%d+):%-?%d+:(.*)$', at)
+  if tonumber(place) > upTo then
+    kept[#kept + 1] = entry
   else
-    call('HINCRBY', tag .. 'queue:' .. queue, 'gone', -1)
+    taken[#taken + 1] = entry
+    local rec = call('HGET', JOBS, id)
+    if rec and sub(rec, 1, 13) == place then
+      forget(place, id)
+      removed = removed + 1
+    else
+      call('HINCRBY', tag .. 'queue:' .. queue, 'gone', -1)
+    end
   end
 end
-return { #entries, removed }
+if line == 'ready' then
+  for i = #kept, 1, -1 do call('LPUSH', key, kept[i]) end
+elseif #taken > 0 then
+  call('ZREM', key, unpack(taken))
+end
+return { #entries, removed, #kept }
 `;
 
 /**

@@ -58,9 +58,12 @@ end
 return answer
 `;
 
-/** ARGV: tag, now, 'remove', 'retry' or 'promote', ids. Answers how many changed. */
+/**
+ * ARGV: tag, now, 'remove', 'retry' or 'promote', place, ids. Answers how many changed. What has a higher place came to where it is, or came at all,
+ * after the call was made: it is another job, or another failure, than whoever made it saw.
+ */
 export const CHANGE: string = `${STATE}
-local act, changed = ARGV[3], 0
+local act, upTo, changed = ARGV[3], tonumber(ARGV[4]), 0
 
 local function remove(id, rec, h)
   local queue, priority = kindOf(rec)
@@ -107,10 +110,11 @@ local function promote(id, rec, h)
 end
 
 local acts = { remove = remove, retry = retry, promote = promote }
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local id = ARGV[i]
   local rec = call('HGET', JOBS, id)
-  if rec and acts[act](id, rec, readHead(rec)) then changed = changed + 1 end
+  local h = rec and readHead(rec)
+  if h and tonumber(h.place) <= upTo and acts[act](id, rec, h) then changed = changed + 1 end
 end
 return changed
 `;
