@@ -264,6 +264,52 @@ test("an outage of the store excuses the leases that it met, and work must go on
   expect(found(log(...PUSHED, first, ...dead, ...away(100, 200), ...second(1_100)), completed(1))).toEqual([]);
 });
 
+test("a stall of its holder excuses a lease that ran out over it; a short one, one of another process, and one at another time do not", () => {
+  const second: readonly Timed[] = shifted(1_100, 2).map(([at, entry]): Timed => [at, entry, "w2"]);
+  const lines = (...stalls: readonly Timed[]): readonly Line[] =>
+    log(...PUSHED, [10, start(1, 9)], ...stalls, ...second);
+  const stalled = (since: number, until: number, from: string): Timed => [
+    ...([until, { type: "stalled", since, until }, from] as const),
+  ];
+  const blamed = ["unbounded: leases lost by healthy processes: 1, at most 0 can be explained"];
+  expect(found(lines(stalled(400, 1_050, "w1")), completed(1))).toEqual([]);
+  expect(found(lines(stalled(400, 550, "w1"), stalled(700, 850, "w1")), completed(1))).toEqual([]);
+  expect(found(lines(), completed(1))).toEqual(blamed);
+  expect(found(lines(stalled(400, 600, "w1")), completed(1))).toEqual(blamed);
+  expect(found(lines(stalled(400, 1_050, "w2")), completed(1))).toEqual(blamed);
+  expect(found(lines(stalled(1_020, 1_090, "w1")), completed(1))).toEqual(blamed);
+  // The time of the lease that it had renewed counts, not that of the one before.
+  const extended: Timed = [501, { type: "extended", id: "a", token: 1, sentAt: 500, leaseMs: LEASE_MS }];
+  const late = shifted(1_600, 2).map(([at, entry]): Timed => [at, entry, "w2"]);
+  expect(found(log(...PUSHED, [10, start(1, 9)], stalled(10, 490, "w1"), extended, ...late), completed(1))).toEqual(
+    blamed,
+  );
+});
+
+test("a stall excuses neither a second lease nor a lost job", () => {
+  const stall: Timed = [900, { type: "stalled", since: 100, until: 900 }];
+  const twice = log(...PUSHED, [10, start(1, 9)], stall, ...shifted(950, 2).map(([at, e]): Timed => [at, e, "w2"]));
+  expect(found(twice, completed(1))).toEqual(["two leases: started under 2 59 ms before 1 could end"]);
+  expect(found(log(...PUSHED, stall), completed(0))).toEqual([
+    "lost: pushed, never ran to its end, and not in the store",
+  ]);
+});
+
+test("while every worker that is ready stands still nobody can go on; one that is run can", () => {
+  const up = (target: string): Timed => [2, { type: "up", target }, "c"];
+  const outage: readonly Timed[] = [
+    [3, { type: "away", why: "killed" }, "c"],
+    [4, { type: "back", why: "killed" }, "c"],
+  ];
+  const stall = (from: string): Timed => [1_050, { type: "stalled", since: 50, until: 1_050 }, from];
+  const blamed = ["unbounded: ms until work went on: 1096, at most 500 can be explained"];
+  const lines = (...more: readonly Timed[]): readonly Line[] =>
+    log(...PUSHED, up("w1"), up("w2"), ...outage, ...more, ...shifted(1_100));
+  expect(found(lines(stall("w1"), stall("w2")), completed(1))).toEqual([]);
+  expect(found(lines(stall("w1")), completed(1))).toEqual(blamed);
+  expect(found(lines(), completed(1))).toEqual(blamed);
+});
+
 test("claims whose answers an outage swallowed are explained, as many as the workers can have under way", () => {
   const outage: readonly Timed[] = [
     [2, { type: "away", why: "answers dropped" }, "c"],

@@ -2,7 +2,8 @@
  * Reads what the processes of a run wrote down and what the store holds in the end, and tells what the store did wrong. A pure function;
  * docs/adr/0060 says how each rule avoids blaming an honest store for what a log cannot know.
  */
-import { greatestRise, historyOf, type History, type JobHistory, type LeaseHistory, type Span } from "./history.ts";
+import { merged, timeIn } from "../stalls/spans.ts";
+import { greatestRise, historyOf, type History, type JobHistory, type LeaseHistory } from "./history.ts";
 import type { Line } from "./log.ts";
 
 export const KINDS = ["lost", "wrong", "illegal duplicate", "two leases", "early", "unbounded"] as const;
@@ -323,13 +324,21 @@ function healthyLosses(history: History, bounds: Bounds): number {
     for (const [i, lease] of job.leases.entries()) {
       const next = job.leases[i + 1];
       if (next === undefined || !ranOut(lease)) continue;
-      if (excused(lease.start.from, isTwice ? Infinity : next.start.at)) continue;
+      if (excused(lease.start.from, isTwice ? Infinity : next.start.at) || isStalled(lease, history)) continue;
       // On a broker the next one can be a copy's, which knows nothing of this lease: it is lost when its end is refused.
       const refusedAt = bounds.leaseEnds === "connection" ? (lease.answers.at(-1)?.at ?? 0) : 0;
       if (!disturbed(lease.start.claimedAt, Math.max(next.start.at, refusedAt))) count += 1;
     }
   }
   return count;
+}
+
+/** A holder asks for its renewal when half of the lease is left at the latest. If it stood still for half of that it may come too late, and nobody is to blame. */
+const STALLED_PART = 1 / 4;
+
+/** Whether the holder was not run for long while the lease ran which it had not renewed any more. */
+function isStalled({ start: { from, leaseMs }, endsAt }: LeaseHistory, { stalls }: History): boolean {
+  return timeIn(stalls.get(from) ?? [], endsAt - leaseMs, endsAt) >= leaseMs * STALLED_PART;
 }
 
 /**
@@ -345,22 +354,6 @@ function takeBacks({ jobs, outages, workerless }: History): readonly number[] {
       return [next.start.at - lease.endsAt - timeIn(nobody, lease.endsAt, next.start.at)];
     }),
   );
-}
-
-/** How much of a time these take. */
-function timeIn(spans: readonly Span[], from: number, until: number): number {
-  return spans.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
-}
-
-/** The same times, each only once. */
-function merged(spans: readonly Span[]): readonly Span[] {
-  const whole: { from: number; until: number }[] = [];
-  for (const { from, until } of spans.toSorted((a, b) => a.from - b.from)) {
-    const last = whole.at(-1);
-    if (last === undefined || from > last.until) whole.push({ from, until });
-    else last.until = Math.max(last.until, until);
-  }
-  return whole;
 }
 
 /** Beyond what the others waited: what comes back stands behind the jobs that are ready, and a busy machine has many of these. */
@@ -424,6 +417,9 @@ function countAll(history: History, { jobs: remains }: Contents): Readonly<Recor
     failed: failed.length,
     "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
     "leases that ran out": takeBacks(history).length,
+    "of them over a stall": sum(
+      ({ leases }) => leases.slice(0, -1).filter((lease) => ranOut(lease) && isStalled(lease, history)).length,
+    ),
     "refused as stale": sum(
       ({ leases }) => leases.flatMap(({ answers }) => answers).filter(({ type }) => type === "refused").length,
     ),
@@ -431,6 +427,7 @@ function countAll(history: History, { jobs: remains }: Contents): Readonly<Recor
     stops: faults.filter(({ fault }) => fault === "stop").length,
     "ended in good order": faults.filter(({ fault }) => fault === "end").length,
     "clock steps": offsets.length - 1,
+    stalls: [...history.stalls.values()].reduce((total, spans) => total + spans.length, 0),
     ...(claims.sent === 0
       ? {}
       : {

@@ -8,6 +8,7 @@ import type { LogWriter } from "./log.ts";
 import { loggingDriver } from "./logging-driver.ts";
 import { sharedClock } from "./shared-clock.ts";
 import { driverFor } from "./targets.ts";
+import { watchStalls } from "../stalls/watch-stalls.ts";
 import { isWrongDriver, wrongDriver } from "./wrong-drivers.ts";
 
 export type Settings = Readonly<{
@@ -65,6 +66,11 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
     ...(settings.keepsCompleted ? { keepCompleted: true } : {}),
   });
   return opened(queue, clock);
+}
+
+/** Of a process that holds leases: resolves when its stalls are written down. */
+export function logStalls(log: LogWriter): Promise<void> {
+  return watchStalls(({ from, until }) => log.write({ type: "stalled", since: from, until }));
 }
 
 const OPEN_MS = 60_000;

@@ -1,6 +1,6 @@
 /** One of many that claim from the same queue: pops batches and completes what it got, nothing else. */
 import type { Queue, ReservedJob } from "../../src/entry/index.ts";
-import { openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
+import { logStalls, openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
 import { claims } from "./claim-counts.ts";
 import { fingerprint, ONE_QUEUE } from "./job-plan.ts";
 import { LogWriter } from "./log.ts";
@@ -23,7 +23,7 @@ async function claim(queue: Queue, signal: AbortSignal): Promise<readonly Reserv
   return queue.popBatch(settings.popBatch ?? 1, { queue: ONE_QUEUE, wait: "1s", lease: settings.leaseMs, signal });
 }
 
-const queue = await openQueue(settings, log);
+const [queue] = await Promise.all([openQueue(settings, log), logStalls(log)]);
 const told = untilTold();
 process.send?.("ready");
 while (!told.aborted) {

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { DistributedQueue } from "../../src/entry/index.ts";
 import { clusterIn, type Place } from "../process/cluster/place.ts";
-import { openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
+import { logStalls, openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
 import { fingerprint, LINGER_MS } from "./job-plan.ts";
 import { LogWriter, machineMs } from "./log.ts";
 
@@ -69,6 +69,7 @@ process.on("message", (message) => {
   if (message === "freeze") process.kill(process.pid, "SIGSTOP");
 });
 const told = untilTold();
+await logStalls(log);
 await node.start();
 const election = await cluster.elect({
   onElected: (leadership) => {

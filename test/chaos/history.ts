@@ -1,5 +1,6 @@
 /** The lines of a run, put together by job. */
 import type { Token } from "../../src/contract/index.ts";
+import type { Span } from "../stalls/spans.ts";
 import type { Finish, Finishing, Line, Pushing, Refused, Start } from "./log.ts";
 
 type Logged<E> = E & Readonly<{ at: number; from: string }>;
@@ -30,9 +31,6 @@ export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>
 /** The store, or the way to it, was disturbed between the two. */
 export type Outage = Readonly<{ why: string; from: number; until: number }>;
 
-/** From one moment to another. */
-export type Span = Readonly<{ from: number; until: number }>;
-
 type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
 
 export type History = Readonly<{
@@ -41,7 +39,9 @@ export type History = Readonly<{
   /** From when on whose leases may end without blame. */
   faults: readonly Fault[];
   outages: readonly Outage[];
-  /** No worker was ready. */
+  /** When a process was not run, by its name. */
+  stalls: ReadonlyMap<string, readonly Span[]>;
+  /** No worker was ready, or none that was ready was run. */
   workerless: readonly Span[];
   errors: ReadonlyMap<string, number>;
   claims: Readonly<{ sent: number; refused: number }>;
@@ -52,8 +52,11 @@ export function historyOf(lines: readonly Line[]): History {
   const faults: Fault[] = [];
   const errors = new Map<string, number>();
   const claims = { sent: 0, refused: 0 };
+  const stalls = new Map<string, Span[]>();
   for (const line of lines) {
     if (line.type === "fault") faults.push(line);
+    else if (line.type === "stalled")
+      stalls.set(line.from, [...(stalls.get(line.from) ?? []), { from: line.since, until: line.until }]);
     else if (line.type === "away" || line.type === "back" || line.type === "up" || line.type === "down") continue;
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
     else if (line.type === "claims") {
@@ -67,6 +70,7 @@ export function historyOf(lines: readonly Line[]): History {
     faults,
     errors,
     claims,
+    stalls,
     outages: outagesOf(lines),
     workerless: workerlessOf(lines),
     offsets: offsetsOf(lines),
@@ -150,19 +154,34 @@ function outagesOf(lines: readonly Line[]): readonly Outage[] {
   );
 }
 
+type Change = Readonly<{ at: number; target: string; is: "ready" | "gone" | "stalled" | "run again" }>;
+
+function changesOf(line: Line): readonly Change[] {
+  if (line.type === "up") return [{ at: line.at, target: line.target, is: "ready" }];
+  if (line.type === "down") return [{ at: line.at, target: line.target, is: "gone" }];
+  if (line.type !== "stalled") return [];
+  const { since, until, from: target } = line;
+  return [
+    { at: since, target, is: "stalled" },
+    { at: until, target, is: "run again" },
+  ];
+}
+
 /** None where nobody wrote down when workers were ready. */
 function workerlessOf(lines: readonly Line[]): readonly Span[] {
   const spans: Span[] = [];
   const ready = new Set<string>();
+  const stalled = new Set<string>();
   let from: number | undefined;
-  for (const line of lines) {
-    if (line.type === "up") {
-      if (from !== undefined) spans.push({ from, until: line.at });
-      from = undefined;
-      ready.add(line.target);
-    } else if (line.type === "down") {
-      if (ready.delete(line.target) && ready.size === 0) from = line.at;
-    }
+  for (const { at, target, is } of lines.flatMap(changesOf).toSorted((a, b) => a.at - b.at)) {
+    if (is === "ready") ready.add(target);
+    else if (is === "gone") ready.delete(target);
+    else if (is === "stalled") stalled.add(target);
+    else stalled.delete(target);
+    const isAnyRun = [...ready].some((name) => !stalled.has(name));
+    if (isAnyRun && from !== undefined) spans.push({ from, until: at });
+    if (isAnyRun) from = undefined;
+    else if (ready.size > 0 || is === "gone") from ??= at;
   }
   return from === undefined ? spans : [...spans, { from, until: Infinity }];
 }

@@ -57,6 +57,8 @@ export type Entry =
   | Readonly<{ type: "up" | "down"; target: string }>
   /** The store, or the way to it, is disturbed until `back`: that excuses the leases of everybody. `why`: what was done to it. */
   | Readonly<{ type: "away" | "back"; why: string }>
+  /** The process was not run between the two, which are machineMs(). */
+  | Readonly<{ type: "stalled"; since: number; until: number }>
   /** `offsetMs` is the wall clock's new offset. */
   | Readonly<{ type: "stepping" | "stepped"; offsetMs: number }>
   /** Of a process over a coordination store: transactions that claim, and those that others spoiled. */

@@ -1,7 +1,7 @@
 /** A worker of a chaos run: does with each job what the job says. */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Job, type JobContext, Worker } from "../../src/entry/index.ts";
-import { openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
+import { logStalls, openQueue, settingsFromArguments, untilTold, type WorkerSettings } from "./child.ts";
 import { type Act, fingerprint, LINGER_MS } from "./job-plan.ts";
 import { LogWriter } from "./log.ts";
 
@@ -66,7 +66,7 @@ function eatMemory(): never {
   for (;;) held.push(Array.from({ length: 100_000 }, (_, i) => `${i}`));
 }
 
-const queue = await openQueue(settings, log);
+const [queue] = await Promise.all([openQueue(settings, log), logStalls(log)]);
 const worker = new Worker(queue, { orders: 3, mails: 1, reports: 1 }, handle, {
   concurrency: settings.concurrency,
   lease: settings.leaseMs,
