@@ -21,8 +21,8 @@ export type RecordPage = Readonly<{ jobs: readonly StoredJob[]; cursor: string |
 export interface RecordStore {
   get(id: string): Promise<StoredJob | undefined>;
   list(filter: RecordFilter, page: Readonly<{ limit: number; cursor?: string | undefined }>): Promise<RecordPage>;
-  /** Removes jobs that are not reserved; tells how many. */
-  remove(ids: readonly string[]): Promise<number>;
+  /** Removes jobs that are not reserved, and, when a state is given, only those that are in it; tells how many. */
+  remove(ids: readonly string[], state?: JobState): Promise<number>;
   /** Failed jobs back to pending with attempts, losses and exceptions at 0; tells how many. */
   retry(ids: readonly string[]): Promise<number>;
   /** Delayed jobs to pending; tells how many. */

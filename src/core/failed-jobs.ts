@@ -45,7 +45,12 @@ export async function flushFailed(engine: Engine, queue: string | undefined): Pr
   do {
     const page = { limit: CHUNK, cursor };
     const found = await engine.call("flush", () => records.list(failedOf(queue), page));
-    done += await engine.call("flush", () => records.remove(found.jobs.map(({ id }) => id)));
+    done += await engine.call("flush", () =>
+      records.remove(
+        found.jobs.map(({ id }) => id),
+        "failed",
+      ),
+    );
     ({ cursor } = found);
   } while (cursor !== undefined);
   return done;

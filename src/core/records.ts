@@ -162,7 +162,9 @@ export class QueueRecords implements Records {
   }
 
   remove(which: readonly string[] | Filter): Promise<number> {
-    return this.#forEach(which, undefined, (ids) => this.#store.remove(ids));
+    // What was listed in a state may be retried before it is removed.
+    const state = isIds(which) ? undefined : which.state;
+    return this.#forEach(which, undefined, (ids) => this.#store.remove(ids, state));
   }
 
   promote(which: readonly string[] | Filter): Promise<number> {

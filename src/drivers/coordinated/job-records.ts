@@ -50,8 +50,10 @@ export function jobRecords(open: () => Promise<JobStore>, forget: () => void): R
       return found && stored(found.job, found.state);
     },
     list: async (filter, page) => list(await open(), filter, page),
-    remove: (ids) =>
-      change(ids, (js, { job, state, place }) => (state === "reserved" ? undefined : gone(js, place, job))),
+    remove: (ids, only) =>
+      change(ids, (js, { job, state, place }) =>
+        state === "reserved" || (only !== undefined && state !== only) ? undefined : gone(js, place, job),
+      ),
     retry: (ids) =>
       change(ids, (js, { job, state, place }) => (state === "failed" ? toReady(js, place, anew(js, job)) : undefined)),
     promote: (ids) =>

@@ -1,4 +1,4 @@
-import type { RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
+import type { JobState, RecordFilter, RecordPage, RecordStore, StoredJob } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
 import type { Listing } from "./listing.ts";
 import type { MemoryStore } from "./memory-store.ts";
@@ -45,8 +45,9 @@ export class MemoryRecords implements RecordStore {
     return { jobs, cursor: undefined };
   }
 
-  async remove(ids: readonly string[]): Promise<number> {
-    return this.#forEach(ids, (slot, store) => slot.state !== "reserved" && (store.remove(slot), true));
+  async remove(ids: readonly string[], state?: JobState): Promise<number> {
+    const may = (slot: Slot): boolean => slot.state !== "reserved" && (state === undefined || slot.state === state);
+    return this.#forEach(ids, (slot, store) => may(slot) && (store.remove(slot), true));
   }
 
   async retry(ids: readonly string[]): Promise<number> {

@@ -33,11 +33,12 @@ export function jobRecords(access: () => OpenStore): RecordStore {
       return job?.job;
     },
     list: async (filter, page) => list(access, filter, page),
-    remove: async (ids) => {
+    remove: async (ids, state) => {
+      const only = state === undefined ? null : STATES.indexOf(state);
       let removed = 0;
       const upTo = await lastPlace(access());
       for (const part of portions(ids, MAX_ROWS)) {
-        const [row] = await access().query("remove", [textArray(part), upTo]);
+        const [row] = await access().query("remove", [textArray(part), upTo, only]);
         removed += Number(row?.[0]);
       }
       return removed;

@@ -69,7 +69,8 @@ export function statementsFor(schema: string): Statements {
     list: `SELECT l.* FROM ${s}.list_after($1::bigint, $2::integer, $3::integer, $4::boolean, $5::boolean) l ORDER BY l.seq LIMIT $2::integer`,
     jobs: `SELECT ${JOB_COLUMNS} FROM ${s}.jobs j JOIN ${s}.queues q ON q.id = j.queue WHERE j.id = ANY ($1::text[])`,
     // Only what had its place when the call was made: what arrives late finds a job that was retried, or pushed again, at a higher one.
-    remove: `WITH gone AS (DELETE FROM ${s}.jobs j WHERE j.id = ANY ($1::text[]) AND j.state <> ${RESERVED} AND j.seq <= $2::bigint RETURNING j.seq)
+    remove: `WITH gone AS (DELETE FROM ${s}.jobs j WHERE j.id = ANY ($1::text[]) AND j.state <> ${RESERVED} AND j.seq <= $2::bigint
+        AND ($3::integer IS NULL OR j.state = $3::integer) RETURNING j.seq)
       SELECT count(*) FROM gone`,
     revive: `SELECT ${s}.revive($1::text[], $2::integer)`,
     notify: `SELECT count(pg_notify($1::text, u.message)) FROM unnest($2::text[]) AS u (message)`,

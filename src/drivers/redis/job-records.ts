@@ -21,7 +21,7 @@ export function jobRecords(access: () => RedisStore): RecordStore {
   return {
     get: async (id) => getJob(access(), id),
     list: async (filter, page) => list(access(), filter, page),
-    remove: (ids) => change(access, "remove", ids),
+    remove: (ids, state) => change(access, "remove", ids, state),
     retry: (ids) => change(access, "retry", ids),
     promote: (ids) => change(access, "promote", ids),
   };
@@ -44,6 +44,7 @@ async function change(
   access: () => RedisStore,
   act: "remove" | "retry" | "promote",
   ids: readonly string[],
+  state?: JobState,
 ): Promise<number> {
   const store = access();
   const byPartition = new Map<Partition, string[]>();
@@ -57,7 +58,12 @@ async function change(
   for (const [partition, some] of byPartition) {
     const upTo = await lastPlace(store, partition);
     for (const part of portions(some, MAX_ITEMS / 2))
-      changed += (await store.call(scripts.change, partition, [act, upTo, ...part.map(idField)])) as number;
+      changed += (await store.call(scripts.change, partition, [
+        act,
+        upTo,
+        state ?? "",
+        ...part.map(idField),
+      ])) as number;
   }
   return changed;
 }

@@ -3,6 +3,7 @@ import type {
   Driver,
   FinishItem,
   JobFailure,
+  JobState,
   PushItem,
   RecordFilter,
   RecordPage,
@@ -217,9 +218,17 @@ export class SecondStore implements RecordStore {
     return [state === "failed" ? this.#failed : this.#later];
   }
 
-  async remove(ids: readonly string[]): Promise<number> {
-    const resting = [...(await this.#resting(ids, "failed")), ...(await this.#resting(ids, "delayed"))];
-    return this.#records.remove(resting.map(({ id }) => id));
+  async remove(ids: readonly string[], state?: JobState): Promise<number> {
+    let removed = 0;
+    for (const one of ["failed", "delayed"] as const) {
+      if (state !== undefined && state !== one) continue;
+      const resting = await this.#resting(ids, one);
+      removed += await this.#records.remove(
+        resting.map(({ id }) => id),
+        one,
+      );
+    }
+    return removed;
   }
 
   async retry(ids: readonly string[]): Promise<number> {

@@ -38,7 +38,8 @@ export function jobRecords(access: () => RecordAccess): RecordStore {
       });
     },
     list: async (filter, page) => list(access, filter, page),
-    remove: (ids) => change(access, ids, remove),
+    remove: (ids, state) =>
+      change(access, ids, (tx, row) => (state === undefined || STATE_NUMBERS[state] === row.state) && remove(tx, row)),
     retry: (ids) => change(access, ids, retry),
     promote: (ids) => change(access, ids, promote),
   };

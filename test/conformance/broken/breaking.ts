@@ -126,7 +126,7 @@ export const recording =
     const same: RecordStore = {
       get: (id) => records.get(id),
       list: (filter, page) => records.list(filter, page),
-      remove: (ids) => records.remove(ids),
+      remove: (ids, state) => records.remove(ids, state),
       retry: (ids) => records.retry(ids),
       promote: (ids) => records.promote(ids),
     };

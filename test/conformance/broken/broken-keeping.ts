@@ -277,7 +277,7 @@ export const brokenKeeping: readonly Broken[] = [
   {
     breaks: "remove leaves held jobs",
     caughtBy: "records: remove takes jobs away that are not held, and counts them",
-    wrap: recording((records) => ({ remove: async (ids) => (await records.remove(ids)) + 1 })),
+    wrap: recording((records) => ({ remove: async (ids, state) => (await records.remove(ids, state)) + 1 })),
   },
   {
     breaks: "promote brings delayed jobs forward",

@@ -185,3 +185,19 @@ describe("retry, remove and promote", () => {
     expect((await queue.getStats()).failedJobs).toBe(700);
   });
 });
+
+test.each([
+  ["flushFailed", (queue: Queue<string>) => queue.flushFailed()],
+  ["remove by a filter", (queue: Queue<string>) => queue.records.remove({ state: "failed" })],
+])("%s leaves a job alone that is retried between its listing and its end", async (_, flush) => {
+  const { driver, queue } = await withFailed(2);
+  const { records } = driver;
+  if (records === undefined) throw new Error("it has records");
+  const remove = records.remove.bind(records);
+  records.remove = async (ids, state) => {
+    await records.retry(["job-1"]);
+    return remove(ids, state);
+  };
+  expect(await flush(queue)).toBe(1);
+  expect((await queue.records.list()).jobs.map(({ id, state }) => [id, state])).toEqual([["job-1", "pending"]]);
+});

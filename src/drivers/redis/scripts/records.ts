@@ -59,13 +59,14 @@ return answer
 `;
 
 /**
- * ARGV: tag, now, 'remove', 'retry' or 'promote', place, ids. Answers how many changed. What has a higher place came to where it is, or came at all,
+ * ARGV: tag, now, 'remove', 'retry' or 'promote', place, state that is removed ('' for any), ids. Answers how many changed. What has a higher place came to where it is, or came at all,
  * after the call was made: it is another job, or another failure, than whoever made it saw.
  */
 export const CHANGE: string = `${STATE}
-local act, upTo, changed = ARGV[3], tonumber(ARGV[4]), 0
+local act, upTo, state, changed = ARGV[3], tonumber(ARGV[4]), ARGV[5], 0
 
 local function remove(id, rec, h)
+  if state ~= '' and stateOf(id, rec, h) ~= state then return false end
   local queue, priority = kindOf(rec)
   if h.rest == 1 then
     call('ZREM', tag .. 'failed', id)
@@ -110,7 +111,7 @@ local function promote(id, rec, h)
 end
 
 local acts = { remove = remove, retry = retry, promote = promote }
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   local id = ARGV[i]
   local rec = call('HGET', JOBS, id)
   local h = rec and readHead(rec)

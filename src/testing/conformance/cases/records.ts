@@ -216,6 +216,17 @@ export const records: CaseGroup = {
       },
     },
     {
+      name: "remove with a state takes only what is in it",
+      requires: needs.records,
+      run: async (stage) => {
+        const { failed, ...others } = await oneInEachState(stage);
+        assert.ok(failed !== undefined);
+        assert.equal(await recordsOf(stage).remove([...Object.values(others), failed], "failed"), 1);
+        assert.equal(await recordsOf(stage).get(failed), undefined);
+        for (const id of Object.values(others)) assert.ok((await recordsOf(stage).get(id)) !== undefined);
+      },
+    },
+    {
       name: "retry brings failed jobs back with all counts at 0, and only those",
       requires: needs.records,
       run: async (stage) => {
