@@ -12,6 +12,9 @@ import type { Place } from "./place.ts";
 export type CaseTimes = Readonly<{ ttl: number; lockTtlMs: number; boundMs: number; write?: () => Promise<unknown> }>;
 const TIMES: CaseTimes = { ttl: 1_000, lockTtlMs: 500, boundMs: 1_500 };
 
+/** For what has no promised time: three nodes of a store on a machine that is busy with other things take seconds for a round. */
+const PATIENCE_MS = 20_000;
+
 type PlaceIn = (folder: string) => Place;
 
 async function threeNodes(
@@ -130,7 +133,7 @@ export function clusterCases(
       const holder = (): string => fleet.told.findLast(({ kind }) => kind === "locked")?.nodeId ?? "a";
       await fleet.until(
         () => fleet.told.filter(({ kind }) => kind === "locked").length > 20,
-        10_000,
+        PATIENCE_MS,
         "the lock goes round",
       );
       for (let round = 0; round < 4; round += 1) {
@@ -141,7 +144,7 @@ export function clusterCases(
         fleet.signal(victim, "SIGCONT");
         await fleet.until(
           () => fleet.of(victim, "wrote").some(({ at }) => at > stopped + lockTtlMs),
-          5_000,
+          PATIENCE_MS,
           "it is back in the round",
         );
       }
