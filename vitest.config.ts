@@ -40,6 +40,8 @@ function builtProject(name: string): TestProjectInlineConfiguration {
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    // They end when it holds; the limit, of 1 s without this, is for what never does, on a machine however busy.
+    expect: { poll: { timeout: 10_000 } },
     globalSetup: fileURLToPath(new URL("test/servers/global-setup.ts", import.meta.url)),
     projects: [
       // They never wait; the limit is for those that hang, on a machine however busy.
@@ -48,7 +50,7 @@ export default defineConfig({
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("cli", { pool: "forks", testTimeout: 30_000 }),
       project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000, exclude: ON_SERVERS }),
-      project("faults"),
+      project("faults", { testTimeout: 30_000 }),
       builtProject("package"),
       builtProject("examples"),
       // Blocked event loops and deadlines of processes: beside other tests on two cores they would measure those.
@@ -57,7 +59,7 @@ export default defineConfig({
       // They wait for the servers' own time and leave the processor idle: all at once.
       project("conformance on servers", {
         ...{ include: ON_SERVERS, exclude: JOBS_IN_STORES, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
-        ...{ testTimeout: 30_000, hookTimeout: 120_000 },
+        ...{ testTimeout: 60_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
       alone("conformance in stores", 4, { include: JOBS_IN_STORES, maxConcurrency: 8, hookTimeout: 120_000 }),

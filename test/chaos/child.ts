@@ -69,8 +69,8 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
 }
 
 /** Of a process that holds leases: resolves when its stalls are written down. */
-export function logStalls(log: LogWriter): Promise<void> {
-  return watchStalls(({ from, until }) => log.write({ type: "stalled", since: from, until }));
+export async function logStalls(log: LogWriter): Promise<void> {
+  await watchStalls(({ from, until }) => log.write({ type: "stalled", since: from, until }));
 }
 
 const OPEN_MS = 60_000;

@@ -16,6 +16,7 @@ import { systemClock } from "../../src/runtime/index.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { makeDatabase } from "./database.ts";
 import { startWire } from "./wire.ts";
+import { startStopwatch } from "../stalls/stopwatch.ts";
 
 const quiet: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const open: Queue<PostgresTransaction>[] = [];
@@ -54,9 +55,9 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     await queue.push(createJob("before"));
     await until(() => ran.has("before"), 5_000);
     await server.kill();
-    const started = performance.now();
+    const took = await startStopwatch();
     await expect(queue.push(createJob("lost?"))).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(await took()).toBeLessThan(3_000);
     await pause(4_000);
     await server.restart();
     const back = performance.now();
@@ -70,9 +71,9 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     await using server = await startServer("postgres");
     const queue = await openQueue({ url: server.url, pushTimeout: "1s", callTimeout: "1s" });
     await server.pause();
-    const started = performance.now();
+    const took = await startStopwatch();
     await expect(queue.push(createJob(1))).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(await took()).toBeLessThan(3_000);
     await expect(queue.pop({ wait: "100ms" })).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await server.resume();
     await queue.push(createJob(2));
@@ -106,10 +107,10 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     const producer = await openQueue({ url, schema });
     const waiting = consumer.pop({ wait: "20s" });
     await pause(500);
-    const started = performance.now();
+    const took = await startStopwatch();
     await producer.push(createJob("x"));
     expect((await waiting)?.payload).toBe("x");
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(await took()).toBeLessThan(1_000);
   });
 
   test("a consumer whose LISTEN was lost is found by polling, and listens again", async () => {
@@ -119,10 +120,10 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     const waiting = consumer.pop({ wait: "20s" });
     await pause(300);
     await killListeners();
-    const started = performance.now();
+    const took = await startStopwatch();
     await producer.push(createJob("found"));
     expect((await waiting)?.payload).toBe("found");
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(await took()).toBeLessThan(1_500);
     const again = consumer.pop({ wait: "20s" });
     for (let tries = 0; tries < 100 && (await listeners()) === 0; tries += 1) await pause(50);
     expect(await listeners()).toBe(1);
@@ -157,10 +158,10 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     expect(consumer.capabilities.wakeup).toEqual({ kind: "poll", pollMs: 200 });
     const waiting = consumer.pop({ wait: "10s" });
     await pause(100);
-    const started = performance.now();
+    const took = await startStopwatch();
     await producer.push(createJob("polled"));
     expect((await waiting)?.payload).toBe("polled");
-    expect(performance.now() - started).toBeLessThan(450);
+    expect(await took()).toBeLessThan(450);
   });
 
   test.each([
@@ -212,11 +213,11 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     const waiting = queue.pop({ wait: "10s" });
     await pause(100);
     const producer = await openQueue({ url, schema });
-    const started = performance.now();
+    const took = await startStopwatch();
     await producer.push(createJob("found"));
     await queue.push(createJob("own"));
     expect((await waiting)?.payload).toBe("found");
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(await took()).toBeLessThan(1_500);
     expect(warned.filter((message) => message.includes("single connection"))).toHaveLength(1);
   });
 
@@ -258,10 +259,10 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     await pause(3_000);
     expect(warned).toEqual([]);
     const producer = await openQueue({ url, schema });
-    const started = performance.now();
+    const took = await startStopwatch();
     await producer.push(createJob("heard"));
     expect((await waiting).reservations).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(await took()).toBeLessThan(5_000);
     await driver.close();
     await pool.end();
   });

@@ -7,14 +7,20 @@ const LATE_MS = 100;
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
-function sleep() {
-  const due = now() + EVERY_MS;
-  setTimeout(() => {
-    const until = now();
-    if (until - due > LATE_MS) parentPort?.postMessage({ from: due, until });
-    sleep();
-  }, EVERY_MS);
+let due = now() + EVERY_MS;
+let timer = setTimeout(look, EVERY_MS);
+
+function look() {
+  clearTimeout(timer);
+  const until = now();
+  if (until - due > LATE_MS) parentPort?.postMessage({ from: due, until });
+  due = until + EVERY_MS;
+  timer = setTimeout(look, EVERY_MS);
 }
 
+// Asked for what it knows up to now: stalls come before the answer.
+parentPort?.on("message", () => {
+  look();
+  parentPort?.postMessage("looked");
+});
 parentPort?.postMessage("watches");
-sleep();

@@ -6,10 +6,22 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Span } from "./spans.ts";
 
-/** `told`: of each time that a timer was late by more than 100 ms, by the machine's monotonic clock. Resolves when it watches; does not keep the process alive. */
-export async function watchStalls(told: (stall: Span) => void): Promise<void> {
+/**
+ * `told`: of each time that a timer was late by more than 100 ms, by the machine's monotonic clock. Resolves when it watches, to what resolves when all until then was
+ * told. Does not keep the process alive.
+ */
+export async function watchStalls(told: (stall: Span) => void): Promise<() => Promise<void>> {
   const thread = new Worker(new URL("stall-thread.mjs", import.meta.url), { execArgv: [] });
   await once(thread, "message");
-  thread.on("message", told);
+  const looks: (() => void)[] = [];
+  thread.on("message", (message: Span | "looked") => {
+    if (message === "looked") looks.shift()?.();
+    else told(message);
+  });
   thread.unref();
+  return () =>
+    new Promise((resolve) => {
+      looks.push(resolve);
+      thread.postMessage("look");
+    });
 }

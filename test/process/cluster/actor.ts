@@ -1,5 +1,6 @@
 /** A node of the tests: joins the cluster of the first argument and tells its parent in messages. Its clock is the machine's. */
 import { DatabaseSync } from "node:sqlite";
+import { watchStalls } from "../../stalls/watch-stalls.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const [, , place = "", file = "", nodeId = "", part = "leads", ttl = "1000"] = process.argv;
@@ -15,6 +16,8 @@ cluster.on("rejoined", () => tell({ kind: "rejoined" }));
 
 cluster.on("joined", ({ node }) => tell({ kind: "saw join", node: node.id }));
 cluster.on("left", ({ node }) => tell({ kind: "saw leave", node: node.id }));
+
+const stallsTold = await watchStalls(({ from: since, until }) => tell({ kind: "stalled", since, until }));
 
 const register = new DatabaseSync(file, { timeout: 5_000 });
 register.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
@@ -87,10 +90,12 @@ process.on("message", (message) => {
       (error: unknown) => tell({ kind: "not sent", code: String(error) }),
     );
   // Between two turns: a process that is stopped inside a write of SQLite keeps the file's lock, and everybody waits for it.
+  if (message === "look") void stallsTold().then(() => tell({ kind: "looked" }));
   if (message === "freeze") process.kill(process.pid, "SIGSTOP");
   if (message !== "stop") return;
   tell({ kind: "stopping" });
-  void cluster.stop().then(() => {
+  void cluster.stop().then(async () => {
+    await stallsTold();
     tell({ kind: "stopped" });
     process.disconnect();
     process.exit(0);

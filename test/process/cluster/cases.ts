@@ -12,6 +12,9 @@ import type { Place } from "./place.ts";
 export type CaseTimes = Readonly<{ ttl: number; lockTtlMs: number; boundMs: number; write?: () => Promise<unknown> }>;
 const TIMES: CaseTimes = { ttl: 1_000, lockTtlMs: 500, boundMs: 1_500 };
 
+/** For what has no promised time: three nodes of a store on a machine that is busy with other things take seconds for a round. */
+const PATIENCE_MS = 20_000;
+
 type PlaceIn = (folder: string) => Place;
 
 async function threeNodes(
@@ -19,10 +22,9 @@ async function threeNodes(
   ttl: number,
 ): Promise<Readonly<{ fleet: Fleet; leader: string; term: bigint }>> {
   const fleet = new Fleet(ttl, placeIn);
-  await fleet.start("a", "leads");
-  await Promise.all(["b", "c"].map((nodeId) => fleet.start(nodeId, "leads")));
-  await fleet.until(() => fleet.of("a", "elected").length > 0, 5_000, "the first node leads");
-  return { fleet, leader: "a", term: BigInt(fleet.of("a", "elected")[0]?.term ?? "0") };
+  await Promise.all(["a", "b", "c"].map((nodeId) => fleet.start(nodeId, "leads")));
+  const { nodeId: leader, term } = await fleet.leading();
+  return { fleet, leader, term: BigInt(term ?? "0") };
 }
 
 /** What the register took, in its order. */
@@ -63,8 +65,9 @@ export function clusterCases(
       const killed = now();
       fleet.signal(leader, "SIGKILL");
       const next = await fleet.first("elected", killed, leader, ttl * 3);
-      console.log(`new leader after SIGKILL: ${(next.at - killed).toFixed(0)} ms of a time-out of ${ttl} ms`);
-      expect(next.at - killed).toBeLessThan(boundMs);
+      const took = await fleet.ran(killed, next.at, leader);
+      console.log(`new leader after SIGKILL: ${took.toFixed(0)} ms of a time-out of ${ttl} ms`);
+      expect(took).toBeLessThan(boundMs);
       expect(BigInt(next.term ?? "0")).toBeGreaterThan(term);
       expectRising(acceptedTokens(fleet.register));
     });
@@ -75,8 +78,9 @@ export function clusterCases(
       const stopped = now();
       fleet.ask(leader, "freeze");
       const next = await fleet.first("elected", stopped, leader, ttl * 3);
-      console.log(`new leader after SIGSTOP: ${(next.at - stopped).toFixed(0)} ms of a time-out of ${ttl} ms`);
-      expect(next.at - stopped).toBeLessThan(boundMs);
+      const took = await fleet.ran(stopped, next.at, leader);
+      console.log(`new leader after SIGSTOP: ${took.toFixed(0)} ms of a time-out of ${ttl} ms`);
+      expect(took).toBeLessThan(boundMs);
       expect(BigInt(next.term ?? "0")).toBeGreaterThan(term);
       await fleet.until(
         () => fleet.of(next.nodeId, "wrote").some(({ accepted }) => accepted),
@@ -102,15 +106,14 @@ export function clusterCases(
     test("a graceful stop hands over within 100 ms", async () => {
       const times: number[] = [];
       const { fleet } = await threeNodes(placeIn, ttl);
-      let leader = "a";
       await fleet.start("d", "leads");
       const handOver = async (): Promise<void> => {
+        const { nodeId: leader } = await fleet.leading();
         const asked = now();
         fleet.ask(leader, "stop");
         const elected = await fleet.first("elected", asked, leader, ttl * 3);
         const left = fleet.of(leader, "stopping")[0]?.at ?? 0;
-        times.push(elected.at - left);
-        leader = elected.nodeId;
+        times.push(await fleet.ran(left, elected.at));
       };
       const bounds: number[] = [];
       for (let round = 0; round < 3; round += 1) {
@@ -130,7 +133,7 @@ export function clusterCases(
       const holder = (): string => fleet.told.findLast(({ kind }) => kind === "locked")?.nodeId ?? "a";
       await fleet.until(
         () => fleet.told.filter(({ kind }) => kind === "locked").length > 20,
-        10_000,
+        PATIENCE_MS,
         "the lock goes round",
       );
       for (let round = 0; round < 4; round += 1) {
@@ -141,7 +144,7 @@ export function clusterCases(
         fleet.signal(victim, "SIGCONT");
         await fleet.until(
           () => fleet.of(victim, "wrote").some(({ at }) => at > stopped + lockTtlMs),
-          5_000,
+          PATIENCE_MS,
           "it is back in the round",
         );
       }
@@ -181,7 +184,7 @@ export function clusterCases(
       fleet.signal("c", "SIGKILL");
       await fleet.until(() => saw("b", "saw leave").includes("c"), ttl * 3, "b sees that c is gone");
       const seen = fleet.of("b", "saw leave").find(({ node }) => node === "c")?.at ?? Infinity;
-      expect(seen - killed).toBeLessThan(boundMs);
+      expect(await fleet.ran(killed, seen, "c")).toBeLessThan(boundMs);
     });
   });
 }

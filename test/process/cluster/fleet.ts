@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { merged, timeIn } from "../../stalls/spans.ts";
+import { stallsUntilNow } from "../../stalls/stopwatch.ts";
 import type { Place } from "./place.ts";
 
 const FILE = fileURLToPath(new URL("actor.ts", import.meta.url));
@@ -23,11 +25,16 @@ export type Told = Readonly<{
   node?: string;
   number?: string;
   data?: unknown;
+  since?: number;
+  until?: number;
 }>;
 
 export type Part = "leads" | "locks" | "holds" | "hears";
 
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** One look at what was told, of this process, is no longer than this: the rest is a stall. */
+const MOST_LOOK_MS = 100;
 
 /** Nodes in processes of their own, and everything that they told. */
 export class Fleet {
@@ -69,7 +76,8 @@ export class Fleet {
   }
 
   ask(nodeId: string, message: string | object): void {
-    this.#children.get(nodeId)?.send(message);
+    // One that ends just now hears nothing.
+    this.#children.get(nodeId)?.send(message, () => undefined);
   }
 
   of(nodeId: string, kind: string): readonly Told[] {
@@ -84,12 +92,47 @@ export class Fleet {
     return found() ?? { nodeId: "", at: Infinity, kind };
   }
 
+  /** Who leads, when one does and no node is without its session, as after a stall of the machine. */
+  async leading(): Promise<Told> {
+    await this.until(() => this.#leading() !== undefined, 10_000, "one leads and all are members");
+    return this.#leading() ?? { nodeId: "", at: Infinity, kind: "elected" };
+  }
+
+  #leading(): Told | undefined {
+    const elected = this.told.findLast(({ kind }) => kind === "elected");
+    const isDeposed = this.of(elected?.nodeId ?? "", "deposed").some(({ at }) => at > (elected?.at ?? 0));
+    const isMember = (nodeId: string): boolean =>
+      this.told.findLast((one) => one.nodeId === nodeId && ["lost", "rejoined"].includes(one.kind))?.kind !== "lost";
+    const connected = [...this.#children].filter(([, child]) => child.connected);
+    return isDeposed || !connected.every(([nodeId]) => isMember(nodeId)) ? undefined : elected;
+  }
+
+  /**
+   * The time between the two without that in which one of the nodes, or this process, was not run: who waits for a node waits for that, too. `without`: a node
+   * that is killed or stopped, on whom nobody may have to wait.
+   */
+  async ran(from: number, until: number, without?: string): Promise<number> {
+    await stallsUntilNow();
+    const asked = [...this.#children].filter(([nodeId, child]) => nodeId !== without && child.connected);
+    const looked = asked.map(([nodeId]) => this.of(nodeId, "looked").length);
+    for (const [nodeId] of asked) this.ask(nodeId, "look");
+    const answered = ([nodeId, child]: [string, ChildProcess], i: number): boolean =>
+      !child.connected || this.of(nodeId, "looked").length > (looked[i] ?? 0);
+    await this.until(() => asked.every(answered), 10_000, "all tell their stalls");
+    const ofNodes = this.told.flatMap(({ kind, nodeId, since = 0, until: end = 0 }) =>
+      kind === "stalled" && nodeId !== without ? [{ from: since, until: end }] : [],
+    );
+    return until - from - timeIn(merged([...(await stallsUntilNow()), ...ofNodes]), from, until);
+  }
+
+  /** Time in which this process was not run does not count. */
   async until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
-    const end = now() + withinMs;
-    while (!holds()) {
-      if (now() > end)
+    let waited = 0;
+    for (let looked = now(); !holds(); looked = now()) {
+      if (waited > withinMs)
         throw new Error(`not within ${withinMs} ms: ${what}; told: ${JSON.stringify(this.told.slice(-20))}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
+      waited += Math.min(now() - looked, MOST_LOOK_MS);
     }
   }
 
