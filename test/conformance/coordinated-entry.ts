@@ -33,7 +33,7 @@ export function provesEntry({ url, queue: make, cluster: node }: Entry): void {
   });
 
   test("a full backlog refuses a push with a clear error, and takes it when workers have caught up", async () => {
-    const queue = make(place(), { maxBacklog: 2, pushTimeout: "500ms", logger: silentLogger });
+    const queue = make(place(), { maxBacklog: 2, pushTimeout: "3s", logger: silentLogger });
     await queue.pushBatch([createJob(1), createJob(2)]);
     await expect(queue.push(createJob(3))).rejects.toMatchObject({
       code: "STORE_FULL",
