@@ -24,11 +24,18 @@ test.each([
   expect(judgeWrites(writes, leaders).map((found) => found.why)).toEqual([expect.stringContaining(why)]);
 });
 
+const election = (fault: string, ms: number) => ({ fault, from: 5_000, ms, boundMs: 1_500, without: "a" });
+
 test("finds an election that took too long, or never came", () => {
-  const elections = [
-    { fault: "killLeader", ms: 1_400, boundMs: 1_500 },
-    { fault: "partLeader", ms: 1_600, boundMs: 1_500 },
-    { fault: "freezeLeader", ms: Infinity, boundMs: 1_500 },
-  ];
-  expect(judgeElections(elections, 1_000).map(({ id }) => id)).toEqual(["partLeader", "freezeLeader"]);
+  const elections = [election("killLeader", 1_400), election("partLeader", 1_600), election("freezeLeader", Infinity)];
+  expect(judgeElections(elections, 1_000, new Map()).map(({ id }) => id)).toEqual(["partLeader", "freezeLeader"]);
+});
+
+test("an election does not count while a node that could lead stood still; that the old leader did, or somebody before, excuses nothing", () => {
+  const judged = (node: string, from: number, until: number) =>
+    judgeElections([election("killLeader", 2_000)], 1_000, new Map([[node, [{ from, until }]]])).length;
+  expect(judged("b", 5_500, 6_200)).toBe(0);
+  expect(judged("b", 5_500, 5_900)).toBe(1);
+  expect(judged("b", 3_000, 4_900)).toBe(1);
+  expect(judged("a", 5_500, 6_200)).toBe(1);
 });

@@ -1,14 +1,27 @@
 /** Whether a cluster kept its promises: never two accepted writers, never two who believe that they lead, a new leader in time. */
 import { DatabaseSync } from "node:sqlite";
+import { merged, type Span, timeIn } from "../stalls/spans.ts";
 import type { Violation } from "./checker.ts";
 import type { Heard } from "./cluster-fleet.ts";
 
-export type Election = Readonly<{ fault: string; ms: number; boundMs: number }>;
+/** `from`: by the machine's clock, when the leader was lost. `without`: the node that led until then. */
+export type Election = Readonly<{ fault: string; from: number; ms: number; boundMs: number; without: string }>;
 
 type Write = Readonly<{ at: number; term: number; node: string; accepted: number; believed: number }>;
 
-export function judgeElections(elections: readonly Election[], ttlMs: number): readonly Violation[] {
+/** How long it took of the time in which all who could lead were run. */
+export function withoutStalls({ from, ms, without }: Election, stalls: ReadonlyMap<string, readonly Span[]>): number {
+  const ofOthers = [...stalls].flatMap(([node, spans]) => (node === without ? [] : spans));
+  return ms === Infinity ? ms : ms - timeIn(merged(ofOthers), from, from + ms);
+}
+
+export function judgeElections(
+  elections: readonly Election[],
+  ttlMs: number,
+  stalls: ReadonlyMap<string, readonly Span[]>,
+): readonly Violation[] {
   return elections
+    .map((election) => ({ ...election, ms: withoutStalls(election, stalls) }))
     .filter(({ ms, boundMs }) => ms >= boundMs)
     .map(({ fault, ms, boundMs }) => ({
       kind: "unbounded" as const,

@@ -12,8 +12,10 @@ import { type Bounds, check } from "./checker.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
+import { historyOf } from "./history.ts";
 import type { Place } from "../process/cluster/place.ts";
 import { WELL_BEHAVED } from "./job-plan.ts";
+import { leaseActivity } from "./lease-activity.ts";
 import { LogWriter, machineMs, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
@@ -103,7 +105,8 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
       for (const fault of run.faults) elections.push(...(await inflict(fault, run, nodes, server, log)));
     } while (performance.now() < end);
     await producers.stop();
-    if (!(await drained(queue, { drainSeconds: 90 }))) problems.push("jobs were left after the drain");
+    if (!(await drained(queue, { drainSeconds: 90 }, 1, leaseActivity(folder))))
+      problems.push("jobs were left after the drain");
   } catch (error) {
     problems.push(String(error));
   } finally {
@@ -119,9 +122,14 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
     ...{ forgets: group !== undefined, twicePerFault: group === undefined ? 0 : 60 },
     atomicBatch: queue.capabilities.batch.atomic,
   };
-  const jobs = check(readLogs(folder), contents, bounds);
+  const lines = readLogs(folder);
+  const jobs = check(lines, contents, bounds);
   const led = judgeRegister(register, nodes.heard);
-  const blamed = [...jobs.violations, ...led.violations, ...judgeElections(elections, run.ttlMs)];
+  const blamed = [
+    ...jobs.violations,
+    ...led.violations,
+    ...judgeElections(elections, run.ttlMs, historyOf(lines).stalls),
+  ];
   const finding = {
     violations: blamed,
     counts: { ...jobs.counts, ...led.counts, ...timesOf(elections) },
@@ -142,10 +150,11 @@ async function inflict(
   log: LogWriter,
 ): Promise<readonly Election[]> {
   const { leader, follower } = nodes;
-  if (leader === undefined || follower === undefined) return [{ fault, ms: Infinity, boundMs: 0 }];
+  if (leader === undefined || follower === undefined)
+    return [{ fault, from: machineMs(), ms: Infinity, boundMs: 0, without: "" }];
   const next = async (from: number, boundMs: number): Promise<Election> => {
     const at = await nodes.elected(from, PATIENCE * ttlMs);
-    return { fault, ms: at === undefined ? Infinity : at - from, boundMs };
+    return { fault, from, ms: at === undefined ? Infinity : at - from, boundMs, without: leader };
   };
   const whole = async (): Promise<void> => {
     while (nodes.names.length < size) await nodes.start();
@@ -238,7 +247,7 @@ async function inflict(
       for (const name of nodes.names) {
         const isLeader = name === nodes.leader;
         const left = await nodes.retire(name);
-        if (isLeader) found.push(await next(left, 100));
+        if (isLeader) found.push({ ...(await next(left, 100)), without: name });
         await nodes.start();
       }
       break;
