@@ -57,7 +57,8 @@ export function statementsFor(schema: string): Statements {
     maintain: `SELECT * FROM ${s}.maintain($1::integer)`,
     prune: `SELECT ${s}.prune($1::integer, $2::bigint, ${s}.clock_ms() - $3::double precision, $4::integer)`,
     clear: `SELECT ${s}.clear_portion($1::text, $2::bigint, $3::integer)`,
-    lastPlace: `SELECT CASE WHEN p.is_called THEN p.last_value ELSE 0 END FROM ${s}.places p`,
+    // Reading it as a table would want SELECT on it; this, like a push, wants USAGE. NULL before the first.
+    lastPlace: `SELECT coalesce(pg_catalog.pg_sequence_last_value(${literal(`${s}.places`)}::regclass), 0)`,
     queues: `SELECT q.id, q.name FROM ${s}.queues q ORDER BY q.id`,
     // Which pause or resume was the last: nothing else changes the row.
     pausing: `SELECT q.xmin FROM ${s}.queues q WHERE q.name = $1::text`,
