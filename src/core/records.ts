@@ -163,8 +163,7 @@ export class QueueRecords implements Records {
 
   remove(which: readonly string[] | Filter): Promise<number> {
     // What was listed in a state may be retried before it is removed.
-    const state = isIds(which) ? undefined : which.state;
-    return this.#forEach(which, undefined, (ids) => this.#store.remove(ids, state));
+    return this.#forEach(which, undefined, (ids, state) => this.#store.remove(ids, state));
   }
 
   promote(which: readonly string[] | Filter): Promise<number> {
@@ -175,7 +174,7 @@ export class QueueRecords implements Records {
   async #forEach(
     which: readonly string[] | Filter,
     state: JobState | undefined,
-    act: (ids: readonly string[]) => Promise<number>,
+    act: (ids: readonly string[], state?: JobState) => Promise<number>,
     most = Infinity,
   ): Promise<number> {
     if (isIds(which)) return this.#forEachId(which, act);
@@ -188,7 +187,7 @@ export class QueueRecords implements Records {
     do {
       const page = await this.#call(() => this.#store.list(filter, { limit: CHUNK, cursor }));
       const ids = page.jobs.map((job) => job.id);
-      if (ids.length > 0) done += await this.#call(() => act(ids));
+      if (ids.length > 0) done += await this.#call(() => act(ids, filter.state));
       cursor = page.cursor;
     } while (cursor !== undefined && done < most);
     return done;

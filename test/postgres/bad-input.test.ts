@@ -101,6 +101,28 @@ describe.runIf(server !== undefined)("postgres: a server that refuses", async ()
     await database.query(`DROP ROLE weak_${process.pid}`);
   });
 
+  test("nothing, for a user with just the rights that the guide names", async () => {
+    await database.query(`DROP ROLE IF EXISTS rights_${process.pid}`);
+    await database.query(`CREATE ROLE rights_${process.pid} LOGIN`);
+    await opened(url, { schema: "rights" });
+    await database.query(`GRANT USAGE ON SCHEMA rights TO rights_${process.pid}`);
+    await database.query(
+      `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA rights TO rights_${process.pid}`,
+    );
+    await database.query(`GRANT USAGE ON ALL SEQUENCES IN SCHEMA rights TO rights_${process.pid}`);
+    const queue = postgresQueue(as(`rights_${process.pid}`), { schema: "rights", migrate: false });
+    await queue.pushBatch(["a", "b", "c"].map((id) => createJob(id, { id })));
+    await (await queue.pop())?.complete();
+    await (await queue.pop())?.fail(new Error("no"));
+    await queue.pause("default");
+    await queue.resume("default");
+    expect(await queue.clear("default")).toBe(1);
+    expect(await queue.flushFailed()).toBe(1);
+    await queue.close();
+    await database.query(`DROP OWNED BY rights_${process.pid}`);
+    await database.query(`DROP ROLE rights_${process.pid}`);
+  });
+
   test("the server wants no TLS: ACCESS_DENIED that speaks of TLS", async () => {
     const error = await failure(() => opened(`${url}?sslmode=verify-full`));
     expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });

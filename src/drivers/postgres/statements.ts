@@ -49,6 +49,7 @@ export const PUSH_TYPES: readonly string[] = [
 /** One round trip each. */
 export function statementsFor(schema: string): Statements {
   const s = quoted(schema);
+  const places = `${literal(`${s}.places`)}::regclass`;
   const texts: Readonly<Record<keyof Statements, string>> = {
     push: `SELECT ${s}.push(${PUSH_TYPES.map((type, i) => `$${i + 1}::${type}[]`).join(", ")})`,
     claim: `SELECT * FROM ${s}.claim($1::text[], $2::integer, $3::integer, $4::double precision)`,
@@ -57,7 +58,10 @@ export function statementsFor(schema: string): Statements {
     maintain: `SELECT * FROM ${s}.maintain($1::integer)`,
     prune: `SELECT ${s}.prune($1::integer, $2::bigint, ${s}.clock_ms() - $3::double precision, $4::integer)`,
     clear: `SELECT ${s}.clear_portion($1::text, $2::bigint, $3::integer)`,
-    lastPlace: `SELECT CASE WHEN p.is_called THEN p.last_value ELSE 0 END FROM ${s}.places p`,
+    // Reading it as a table would want SELECT on it; this, like a push, wants USAGE. NULL before the first; from PostgreSQL 17 on also without the right,
+    // which currval refuses.
+    lastPlace: `SELECT coalesce(pg_catalog.pg_sequence_last_value(${places}),
+      CASE WHEN has_sequence_privilege(${places}, 'USAGE, SELECT') THEN 0 ELSE currval(${places}) END)`,
     queues: `SELECT q.id, q.name FROM ${s}.queues q ORDER BY q.id`,
     // Which pause or resume was the last: nothing else changes the row.
     pausing: `SELECT q.xmin FROM ${s}.queues q WHERE q.name = $1::text`,

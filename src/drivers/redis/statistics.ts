@@ -64,7 +64,7 @@ export async function clearQueues(
   return { removed };
 }
 
-/** The newest place that was given. Every job that is pushed, retried or handed back later has a higher one. */
+/** The newest place that was given. Every job that is pushed, retried or fails later has a higher one; one that is handed back keeps its place. */
 export function lastPlace(store: RedisStore, { tag, route }: Partition): Promise<string> {
   return store.digits(["GET", `${tag}place`], route);
 }

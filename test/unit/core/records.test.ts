@@ -165,6 +165,8 @@ describe("retry, remove and promote", () => {
       () => records.list({}, { page: 2 } as never),
       () => records.list({}, { cursor: "nonsense" }),
       () => records.list(null as never),
+      () => records.remove(null as never),
+      () => records.remove({ state: "late" as never }),
     ];
     for (const [i, act] of bad.entries()) expect(await codeOf(act), String(i)).toBe("INVALID_ARGUMENT");
     expect((await queue.getStats()).failedJobs).toBe(1);

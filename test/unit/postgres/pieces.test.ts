@@ -3,6 +3,7 @@ import { arrayText, binaryArray } from "../../../src/drivers/postgres/arrays.ts"
 import { breaksConnection, classify, mayBeDone } from "../../../src/drivers/postgres/errors.ts";
 import { labelOf } from "../../../src/drivers/postgres/target-label.ts";
 import { resolveOptions } from "../../../src/drivers/postgres/options.ts";
+import { statementsFor } from "../../../src/drivers/postgres/statements.ts";
 import { quoted, storedText, textOf } from "../../../src/drivers/postgres/text.ts";
 
 describe("arrays", () => {
@@ -52,6 +53,11 @@ describe("text", () => {
   });
 
   test("an identifier holds anything", () => expect(quoted('a"b')).toBe('"a""b"'));
+});
+
+test("the sequence of places is not read as a table: for that USAGE on it, which the guide names, is not enough", () => {
+  for (const { text } of Object.values(statementsFor("s"))) expect(text).not.toMatch(/FROM\s+"s"\.places/);
+  expect(statementsFor(`o'"s`).lastPlace.text).toContain(`'"o''""s".places'::regclass`);
 });
 
 describe("what an error means", () => {

@@ -76,6 +76,8 @@ export class NodeRedisConnection implements RedisConnection {
   #renewing = false;
   #greeting: Timer | undefined;
   #refused: Deferred<never> | undefined;
+  /** Until the client is ready, or gives up by itself. */
+  #connecting: Promise<unknown> | undefined;
   readonly #onError = (told: unknown): void => {
     // A sentinel client tells some of its errors as text.
     const error = typeof told === "string" ? new Error(told) : told;
@@ -188,7 +190,9 @@ export class NodeRedisConnection implements RedisConnection {
   async #connect(): Promise<void> {
     this.#refused = new Deferred<never>();
     const connecting = this.#client.connect();
-    connecting.catch(() => undefined); // it goes on after it was refused, until it is closed
+    this.#connecting = connecting;
+    const settled = (): void => void (this.#connecting = undefined);
+    connecting.then(settled, settled); // it goes on after it was refused, until it is closed
     try {
       await Promise.race([connecting, this.#refused.promise]);
     } finally {
@@ -240,8 +244,13 @@ export class NodeRedisConnection implements RedisConnection {
     const client = this.#client;
     // Where it is ours the listener stays: what an ending connection still tells must not end the process.
     if (this.#own) return end(client);
-    client.off("error", this.#onError);
-    for (const event of LOSSES) client.off(event, this.#onLoss);
+    const unlisten = (): void => {
+      client.off("error", this.#onError);
+      for (const event of LOSSES) client.off(event, this.#onLoss);
+    };
+    // One that was handed in and that we began to connect goes on trying. An error that nobody hears would end that, and it would be open for ever and never ready.
+    if (this.#connecting === undefined) unlisten();
+    else this.#connecting.then(unlisten, unlisten);
   }
 }
 
