@@ -13,9 +13,15 @@ const server = await sharedServer("redis");
 class HoldingClient extends Redis {
   #word: string | undefined;
   #held: (() => Promise<unknown>) | undefined;
+  #before: Readonly<{ word: string; act: () => Promise<unknown> }> | undefined;
 
   holdNext(word: string): void {
     this.#word = word;
+  }
+
+  /** Before the next script that names the word arrives this is done. */
+  doBefore(word: string, act: () => Promise<unknown>): void {
+    this.#before = { word, act };
   }
 
   /** It arrives now. */
@@ -27,6 +33,11 @@ class HoldingClient extends Redis {
   override callBuffer(...all: readonly unknown[]): Promise<unknown> {
     const [, args] = all as [string, readonly unknown[]];
     const send = (): Promise<unknown> => super.callBuffer(...(all as Parameters<Redis["callBuffer"]>));
+    const before = this.#before;
+    if (before !== undefined && args.includes(before.word)) {
+      this.#before = undefined;
+      return before.act().then(send);
+    }
     if (this.#word === undefined || !args.includes(this.#word)) return send();
     this.#word = undefined;
     this.#held = send;
@@ -70,6 +81,20 @@ describe.runIf(server !== undefined)("redis: a call that was given up and arrive
     expect(await queue.size("default")).toBe(1);
     expect(await queue.clear("default")).toBe(1);
   });
+
+  it.each([
+    ["prio", { priority: 5 }, { priority: 9 }],
+    ["delayed", { delay: "2h" }, { delay: "1h" }],
+  ] as const)(
+    "clear of what is %s removes all that was there, also behind jobs that are pushed while it is on its way",
+    async (line, old, newer) => {
+      const { client, queue } = await opened();
+      await queue.pushBatch(Array.from({ length: 10 }, (_, n) => createJob(n, old)));
+      client.doBefore(line, () => queue.pushBatch(Array.from({ length: 5 }, (_, n) => createJob(n, newer))));
+      expect(await queue.clear("default")).toBe(10);
+      expect(await queue.size("default")).toBe(5);
+    },
+  );
 
   it("pause does not undo the resume behind it, nor the other way round", async () => {
     const { client, queue } = await opened();

@@ -79,11 +79,12 @@ async function clearLine(
 ): Promise<number> {
   let [left, removed, from] = [length, 0, 0];
   while (left > 0) {
-    const most = Math.min(left, MAX_ITEMS);
+    // In the others newer entries stand between the old ones: these are passed over, and do not count.
+    const most = line === "ready" ? Math.min(left, MAX_ITEMS) : MAX_ITEMS;
     const reply = await store.call(scripts.clear, partition, [line, String(most), upTo, String(from), queue]);
     const [looked, gone, kept] = reply as readonly [number, number, number];
     removed += gone;
-    left -= looked;
+    left -= looked - kept;
     from += kept;
     // What is left of `ready` stands in front again.
     if (looked < most || (line === "ready" && kept > 0)) break;
