@@ -1,4 +1,5 @@
 export { Bell } from "./bell.ts";
+export { clockDifference } from "./clock-difference.ts";
 export { Deferred } from "./deferred.ts";
 export { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 export type { Duration, DurationLimits } from "./duration.ts";

@@ -6,12 +6,13 @@ import type {
   ReserveRequest,
   ReserveResult,
 } from "../../src/contract/index.ts";
+import { clockDifference } from "../../src/runtime/index.ts";
 import { type Entry, type LogWriter, machineMs } from "./log.ts";
 
 /** Writes down leases and their ends, and changes nothing: every call and every answer passes as it is. */
 export function loggingDriver(inner: Driver, log: LogWriter, clock: Clock): Driver {
   // The driver counts by the clock's own start, the logs by the machine's.
-  const ahead = machineMs() - clock.monotonic();
+  const ahead = clockDifference(machineMs, () => clock.monotonic());
   return {
     name: inner.name,
     keeps: inner.keeps,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Clock } from "../../contract/index.ts";
-import { systemClock } from "../../runtime/index.ts";
+import { clockDifference, systemClock } from "../../runtime/index.ts";
 
 /**
  * What lease ends are measured with: milliseconds that never step and that all processes of the machine share. `Clock.monotonic()` has a
@@ -18,7 +18,10 @@ export type LeaseClock = Readonly<{
 export function leaseClockFor(clock: Clock): LeaseClock {
   // Any other clock is a test's: all its users live in this process.
   if (clock !== systemClock) return { now: () => clock.monotonic(), at: (monotonic) => monotonic, epoch: "own clock" };
-  const start = Number(process.hrtime.bigint()) / 1e6 - clock.monotonic();
+  const start = clockDifference(
+    () => Number(process.hrtime.bigint()) / 1e6,
+    () => clock.monotonic(),
+  );
   return { now: () => clock.monotonic() + start, at: (monotonic) => monotonic + start, epoch: bootIdentity() };
 }
 
