@@ -15,6 +15,7 @@ async function withQueue(peer, work) {
   const folder = mkdtempSync(join(tmpdir(), "jobferry-bench-"));
   const queue = await peer.open({ folder });
   try {
+    await queue.queue?.open();
     // What our driver found must be what the table says of all peers on this server.
     const found = queue.queue?.capabilities.durability ?? peer.durability;
     if (found !== peer.durability) throw new Error(`The durability is ${found}, not ${peer.durability}.`);
