@@ -324,13 +324,21 @@ function healthyLosses(history: History, bounds: Bounds): number {
     for (const [i, lease] of job.leases.entries()) {
       const next = job.leases[i + 1];
       if (next === undefined || !ranOut(lease)) continue;
-      if (excused(lease.start.from, isTwice ? Infinity : next.start.at) || isStalled(lease, history)) continue;
+      if (excused(lease.start.from, next.start.at) || isStalled(lease, history)) continue;
+      if (isTwice && diedWith(lease, history)) continue;
       // On a broker the next one can be a copy's, which knows nothing of this lease: it is lost when its end is refused.
       const refusedAt = bounds.leaseEnds === "connection" ? (lease.answers.at(-1)?.at ?? 0) : 0;
       if (!disturbed(lease.start.claimedAt, Math.max(next.start.at, refusedAt))) count += 1;
     }
   }
   return count;
+}
+
+/** Whether the holder was killed later: until then it may have held the lease. */
+function diedWith({ start }: LeaseHistory, { faults }: History): boolean {
+  return faults.some(
+    ({ target, at, fault }) => target === start.from && at >= start.at && (fault === "kill" || fault === "poison"),
+  );
 }
 
 /** A holder asks for its renewal when half of the lease is left at the latest. If it stood still for half of that it may come too late, and nobody is to blame. */
