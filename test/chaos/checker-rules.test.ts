@@ -1,10 +1,11 @@
 /** Each rule of the checker on a log of a few lines: an honest one, and the same with one thing wrong. */
 import { expect, test } from "vitest";
-import { type Bounds, check, type Contents, type Remains } from "./checker.ts";
+import { check } from "./checker.ts";
+import type { Bounds, Contents, Remains } from "./finding.ts";
 import type { Entry, Line, Pushing } from "./log.ts";
 
 const BOUNDS: Bounds = {
-  ...{ perClaim: 10, workers: 1, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000, resumeMs: 500 },
+  ...{ unasked: 0, workers: 1, healthyLosses: 0, atomicBatch: 100, takeBackMs: 1_000, resumeMs: 500 },
   ...{ leaseEnds: "deadline", forgets: false, twicePerFault: 0, falseLosses: 0 },
 };
 const LEASE_MS = 1_000;
@@ -96,11 +97,12 @@ test("wrong: failed before its losses or attempts are used up", () => {
 test("wrong: given out again after its last loss, or its last attempt", () => {
   const losses = log(
     ...PUSHED,
+    [1, { type: "claiming", claim: 1, max: 2 }, "w2"],
+    [2, { ...killed, target: "w2" }, "c"],
     [10, start(1, 9, { attempts: 3, losses: 2 })],
     [11, ran],
     [13, finishing(1)],
     [14, ok(1)],
-    killed0(),
   );
   expect(found(losses, completed(1))).toEqual(["wrong: given out again after 2 of 2 losses"]);
   const attempts = log(...PUSHED, [10, start(1, 9, { attempts: 3 })], [11, ran], [13, finishing(1)], [14, ok(1)]);
@@ -310,7 +312,7 @@ test("while every worker that is ready stands still nobody can go on; one that i
   expect(found(lines(), completed(1))).toEqual(blamed);
 });
 
-test("claims whose answers an outage swallowed are explained, as many as the workers can have under way", () => {
+test("leases of claims whose answers a fault swallowed are explained, as many as were asked for", () => {
   const outage: readonly Timed[] = [
     [2, { type: "away", why: "answers dropped" }, "c"],
     [4, { type: "back", why: "answers dropped" }, "c"],
@@ -325,8 +327,36 @@ test("claims whose answers an outage swallowed are explained, as many as the wor
   const many: Pushing = { ...pushing, fate: "HANDLER_FAILED", maxLosses: 50 };
   const lines = (losses: number, ...more: readonly Timed[]): readonly Line[] =>
     log([0, many, "p1"], [1, pushed, "p1"], ...more, ...late(losses));
-  expect(found(lines(1, ...outage), kept)).toEqual([]);
-  expect(found(lines(1), kept)).toEqual(["unbounded: leases that no log saw: 1, at most 0 can be explained"]);
+  const claiming = (max: number): Timed => [2, { type: "claiming", claim: 1, max }];
+  const claimed: Timed = [3, { type: "claimed", claim: 1 }];
+  const kill: Timed = [4, killed, "c"];
+  const blamed = (most: number): readonly string[] => [
+    `unbounded: leases that no log saw: 1, at most ${most} can be explained`,
+  ];
+  expect(found(lines(1, claiming(1), ...outage), kept)).toEqual([]);
+  expect(found(lines(1, claiming(1), claimed, ...outage), kept)).toEqual([]); // over the outage
+  expect(found(lines(1, claiming(1), kill), kept)).toEqual([]);
+  expect(found(lines(1, claiming(0), kill), kept)).toEqual(blamed(0));
+  expect(found(lines(1, claiming(1), claimed, kill), kept)).toEqual(blamed(0));
+  expect(found(lines(1, claiming(1), claimed), kept)).toEqual(blamed(0));
+  expect(found(lines(1, ...outage), kept)).toEqual(blamed(0));
+  expect(foundWithin({ ...BOUNDS, unasked: 1 }, lines(1, kill), kept)).toEqual([]);
+});
+
+test("on a broker an end that its holder's death undid is a lost lease that the log saw", () => {
+  const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, healthyLosses: 5, takeBackMs: 10_000 };
+  const again: readonly Timed[] = [
+    [300, start(2, 299, { attempts: 2, losses: 1 }), "w2"],
+    [301, run, "w2"],
+    [302, ran, "w2"],
+    [303, finishing(2), "w2"],
+    [304, ok(2), "w2"],
+  ];
+  const blamed = "unbounded: leases that no log saw: 1, at most 0 can be explained";
+  const lines = log(...PUSHED, ...DONE, [100, killed, "c"], ...again);
+  expect(foundWithin(broker, lines, completed(1))).toEqual([]);
+  expect(found(lines, completed(1))).toContain(blamed);
+  expect(foundWithin(broker, log(...PUSHED, ...DONE, ...again), completed(1))).toContain(blamed);
 });
 
 test("on a broker a fault may leave a job twice, between a copy and its original or just after an end; more than that is found", () => {

@@ -1,7 +1,7 @@
 /** Whether a cluster kept its promises: never two accepted writers, never two who believe that they lead, a new leader in time. */
 import { DatabaseSync } from "node:sqlite";
 import { merged, type Span, timeIn } from "../stalls/spans.ts";
-import type { Violation } from "./checker.ts";
+import type { Violation } from "./finding.ts";
 import type { Heard } from "./cluster-fleet.ts";
 
 /** `from`: by the machine's clock, when the leader was lost. `without`: the node that led until then. */

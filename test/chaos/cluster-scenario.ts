@@ -8,7 +8,8 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { type Bounds, check } from "./checker.ts";
+import { check } from "./checker.ts";
+import type { Bounds } from "./finding.ts";
 import { ClusterFleet, type Ground } from "./cluster-fleet.ts";
 import { judgeElections, judgeRegister, type Election } from "./cluster-judge.ts";
 import { Fleet } from "./fleet.ts";
@@ -117,7 +118,7 @@ export async function runCluster(run: ClusterRun): Promise<Outcome> {
   log.close();
   await server?.remove();
   const bounds: Bounds = {
-    ...{ perClaim: 2 * CONCURRENCY, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
+    ...{ unasked: 0, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
     ...{ resumeMs: 10_000, leaseEnds: "deadline", falseLosses: 0 },
     ...{ forgets: group !== undefined, twicePerFault: group === undefined ? 0 : 60 },
     atomicBatch: queue.capabilities.batch.atomic,

@@ -31,6 +31,9 @@ export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>
 /** The store, or the way to it, was disturbed between the two. */
 export type Outage = Readonly<{ why: string; from: number; until: number }>;
 
+/** What a process asked for, from before it was sent until its answer or its failure was written down; Infinity where it never was. */
+export type Claim = Span & Readonly<{ by: string; max: number }>;
+
 type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
 
 export type History = Readonly<{
@@ -44,14 +47,16 @@ export type History = Readonly<{
   /** No worker was ready, or none that was ready was run. */
   workerless: readonly Span[];
   errors: ReadonlyMap<string, number>;
-  claims: Readonly<{ sent: number; refused: number }>;
+  claims: readonly Claim[];
+  /** Transactions that claim, over a coordination store. */
+  transactions: Readonly<{ sent: number; refused: number }>;
 }>;
 
 export function historyOf(lines: readonly Line[]): History {
   const jobs = new Map<string, JobHistory>();
   const faults: Fault[] = [];
   const errors = new Map<string, number>();
-  const claims = { sent: 0, refused: 0 };
+  const transactions = { sent: 0, refused: 0 };
   const stalls = new Map<string, Span[]>();
   for (const line of lines) {
     if (line.type === "fault") faults.push(line);
@@ -60,16 +65,17 @@ export function historyOf(lines: readonly Line[]): History {
     else if (line.type === "away" || line.type === "back" || line.type === "up" || line.type === "down") continue;
     else if (line.type === "error") errors.set(line.code, (errors.get(line.code) ?? 0) + 1);
     else if (line.type === "claims") {
-      claims.sent += line.sent;
-      claims.refused += line.refused;
-    } else addToJobs(jobs, line);
+      transactions.sent += line.sent;
+      transactions.refused += line.refused;
+    } else if (line.type !== "claiming" && line.type !== "claimed") addToJobs(jobs, line);
   }
   for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
   return {
     jobs,
     faults,
     errors,
-    claims,
+    transactions,
+    claims: claimsOf(lines),
     stalls,
     outages: outagesOf(lines),
     workerless: workerlessOf(lines),
@@ -152,6 +158,22 @@ function outagesOf(lines: readonly Line[]): readonly Outage[] {
       ? [{ why: line.why, from: line.at, until: backs.find((at) => at >= line.at) ?? Infinity }]
       : [],
   );
+}
+
+function claimsOf(lines: readonly Line[]): readonly Claim[] {
+  const open = new Map<string, Claim & { until: number }>();
+  const claims: Claim[] = [];
+  for (const line of lines) {
+    if (line.type === "claimed") {
+      const claim = open.get(`${line.from} ${line.claim}`);
+      if (claim !== undefined) claim.until = line.at;
+    } else if (line.type === "claiming") {
+      const claim = { by: line.from, max: line.max, from: line.at, until: Infinity };
+      open.set(`${line.from} ${line.claim}`, claim);
+      claims.push(claim);
+    }
+  }
+  return claims;
 }
 
 type Change = Readonly<{ at: number; target: string; is: "ready" | "gone" | "stalled" | "run again" }>;

@@ -13,6 +13,7 @@ import { type Entry, type LogWriter, machineMs } from "./log.ts";
 export function loggingDriver(inner: Driver, log: LogWriter, clock: Clock): Driver {
   // The driver counts by the clock's own start, the logs by the machine's.
   const ahead = clockDifference(machineMs, () => clock.monotonic());
+  let claims = 0;
   return {
     name: inner.name,
     keeps: inner.keeps,
@@ -30,14 +31,19 @@ export function loggingDriver(inner: Driver, log: LogWriter, clock: Clock): Driv
     resume: (queue) => inner.resume(queue),
 
     async reserve(request: ReserveRequest): Promise<ReserveResult> {
+      const claim = (claims += 1);
+      log.write({ type: "claiming", claim, max: request.max });
       const sentAt = machineMs();
-      const result = await inner.reserve(request);
+      const result = await inner.reserve(request).catch((error: unknown) => {
+        log.write({ type: "claimed", claim });
+        throw error;
+      });
       const claimedAt = result.claimedAt === undefined ? sentAt : result.claimedAt + ahead;
       const starts = result.reservations.map(({ job, token }): Entry => {
         const { id, attempts, losses } = job;
         return { type: "start", id, token, leaseMs: request.leaseMs, claimedAt, attempts, losses };
       });
-      log.write(...starts);
+      log.write(...starts, { type: "claimed", claim });
       return result;
     },
 

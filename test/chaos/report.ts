@@ -1,4 +1,4 @@
-import { KINDS } from "./checker.ts";
+import { KINDS } from "./finding.ts";
 import type { Outcome } from "./scenario.ts";
 
 const SHOWN = 8;

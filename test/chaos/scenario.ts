@@ -6,7 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { type Duration, silentLogger } from "../../src/runtime/index.ts";
-import { type Bounds, check, type Contents, type Finding, type Remains } from "./checker.ts";
+import { check } from "./checker.ts";
+import type { Bounds, Contents, Finding, Remains } from "./finding.ts";
 import { clockFor, type Settings } from "./child.ts";
 import { Fleet } from "./fleet.ts";
 import { fingerprint, type Mix, QUEUES } from "./job-plan.ts";
@@ -130,7 +131,7 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
   const { attempts, batch, lease, finish, release } = queue.capabilities;
   const bounds: Bounds = {
     // On a broker a consumer that nobody waits for any more can still be given one job, one for each queue.
-    perClaim: 2 * scenario.concurrency + (lease.ends === "connection" ? QUEUES.length : 0),
+    unasked: lease.ends === "connection" ? QUEUES.length : 0,
     workers: scenario.workers,
     healthyLosses: scenario.healthyLosses,
     takeBackMs: Math.round(TAKE_BACK_MS * slowness),

@@ -2,9 +2,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Driver, FinishItem, PushItem, PushResult, Reservation } from "../../src/contract/index.ts";
+import { LINGER_MS } from "./job-plan.ts";
 
-/** How long a store that confirms too early takes to do what it said it had done. */
-const LATE_MS = 150;
+/** How long a store that confirms too early takes to do what it said it had done. Longer than a handler that lingers. */
+const LATE_MS = LINGER_MS + 400;
 
 export function isWrongDriver(name: string | undefined): name is WrongName {
   return name !== undefined && name in WRONG;

@@ -10,7 +10,7 @@ import { silentLogger } from "../../src/runtime/index.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import type { ServerAddress } from "../../scripts/servers/server.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
-import { BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
+import { beside, BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
 import { freshPrefix } from "./target.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 
@@ -44,6 +44,31 @@ for (const name of BOTH) {
       expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
       expect(await driver.finish([{ reservation: again, outcome: "done" }])).toEqual(["ok"]);
       await driver.close();
+    });
+
+    it("lost with many jobs: another process takes no more of them than it has free slots, so its end costs no other job a life", async () => {
+      await using proxy = await startTcpProxy(server);
+      const first = await opened({ url: `amqp://127.0.0.1:${proxy.port}` });
+      await first.driver.push(Array.from({ length: 30 }, () => item()));
+      const all = { queues: ["work"], max: 30, leaseMs: 30_000, waitMs: 0 };
+      expect((await first.driver.reserve(all)).reservations.length).toBe(30);
+      proxy.cut("reset");
+      const { driver, prefix } = await opened({ url: server.url, prefix: first.prefix });
+      await untilWorks(async () => expect((await driver.stats("work")).pending).toBe(30), 5_000);
+      // As a worker with five slots does that fetches ahead.
+      const ahead = { ...all, max: 205, free: 5 };
+      expect((await driver.reserve(ahead)).reservations.length).toBe(5);
+      expect((await driver.reserve({ ...ahead, max: 200, free: 0 })).reservations.length).toBe(0);
+      const { channel, close } = await beside(server.url);
+      const counts: unknown[] = [];
+      for (;;) {
+        const message = await channel.get(`${prefix}.jobs.work`, { noAck: true });
+        if (message === false) break;
+        counts.push(message.properties.headers?.["x-delivery-count"]);
+      }
+      // One of those that had been taken and given back would be a new message, without the server's count.
+      expect(counts).toEqual(Array.from({ length: 25 }, () => 1));
+      await Promise.all([first.driver.close(), driver.close(), close()]);
     });
 
     it("half-open: a push is unknown and a finish is unknown after the stated time, and then they work again", async () => {

@@ -6,6 +6,7 @@ import { storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import type { Posting } from "./posting.ts";
+import { PullSizes } from "./pull-sizes.ts";
 import { pull } from "./pulling.ts";
 import { back } from "./session.ts";
 import type { Session } from "./session.ts";
@@ -38,8 +39,7 @@ type Parts = Readonly<{
  */
 export class Reserving {
   readonly #parts: Parts;
-  /** Queues whose last pull brought jobs with losses that had no free slot. */
-  readonly #suspects = new Set<string>();
+  readonly #sizes = new PullSizes();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -106,8 +106,7 @@ export class Reserving {
   async #look(session: Session, queue: string, claim: Claim): Promise<void> {
     const { clock, topology, names } = this.#parts;
     const room = claim.request.max - claim.reservations.length;
-    // Jobs with losses that nobody may have now would only be carried round and round.
-    const wanted = this.#suspects.has(queue) ? Math.min(room, Math.max(claim.free, 0)) : room;
+    const wanted = Math.min(room, this.#sizes.most(queue, claim.free));
     if (wanted <= 0 || claim.ended.aborted) return;
     await topology.ensure(session.connection, queue, "jobs");
     const address = names.live(queue);
@@ -146,6 +145,7 @@ export class Reserving {
   }
 
   async #accept(session: Session, queue: string, taken: readonly Taken[], claim: Claim): Promise<void> {
+    if (taken.length === 0) return;
     const dead: Taken[] = [];
     const suspects: Taken[] = [];
     for (const one of taken) {
@@ -154,10 +154,9 @@ export class Reserving {
       else if (losses > 0) suspects.push(one);
       else this.#give(session, one, claim);
     }
+    this.#sizes.took(queue, taken.length, dead.length + suspects.length > 0);
     // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
     for (const one of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, one, claim);
-    if (suspects.length > 0) this.#suspects.add(queue);
-    else if (taken.length > 0) this.#suspects.delete(queue);
     if (dead.length > 0) await this.#bury(session, dead, claim);
     await session.moveOrReturn(suspects, back);
   }
