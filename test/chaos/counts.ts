@@ -9,6 +9,7 @@ export function countAll(history: History, { jobs: remains }: Contents): Readonl
   const all = [...jobs.values()];
   const sum = (of: (job: JobHistory) => number): number => all.reduce((total, job) => total + of(job), 0);
   const failed = [...remains.values()].filter(({ state }) => state === "failed");
+  const expired = [...remains].filter(([, { state, code }]) => state === "failed" && code === "LEASE_EXPIRED");
   const unresolved = all.filter(({ pushing, pushedAt }) => pushing !== undefined && pushedAt === undefined);
   return {
     pushed: sum(({ pushedAt }) => (pushedAt === undefined ? 0 : 1)),
@@ -19,7 +20,11 @@ export function countAll(history: History, { jobs: remains }: Contents): Readonl
     "runs repeated": sum(({ rans }) => Math.max(0, rans - 1)),
     completed: sum(({ leases }) => (leases.some((lease) => endedBy(lease, "done")) ? 1 : 0)),
     failed: failed.length,
-    "of them by lost leases": failed.filter(({ code }) => code === "LEASE_EXPIRED").length,
+    "of them by lost leases": expired.length,
+    // In the milliseconds between a claim and the start of its handler a kill can take a life from each slot, and from what was fetched ahead, once.
+    "of them not begun in each life": expired.filter(
+      ([id, { attempts }]) => (jobs.get(id)?.runs.length ?? 0) < attempts,
+    ).length,
     "leases that ran out": takeBacks(history).length,
     "of them over a stall": sum(
       ({ leases }) => leases.slice(0, -1).filter((lease) => ranOut(lease) && isStalled(lease, history)).length,

@@ -52,11 +52,15 @@ function claiming(popBatch: number, seconds: number): Scenario {
 export type Name = keyof typeof BUILDERS;
 
 const BUILDERS = {
-  /** SIGKILL to a worker every second. */
+  /**
+   * SIGKILL to a worker every second. With leases of two seconds a job came back as long before a kill as it was started before the one that lost it, and some were killed three
+   * times by nothing but that.
+   */
   killedWorkers: (seconds: number): Scenario => ({
     ...everyday,
     name: "SIGKILL a worker every second",
     seconds,
+    leaseMs: 2_400,
     faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), 4),
   }),
 

@@ -205,6 +205,17 @@ test("a worker that stops while it waits gives it back with its attempt", async 
   await during(clock, queue.close());
 });
 
+test("a worker that stops when nothing is left runs those that were given back first", async () => {
+  const one = stage();
+  const ids = ["a", "b", "c"];
+  await pushLost(one, 2, ids);
+  const started: string[] = [];
+  const runner = one.worker((job) => void started.push(job.id), { concurrency: 3, stopWhenEmpty: true });
+  expect(await during(one.clock, runner.run())).toBe("empty");
+  expect(started).toEqual(ids);
+  await during(one.clock, one.queue.close());
+});
+
 test("jobs that have a single life are not fetched ahead of those that begin, as long as they come", async () => {
   for (const [maxLosses, ahead] of [
     [1, false],

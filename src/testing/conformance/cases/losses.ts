@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Reservation, StoredJob } from "../../../contract/index.ts";
 import type { CaseSpec } from "../case.ts";
-import type { Stage } from "../stage.ts";
+import { QUEUE, type Stage } from "../stage.ts";
 import { loseOnce } from "./lose-once.ts";
 
 /** Loses the job again and again until the store fails it. Returns how many losses that took. */
@@ -131,18 +131,22 @@ export const losses: readonly CaseSpec[] = [
   {
     name: "jobs that were lost are only given for free slots",
     run: async (stage) => {
-      await stage.push(stage.items(6));
-      await stage.take(6, { leaseMs: stage.shortLeaseMs });
+      const queues = [QUEUE, "other"];
+      await stage.push([...stage.items(3), ...stage.items(3, { queue: "other" })]);
+      for (const queue of queues) await stage.take(3, { queues: [queue], leaseMs: stage.shortLeaseMs });
       await stage.loseLeases();
       await stage.maintain();
       await stage.push(stage.items(4));
-      // `reserve` itself checks the number of jobs with losses against `free`.
-      for (let round = 0; round < 20; round += 1) {
-        const { reservations } = await stage.reserve({ max: 10, free: 2 });
+      // `reserve` itself checks the number of jobs with losses, of both queues together, against `free`.
+      let ended = 0;
+      for (let round = 0; round < 40 && ended < 10; round += 1) {
+        const { reservations } = await stage.reserve({ queues, max: 10, free: round % 2 === 0 ? 2 : 0 });
         for (const held of reservations) await stage.done(held);
+        ended += reservations.length;
         if (reservations.length === 0) await stage.maintain();
       }
-      await stage.nothing();
+      assert.equal(ended, 10, "jobs that came for two free slots at a time");
+      await stage.nothing({ queues });
     },
   },
   {
