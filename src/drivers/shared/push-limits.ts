@@ -34,6 +34,6 @@ export function faultOf(job: PushItem, now: number, limits: PushLimits): Jobferr
 }
 
 /** A payload that is text need not be encoded to know. */
-function isSurelyShort({ payloadText }: PushItem, bytes: number): boolean {
+export function isSurelyShort({ payloadText }: PushItem, bytes: number): boolean {
   return payloadText !== undefined && payloadText.length * 3 <= bytes;
 }

@@ -40,7 +40,7 @@ import { maintainStore } from "./maintenance.ts";
 import { OpenStore } from "./open-store.ts";
 import { resolveOptions } from "./options.ts";
 import type { Settings, SqliteDriverOptions } from "./options.ts";
-import { pushJobs, sizeOf } from "./push-jobs.ts";
+import { isOneStatement, pushJobs, sizeOf } from "./push-jobs.ts";
 import { readStats } from "./statistics.ts";
 
 class SqliteDriver implements Driver<SqliteDatabase> {
@@ -82,7 +82,12 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   /** A full disk and a lock that stayed are known to have stored nothing; of another failure of the file nobody knows, so it is thrown. */
   async #pushPart({ writes }: OpenStore, part: readonly PushItem[]): Promise<readonly PushResult[]> {
     try {
-      return await writes.submit({ rows: part.length, bytes: sizeOf(part), run: (tx) => pushJobs(tx, part) });
+      return await writes.submit({
+        rows: part.length,
+        bytes: sizeOf(part),
+        run: (tx) => pushJobs(tx, part),
+        isOneStatement: (tx) => isOneStatement(tx, part),
+      });
     } catch (error) {
       if (!isBusy(error) && !isFull(error)) throw error;
       return part.map(() => ({ status: "failed", error }));

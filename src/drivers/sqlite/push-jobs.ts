@@ -1,5 +1,5 @@
 import type { PushItem, PushResult } from "../../contract/index.ts";
-import { faultOf, type PushLimits } from "../shared/push-limits.ts";
+import { faultOf, isSurelyShort, type PushLimits } from "../shared/push-limits.ts";
 import type { SqliteValue } from "./database.ts";
 import { storedTags } from "./job-row.ts";
 import { INLINE_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY } from "./limits.ts";
@@ -29,6 +29,12 @@ export function pushJobs(tx: Transaction, jobs: readonly PushItem[]): readonly P
     for (; from < until; from += 1) results.push(pushJob(tx, jobs[from] as PushItem));
   }
   return results;
+}
+
+/** A single job, without a body and a queue that have to be stored before it. */
+export function isOneStatement(tx: Transaction, jobs: readonly PushItem[]): boolean {
+  const [only] = jobs;
+  return jobs.length === 1 && only !== undefined && !isLarge(only) && tx.knows(only.queue);
 }
 
 /** How many jobs from here on can share a statement. */
@@ -80,7 +86,8 @@ function pushJob(tx: Transaction, job: PushItem): PushResult {
   return STORED;
 }
 
-const isLarge = (job: PushItem): boolean => job.payload.length > INLINE_PAYLOAD_BYTES;
+const isLarge = (job: PushItem): boolean =>
+  !isSurelyShort(job, INLINE_PAYLOAD_BYTES) && job.payload.length > INLINE_PAYLOAD_BYTES;
 const dueAt = (tx: Transaction, job: PushItem): number => job.runAt ?? tx.now + job.delayMs;
 
 /** In the order of the statement's columns. */
@@ -99,18 +106,29 @@ function addRow(tx: Transaction, job: PushItem, body: number | null, values: Sql
     storedText(job.name),
     storedTags(job.tags),
     job.envelope,
-    body === null ? job.payload : null,
+    body === null ? inlinePayload(tx, job) : null,
   );
+}
+
+/** For a column that casts it to a BLOB. */
+function inlinePayload(tx: Transaction, job: PushItem): string | Uint8Array {
+  const text = tx.sql.isUtf8 ? job.payloadText : undefined;
+  return text ?? job.payload;
 }
 
 function pushed(tx: Transaction, job: PushItem): void {
   if (dueAt(tx, job) > tx.now) tx.delayed = true;
   else tx.wake(job.queue, 1);
-  tx.pages += 1 + (job.payload.length + job.envelope.length) / 4096;
+  tx.pages += 1 + bytesOf(job) / 4096;
+}
+
+/** Of text the number of characters will do: it is short. */
+function bytesOf(job: PushItem): number {
+  return (job.payloadText ?? job.payload).length + job.envelope.length;
 }
 
 export function sizeOf(jobs: readonly PushItem[]): number {
   let bytes = 0;
-  for (const job of jobs) bytes += job.payload.length + job.envelope.length;
+  for (const job of jobs) bytes += bytesOf(job);
   return bytes;
 }

@@ -49,13 +49,18 @@ type StatementName =
   | "setPaused";
 
 function insertOf(rows: number): string {
-  const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  // Text becomes the BLOB of its bytes: for a short payload a third cheaper than to encode it first. A BLOB stays what it is.
+  const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS BLOB))";
   return `INSERT INTO jobferry_jobs (id, queue, state, priority, max_losses, created_at, available_at, body, name, tags, envelope, payload)
     VALUES ${Array<string>(rows).fill(row).join(", ")} ON CONFLICT (id) DO NOTHING`;
 }
 
 /** Prepared once a connection. Parameters are in the order of the text. */
-export type Statements = Readonly<Record<StatementName, SqliteStatement>>;
+export type Statements = Readonly<Record<StatementName, SqliteStatement>> &
+  Readonly<{
+    /** Whether text that is cast to a BLOB is its UTF-8: a handed-in database may keep UTF-16. */
+    isUtf8: boolean;
+  }>;
 
 const SQL: Readonly<Record<StatementName, string>> = {
   begin: "BEGIN IMMEDIATE",
@@ -123,5 +128,10 @@ const SQL: Readonly<Record<StatementName, string>> = {
 };
 
 export function prepareStatements(database: SqliteDatabase): Statements {
-  return Object.fromEntries(Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)])) as Statements;
+  const prepared = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const);
+  const { encoding } = database.prepare("PRAGMA encoding").get() as Readonly<{ encoding: string }>;
+  return {
+    ...(Object.fromEntries(prepared) as Record<StatementName, SqliteStatement>),
+    isUtf8: encoding === "UTF-8",
+  };
 }

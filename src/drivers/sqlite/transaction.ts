@@ -78,6 +78,11 @@ export class Transaction {
     this.died.length = 0;
   }
 
+  /** Whether the queue's number is known without a look. */
+  knows(queue: string): boolean {
+    return this.#queueIds.has(queue);
+  }
+
   /** @returns undefined for a queue that nobody pushed to or paused so far. */
   findQueue(name: string): number | undefined {
     const known = this.#queueIds.get(name);

@@ -59,6 +59,26 @@ describe("push inside the caller's transaction", () => {
     database.close();
   });
 
+  test("text is stored as its UTF-8 also where the database keeps its own texts as UTF-16", async () => {
+    const path = newPath();
+    const database = new DatabaseSync(path);
+    database.exec("PRAGMA encoding = 'UTF-16le'; CREATE TABLE orders (id INTEGER PRIMARY KEY)");
+    const driver = await openDriver({ database });
+    const payloadText = '{"name":"Zoë\u0000 \ud83d\ude00"}';
+    const texts = (id: string) => item({ id, payload: new TextEncoder().encode(payloadText), payloadText });
+    await driver.push([texts("own")]);
+    database.exec("BEGIN");
+    await driver.push([texts("inside")], { transaction: database });
+    database.exec("COMMIT");
+    const taken = [...(await take(driver)), ...(await take(driver))];
+    expect(taken.map(({ job }) => [job.id, new TextDecoder().decode(job.payload)])).toEqual([
+      ["own", payloadText],
+      ["inside", payloadText],
+    ]);
+    await driver.close();
+    database.close();
+  });
+
   test("a queue that only a rolled back transaction made is made again", async () => {
     const database = new DatabaseSync(":memory:");
     const driver = await openDriver({ database });
@@ -88,10 +108,11 @@ describe("push inside the caller's transaction", () => {
 });
 
 describe("waiting for the lock", () => {
-  test("a push waits for another writer and is stored when it ends", async () => {
+  test.each([0, 1])("a push waits for another writer and is stored when it ends (after %i pushes)", async (before) => {
     const clock = virtualClock();
     const path = newPath();
     const driver = await openDriver({ path }, clock);
+    for (let i = 0; i < before; i += 1) await driver.push([item()]);
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
     let answered = false;
@@ -104,10 +125,11 @@ describe("waiting for the lock", () => {
     other.close();
   });
 
-  test("and fails as retryable when it does not end in time; nothing is stored", async () => {
+  test.each([0, 1])("and fails as retryable when it does not end in time (after %i pushes)", async (before) => {
     const clock = virtualClock();
     const path = newPath();
     const driver = await openDriver({ path, busyTimeout: "1s" }, clock);
+    for (let i = 0; i < before; i += 1) await driver.push([item({ id: "first" })]);
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
     const pushed = driver.push([item()]);
@@ -120,7 +142,7 @@ describe("waiting for the lock", () => {
     });
     other.exec("COMMIT");
     other.close();
-    expect(await driver.stats()).toMatchObject({ pending: 0 });
+    expect(await driver.stats()).toMatchObject({ pending: before });
   });
 
   test("a shared database in memory is left alone while its owner is inside a transaction", async () => {
@@ -178,11 +200,15 @@ function counting(database: DatabaseSync, runs: Map<string, number>): SqliteData
     close: () => database.close(),
     prepare(sql): SqliteStatement {
       const statement = database.prepare(sql);
+      const count = (): unknown => runs.set(sql, (runs.get(sql) ?? 0) + 1);
       return {
         all: (...values) => statement.all(...values),
-        get: (...values) => statement.get(...values),
+        get(...values) {
+          count();
+          return statement.get(...values);
+        },
         run(...values) {
-          runs.set(sql, (runs.get(sql) ?? 0) + 1);
+          count();
           return statement.run(...values);
         },
       };
@@ -205,6 +231,23 @@ describe("batching of writes", () => {
     ]);
     expect([finished, reserved.length]).toEqual([["ok"], 1]);
     expect(runs.get("COMMIT")).toBe(1);
+    await driver.close();
+    database.close();
+  });
+
+  test("a single job in a queue that is known is pushed in one statement", async () => {
+    const runs = new Map<string, number>();
+    const database = new DatabaseSync(":memory:");
+    const driver = await openDriver({ database: counting(database, runs) });
+    await driver.push([item()]);
+    expect(runs.get("COMMIT")).toBe(1);
+    runs.clear();
+    expect(await driver.push([item({ id: "same" })])).toEqual([{ status: "stored" }]);
+    expect(await driver.push([item({ id: "same" })])).toEqual([{ status: "exists" }]);
+    expect([...runs.keys()].filter((sql) => !sql.startsWith("INSERT INTO jobferry_jobs"))).toEqual([]);
+    await driver.push([item({ payload: new Uint8Array(10_000) })]);
+    expect(runs.get("COMMIT")).toBe(1);
+    expect(await driver.stats()).toMatchObject({ pending: 3 });
     await driver.close();
     database.close();
   });

@@ -12,13 +12,14 @@ function queueOn(lockedAt: number) {
     if (begun === lockedAt) throw Object.assign(new Error("database is locked"), { errcode: 5 });
     log.push("BEGIN");
   };
-  const note = (text: string) => ({ run: () => log.push(text) });
+  const note = (text: string) => ({ run: () => log.push(text), get: () => log.push(text) });
   const tx = {
-    sql: { begin: { run: begin }, commit: note("COMMIT"), rollback: note("ROLLBACK") },
+    sql: { begin: { get: begin }, commit: note("COMMIT"), rollback: note("ROLLBACK") },
     ...{ start: () => undefined, settle: () => undefined, end: () => undefined, forget: () => undefined },
   };
   const database = { isTransaction: false };
-  const hooks = { beforeWrite: () => undefined, committed: () => undefined };
+  const behind: (() => void)[] = [];
+  const hooks = { beforeWrite: () => undefined, committed: () => behind.splice(0).forEach((submit) => submit()) };
   const writes = new WriteQueue(database as never, tx as never, clock, 5_000, hooks);
   const submit = (name: string, fails = false): Promise<string> =>
     writes.submit({
@@ -29,7 +30,20 @@ function queueOn(lockedAt: number) {
         return name;
       },
     });
-  return { clock, log, submit };
+  /** Locked while `locked` is above 0. */
+  const submitBare = (name: string, locked = 0): Promise<string> => {
+    let left = locked;
+    return writes.submit({
+      ...{ rows: 1, bytes: 0, isOneStatement: () => true },
+      run: () => {
+        left -= 1;
+        if (left >= 0) throw Object.assign(new Error("database is locked"), { errcode: 5 });
+        log.push(name);
+        return name;
+      },
+    });
+  };
+  return { behind, clock, log, submit, submitBare, writes };
 }
 
 test("a call that fails takes no other with it, and those go on in their own transactions though the lock is taken meanwhile", async () => {
@@ -42,4 +56,37 @@ test("a call that fails takes no other with it, and those go on in their own tra
     { status: "fulfilled", value: "three" },
   ]);
   expect(log.join(" ")).toBe("BEGIN one two BEGIN one COMMIT BEGIN two BEGIN three COMMIT");
+});
+
+test("a call of one statement runs without a transaction around it when it is alone, and again when it found the lock taken", async () => {
+  const { clock, log, submit, submitBare } = queueOn(0);
+  expect(await submitBare("alone")).toBe("alone");
+  const locked = submitBare("locked", 2);
+  await clock.advance("1s");
+  expect(await locked).toBe("locked");
+  const both = [submitBare("first"), submit("second")];
+  expect(await Promise.all(both)).toEqual(["first", "second"]);
+  expect(log.join(" ")).toBe("alone locked BEGIN first second COMMIT");
+});
+
+test("what its commit wakes is written behind it, in a transaction", async () => {
+  const { behind, log, submit, submitBare } = queueOn(0);
+  const woken: Promise<string>[] = [];
+  behind.push(() => woken.push(submit("woken")));
+  expect(await submitBare("alone")).toBe("alone");
+  expect(await Promise.all(woken)).toEqual(["woken"]);
+  expect(log.join(" ")).toBe("alone BEGIN woken COMMIT");
+});
+
+test("one that fails is told so, and the next goes on", async () => {
+  const { log, submit, writes } = queueOn(0);
+  const failing = writes.submit({
+    ...{ rows: 1, bytes: 0, isOneStatement: () => true },
+    run: () => {
+      throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+    },
+  });
+  await expect(failing).rejects.toThrow("is full");
+  expect(await submit("next")).toBe("next");
+  expect(log.join(" ")).toBe("BEGIN next COMMIT");
 });
