@@ -15,12 +15,14 @@ export type LastLifeHost = Readonly<{
 /**
  * Lets a job that would end in failed with the next lost lease run alone in this process: nobody knows which of those that ran together killed it, and they come
  * back together. One such job is held at a time, the others go back to the store, because the death of the process would be the end of all of them. It starts
- * when nothing else runs and every end is confirmed, before what was fetched with it; nothing is fetched and nothing else starts until its own end is confirmed. Both
- * only for `ALONE_MS`: handlers that take long must not hold up the worker.
+ * when they are there and nothing else runs, before what was fetched with it; nothing is fetched and nothing else starts until its own end is confirmed. Both
+ * only for `ALONE_MS`: handlers that take long must not hold up the worker. It waits for no other ends: as long as it waits it can be killed from outside.
  */
 export class LastLife {
   readonly #host: LastLifeHost;
   #attempt: Attempt | undefined;
+  /** What goes back and is not known to be there yet. */
+  readonly #leaving = new Set<Attempt>();
   #isPatient = true;
   #isCrowded = false;
   #timer: Timer | undefined;
@@ -46,18 +48,20 @@ export class LastLife {
 
   /** Which of those must go back that a fetch brought and that lost leases before. Told after each fetch. */
   surplus(suspects: readonly Attempt[]): readonly Attempt[] {
-    const [first, ...others] = suspects.filter((attempt) => this.isOn(attempt));
-    this.#isCrowded = first !== undefined && (this.#isCrowded || others.length > 0);
+    const [first, ...surplus] = suspects.filter((attempt) => this.isOn(attempt));
+    this.#isCrowded = first !== undefined && (this.#isCrowded || surplus.length > 0);
     if (first === undefined) return [];
-    if (this.#attempt !== undefined) return [first, ...others];
-    this.#attempt = first;
+    for (const attempt of surplus) this.#leaving.add(attempt);
+    this.#attempt = first; // there was none: nothing is fetched while one is held
     this.#wait(() => (this.#isPatient = false));
-    return others;
+    return surplus;
   }
 
-  /** `isQuiet`: nothing runs here, and nothing is unconfirmed. */
-  lets(attempt: Attempt, isQuiet: boolean): boolean {
-    return this.#attempt === undefined || (this.#attempt === attempt && (isQuiet || !this.#isPatient));
+  /** Whether it may start now. */
+  lets(attempt: Attempt, nothingRuns: boolean): boolean {
+    if (this.#attempt === undefined) return true;
+    const isAlone = nothingRuns && this.#leaving.size === 0;
+    return this.#attempt === attempt && (isAlone || !this.#isPatient);
   }
 
   started(attempt: Attempt): void {
@@ -66,8 +70,8 @@ export class LastLife {
 
   /** Its end is confirmed, or was given up. */
   ended(attempt: Attempt): void {
-    if (attempt !== this.#attempt) return;
-    this.#forget();
+    if (this.#attempt === attempt) this.#forget();
+    else if (this.#leaving.size === 0 || !this.#leaving.delete(attempt)) return;
     this.#host.changed();
   }
 

@@ -46,8 +46,7 @@ export class Slots implements ExecutorListener, AttemptOwner {
   readonly #conditions = new Conditions();
   readonly #lastLife: LastLife;
   readonly #accepts = (attempt: Attempt): boolean =>
-    this.#lastLife.lets(attempt, this.active === 0 && this.#outbox.unconfirmed === 0) &&
-    this.#executor.accepts(attempt);
+    this.#lastLife.lets(attempt, this.active === 0) && this.#executor.accepts(attempt);
   readonly leaseMs: number;
   /** All attempts that are not closed, running or fetched ahead. */
   readonly hand: AttemptsInHand = new AttemptsInHand();
@@ -341,7 +340,6 @@ export class Slots implements ExecutorListener, AttemptOwner {
 
   #storeAnswered(): void {
     this.#conditions.changed();
-    if (this.#lastLife.isHeld) this.#pump();
     if (this.idle) this.#host.idle();
     this.#host.hungry();
   }

@@ -37,6 +37,44 @@ test("one job on its last life starts alone, and the others on theirs are with t
   await end(runner);
 });
 
+test("it does not start before those that go back are with the store, and waits for no other end", async () => {
+  const one = stage();
+  const { clock, driver, push, worker, end } = one;
+  const held = new Held();
+  const runner = worker(held.handler, { concurrency: 3 });
+  await push("runs");
+  await runner.start();
+  await clock.advance(0);
+  runner.pause();
+  await pushLost(one, 2, ["a", "b"]);
+  const waiting: { ids: readonly string[]; confirm: () => void }[] = [];
+  driver.script.finish = async (items, real) => {
+    await new Promise<void>((confirm) =>
+      waiting.push({ ids: items.map(({ reservation }) => reservation.job.id), confirm: () => confirm() }),
+    );
+    return real();
+  };
+  runner.resume();
+  await clock.advance(0);
+  held.end("runs");
+  await clock.advance("1s");
+  expect(held.started).toEqual(["runs"]);
+  expect(waiting.map(({ ids }) => ids)).toEqual([["b"]]);
+  waiting[0]?.confirm();
+  await clock.advance(0);
+  // Meanwhile the end of "runs" is under way.
+  expect(waiting.map(({ ids }) => ids)).toEqual([["b"], ["runs"]]);
+  expect(held.started).toEqual(["runs", "a"]);
+  delete driver.script.finish;
+  waiting[1]?.confirm();
+  for (const id of ["a", "b"]) {
+    held.end(id);
+    await clock.advance(0);
+  }
+  held.end("b");
+  await end(runner);
+});
+
 test("what is given back keeps its attempt, and several are not fetched and given back again and again", async () => {
   const one = stage();
   const { clock, driver, push, worker, end } = one;
@@ -68,7 +106,7 @@ test("what is given back keeps its attempt, and several are not fetched and give
   await end(runner);
 });
 
-test("it waits for those that run and for their confirmed ends; nothing else is fetched or started meanwhile", async () => {
+test("it waits for those that run, and nothing else is fetched or started until its own end is confirmed", async () => {
   const one = stage();
   const { clock, driver, queue, push, worker, end } = one;
   const held = new Held();
@@ -85,17 +123,14 @@ test("it waits for those that run and for their confirmed ends; nothing else is 
   await clock.advance("1s");
   expect(held.started).toEqual(["runs"]);
   expect(await queue.getStats()).toMatchObject({ reservedJobs: 2, pendingJobs: 1 });
+  held.end("runs");
+  await clock.advance(0);
+  expect(held.started).toEqual(["runs", "last"]);
   let confirm: () => void = () => undefined;
   driver.script.finish = async (_, real) => {
     await new Promise<void>((resolve) => (confirm = resolve));
     return real();
   };
-  held.end("runs");
-  await clock.advance("1s");
-  expect(held.started).toEqual(["runs"]);
-  confirm();
-  await clock.advance(0);
-  expect(held.started).toEqual(["runs", "last"]);
   held.end("last");
   await clock.advance("1s");
   // Its handler has ended, but as long as the store does not know a death would still be its last.
