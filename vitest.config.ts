@@ -28,13 +28,13 @@ const JOBS_IN_STORES = ["consul", "etcd", "zookeeper"].map((name) => `test/confo
 
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
-  const times = { testTimeout: 60_000, hookTimeout: 60_000, ...options };
+  const times = { testTimeout: 90_000, hookTimeout: 90_000, ...options };
   return project(name, { pool: "forks", fileParallelism: false, sequence: { groupOrder }, ...times });
 }
 
 /** Sees `jobferry` as a user does: what was built into dist. */
 function builtProject(name: string): TestProjectInlineConfiguration {
-  return { ...project(name, { pool: "forks", testTimeout: 120_000, hookTimeout: 120_000 }), resolve: {} };
+  return { ...project(name, { pool: "forks", testTimeout: 240_000, hookTimeout: 120_000 }), resolve: {} };
 }
 
 export default defineConfig({
@@ -48,25 +48,25 @@ export default defineConfig({
       project("unit", { testTimeout: 60_000, hookTimeout: 60_000 }),
       project("property", { testTimeout: 60_000 }),
       project("lint", { testTimeout: 60_000, hookTimeout: 60_000 }),
-      project("cli", { pool: "forks", testTimeout: 30_000 }),
-      project("conformance", { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000, exclude: ON_SERVERS }),
-      project("faults", { testTimeout: 30_000 }),
+      project("cli", { pool: "forks", testTimeout: 90_000 }),
+      project("conformance", { pool: "forks", testTimeout: 90_000, hookTimeout: 90_000, exclude: ON_SERVERS }),
+      project("faults", { testTimeout: 90_000 }),
       builtProject("package"),
       builtProject("examples"),
       // Blocked event loops and deadlines of processes: beside other tests on two cores they would measure those.
-      alone("worker", 1, { testTimeout: 30_000 }),
+      alone("worker", 1),
       alone("process", 2),
       // They wait for the servers' own time and leave the processor idle: all at once.
       project("conformance on servers", {
         ...{ include: ON_SERVERS, exclude: JOBS_IN_STORES, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
-        ...{ testTimeout: 60_000, hookTimeout: 120_000 },
+        ...{ testTimeout: 90_000, hookTimeout: 120_000 },
       }),
       // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
       alone("conformance in stores", 4, { include: JOBS_IN_STORES, maxConcurrency: 8, hookTimeout: 120_000 }),
       alone("etcd", 4),
       alone("postgres", 4),
       alone("redis", 4),
-      alone("rabbitmq", 4, { testTimeout: 90_000, hookTimeout: 120_000 }),
+      alone("rabbitmq", 4, { testTimeout: 120_000, hookTimeout: 120_000 }),
       alone("consul", 4),
       alone("zookeeper", 4),
       alone("servers", 4, { hookTimeout: 120_000 }),

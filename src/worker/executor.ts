@@ -16,6 +16,8 @@ export interface ExecutorListener {
 export interface Executor {
   /** How many attempts could start now. Less than the free slots while a child is being replaced. */
   readonly room: number;
+  /** Whether this process outlives what kills a handler. */
+  readonly isolates: boolean;
   start(listener: ExecutorListener): Promise<void>;
   /** Whether it takes this very attempt now. A job that may have killed children waits until it can run alone in one. */
   accepts(attempt: Attempt): boolean;

@@ -31,6 +31,7 @@ export function handlerFor(table: HandlerTable, name: string): AnyHandler | unde
 /** Handlers in this thread. */
 export class InlineExecutor implements Executor {
   readonly room: number = Infinity;
+  readonly isolates: boolean = false;
   readonly #table: HandlerTable;
   #listener: ExecutorListener | undefined;
 

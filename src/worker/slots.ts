@@ -1,5 +1,5 @@
 import type { FinishResult } from "../contract/index.ts";
-import type { Engine, Taken } from "../core/index.ts";
+import { BUILT_IN, type Engine, type Taken } from "../core/index.ts";
 import { failureFrom, JobferryError } from "../errors/index.ts";
 import { Attempt, type AttemptOwner, shutdownError } from "./attempt.ts";
 import { AttemptsInHand } from "./attempts-in-hand.ts";
@@ -8,6 +8,7 @@ import { Conditions } from "./conditions.ts";
 import type { Executor, ExecutorListener } from "./executor.ts";
 import type { Appetite } from "./fetcher.ts";
 import { Judge } from "./judge.ts";
+import { LastLife } from "./last-life.ts";
 import { Outbox } from "./outbox.ts";
 import { outcomeOf } from "./outcome.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -43,7 +44,10 @@ export class Slots implements ExecutorListener, AttemptOwner {
   readonly #prefetch: Prefetch;
   readonly #unknown: UnknownJobs;
   readonly #conditions = new Conditions();
-  readonly #accepts = (attempt: Attempt): boolean => this.#executor.accepts(attempt);
+  readonly #lastLife: LastLife;
+  readonly #accepts = (attempt: Attempt): boolean =>
+    this.#lastLife.lets(attempt, this.active === 0 && this.#outbox.unconfirmed === 0) &&
+    this.#executor.accepts(attempt);
   readonly leaseMs: number;
   /** All attempts that are not closed, running or fetched ahead. */
   readonly hand: AttemptsInHand = new AttemptsInHand();
@@ -60,6 +64,8 @@ export class Slots implements ExecutorListener, AttemptOwner {
   #lookedAt = -Infinity;
   #lookedAtWall = -Infinity;
   #pumping = false;
+  /** The newest fetch brought jobs that have a single life, which must not end before they begin. */
+  #onlyLives = false;
 
   constructor(
     engine: Engine,
@@ -83,6 +89,8 @@ export class Slots implements ExecutorListener, AttemptOwner {
     this.#judge = new Judge(settings, engine.settings.defaults, { clock: engine.clock, maxDelayMs, error });
     this.#prefetch = new Prefetch(settings.prefetch, count);
     this.#unknown = new UnknownJobs(engine.clock, settings.unknownJobTimeoutMs);
+    const { maxLosses = BUILT_IN.maxLosses } = engine.settings.defaults;
+    this.#lastLife = new LastLife({ clock: engine.clock, maxLosses, changed: () => this.#pump() });
   }
 
   // Fetched
@@ -91,14 +99,15 @@ export class Slots implements ExecutorListener, AttemptOwner {
     const slots = this.#count - this.active;
     const room = Math.min(slots, this.#executor.room);
     // All children are being replaced: jobs that were fetched now would only wait here.
-    if ((slots > 0 && room === 0) || this.#outbox.full) return NO_APPETITE;
+    if ((slots > 0 && room === 0) || this.#outbox.full || this.#lastLife.isHeld) return NO_APPETITE;
     const waiting = this.buffer.size;
     const free = room - waiting;
-    const ahead = this.#prefetch.target;
+    const ahead = this.#onlyLives ? 0 : this.#prefetch.target;
     // Fetching ahead starts again at half, so that it goes in batches.
     if (free <= 0 && waiting * 2 > ahead) return NO_APPETITE;
     const left = this.#settings.maxJobs - this.started - waiting;
-    const max = Math.min(Math.max(free, 0) + Math.max(ahead - waiting, 0), left);
+    const most = this.#lastLife.isCrowded ? 1 : Math.max(free, 0) + Math.max(ahead - waiting, 0);
+    const max = Math.min(most, left);
     return { max, free: Math.max(0, Math.min(free, max)) };
   }
 
@@ -110,6 +119,7 @@ export class Slots implements ExecutorListener, AttemptOwner {
   accept(taken: readonly Taken[]): boolean {
     const suspects: Attempt[] = [];
     let keeps = false;
+    let onlyLives = false;
     for (const one of taken) {
       const attempt = new Attempt(this.#engine, this, one);
       this.hand.add(attempt);
@@ -119,9 +129,13 @@ export class Slots implements ExecutorListener, AttemptOwner {
       if (verdict !== undefined) this.#close(attempt, verdict);
       else if (losses > 0) suspects.push(attempt);
       else this.buffer.put(attempt);
+      onlyLives ||= losses === 0 && this.#lastLife.isOn(attempt);
     }
+    if (taken.length > 0) this.#onlyLives = onlyLives;
+    const surplus = this.#executor.isolates ? [] : this.#lastLife.surplus(suspects);
+    for (const attempt of surplus) this.#close(attempt, this.#judge.handBack(attempt));
     // A job that lost a lease was given for a free slot: it goes before those that were fetched ahead.
-    if (suspects.length > 0) this.buffer.putFirst(suspects);
+    if (suspects.length > 0) this.buffer.putFirst(suspects.filter((attempt) => !surplus.includes(attempt)));
     if (!this.#open) this.handBack(() => true);
     this.#pump();
     return keeps;
@@ -188,6 +202,7 @@ export class Slots implements ExecutorListener, AttemptOwner {
     this.started += 1;
     attempt.phase = "running";
     attempt.ran = true;
+    this.#lastLife.started(attempt);
     const timeout = this.#judge.timeout(attempt.envelope);
     if (timeout !== undefined) attempt.timer = this.#engine.clock.timer(timeout, () => this.#timeout(attempt, timeout));
     this.#executor.execute(attempt);
@@ -294,7 +309,10 @@ export class Slots implements ExecutorListener, AttemptOwner {
 
   /** The end of an attempt that lost its lease is not the job's: it runs again elsewhere. */
   #closeUnlessLost(attempt: Attempt, judge: () => Verdict): void {
-    if (attempt.lost) return this.#drop(attempt);
+    if (attempt.lost) {
+      this.#drop(attempt);
+      return this.#lastLife.ended(attempt);
+    }
     const verdict = judge();
     if (attempt.aborted?.code === "SHUTDOWN" && verdict.item.outcome === "release") this.handedBack += 1;
     this.#close(attempt, verdict);
@@ -318,10 +336,12 @@ export class Slots implements ExecutorListener, AttemptOwner {
 
   settled(attempt: Attempt, result: FinishResult): void {
     this.#reporter.settled(attempt, result);
+    this.#lastLife.ended(attempt);
   }
 
   #storeAnswered(): void {
     this.#conditions.changed();
+    if (this.#lastLife.isHeld) this.#pump();
     if (this.idle) this.#host.idle();
     this.#host.hungry();
   }

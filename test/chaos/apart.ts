@@ -9,7 +9,7 @@ export function countApart(history: History, contents: Contents, bounds: Bounds)
   const deaths = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
   const disturbed = deaths + history.outages.length * bounds.workers;
   const leases = [...history.jobs.values()].reduce((sum, job) => sum + job.leases.length, 0);
-  const unseen = hiddenByFaults(history) + disturbed * bounds.unasked + Math.ceil(leases * bounds.falseLosses);
+  const unseen = hiddenClaims(history) + disturbed * bounds.unasked + Math.ceil(leases * bounds.falseLosses);
   return [
     { what: "leases lost by healthy processes", count: healthyLosses(history, bounds), bound: bounds.healthyLosses },
     { what: "leases that no log saw", count: unseenLeases(history, contents, bounds), bound: unseen },
@@ -107,13 +107,10 @@ function largest(numbers: readonly number[]): number {
   return numbers.reduce((most, one) => Math.max(most, one), 0);
 }
 
-/** Most jobs that claims took whose answers no log saw, because a fault came first. */
-function hiddenByFaults({ claims, faults, outages }: History): number {
-  const harmful = faults.filter(({ fault }) => fault !== "continue" && fault !== "end");
+/** Most jobs that claims took whose answers no log saw: a kill came first, or they failed. A claim that a disturbance of the store met may have been sent twice. */
+function hiddenClaims({ claims, outages }: History): number {
   const hidden = claims.filter(
-    ({ by, from, until }) =>
-      harmful.some(({ target, at }) => target === by && at >= from && at <= until) ||
-      outages.some((outage) => outage.from <= until && outage.until >= from),
+    ({ from, until }) => until === Infinity || outages.some((outage) => outage.from <= until && outage.until >= from),
   );
   return hidden.reduce((sum, { max }) => sum + max, 0);
 }
@@ -122,7 +119,7 @@ function hiddenByFaults({ claims, faults, outages }: History): number {
 function unseenLeases(history: History, { jobs: remains }: Contents, bounds: Bounds): number {
   const { jobs } = history;
   const isSettled = (lease: LeaseHistory): boolean =>
-    lease.answers.some(({ type }) => type === "finish") &&
+    lease.answers.some((answer) => answer.type === "finish" && answer.result === "ok") &&
     !(bounds.twicePerFault > 0 && mayEndBeUndone(lease, history));
   let count = 0;
   for (const { id, leases } of jobs.values()) {

@@ -336,11 +336,31 @@ test("leases of claims whose answers a fault swallowed are explained, as many as
   expect(found(lines(1, claiming(1), ...outage), kept)).toEqual([]);
   expect(found(lines(1, claiming(1), claimed, ...outage), kept)).toEqual([]); // over the outage
   expect(found(lines(1, claiming(1), kill), kept)).toEqual([]);
+  expect(found(lines(1, claiming(1), [3, { type: "claimFailed", claim: 1 }]), kept)).toEqual([]);
   expect(found(lines(1, claiming(0), kill), kept)).toEqual(blamed(0));
   expect(found(lines(1, claiming(1), claimed, kill), kept)).toEqual(blamed(0));
   expect(found(lines(1, claiming(1), claimed), kept)).toEqual(blamed(0));
   expect(found(lines(1, ...outage), kept)).toEqual(blamed(0));
   expect(foundWithin({ ...BOUNDS, unasked: 1 }, lines(1, kill), kept)).toEqual([]);
+});
+
+test("a lease whose end is unknown, and that the store counts as lost, is one that the log saw", () => {
+  const lines = (result: "ok" | "unknown"): readonly Line[] =>
+    log(
+      [0, { ...pushing, fate: "HANDLER_FAILED" }, "p1"],
+      [1, pushed, "p1"],
+      [10, start(1, 9)],
+      [11, run],
+      [12, finishing(1, "release")],
+      [13, { type: "finish", id: "a", token: 1, end: "release", result }],
+      [1_020, start(2, 1_019, { attempts: 2, losses: 1 })],
+      [1_021, run],
+      [1_022, finishing(2, "fail")],
+      [1_023, ok(2, "fail")],
+    );
+  const kept = left({ losses: 1, code: "HANDLER_FAILED", attempts: 3 });
+  expect(found(lines("unknown"), kept)).toEqual([]);
+  expect(found(lines("ok"), kept)).toEqual(["unbounded: leases that no log saw: 1, at most 0 can be explained"]);
 });
 
 test("on a broker an end that its holder's death undid is a lost lease that the log saw", () => {

@@ -31,8 +31,8 @@ export type Offset = Readonly<{ offsetMs: number; from: number; until: number }>
 /** The store, or the way to it, was disturbed between the two. */
 export type Outage = Readonly<{ why: string; from: number; until: number }>;
 
-/** What a process asked for, from before it was sent until its answer or its failure was written down; Infinity where it never was. */
-export type Claim = Span & Readonly<{ by: string; max: number }>;
+/** What a process asked for, from before it was sent until its answer was written down: Infinity where none came. */
+export type Claim = Span & Readonly<{ max: number }>;
 
 type Fault = Extract<Line, Readonly<{ type: "fault" }>>;
 
@@ -67,7 +67,7 @@ export function historyOf(lines: readonly Line[]): History {
     else if (line.type === "claims") {
       transactions.sent += line.sent;
       transactions.refused += line.refused;
-    } else if (line.type !== "claiming" && line.type !== "claimed") addToJobs(jobs, line);
+    } else if (!isOfClaim(line)) addToJobs(jobs, line);
   }
   for (const job of jobs.values()) job.leases.sort((a, b) => compareTokens(a.start, b.start));
   return {
@@ -160,6 +160,10 @@ function outagesOf(lines: readonly Line[]): readonly Outage[] {
   );
 }
 
+function isOfClaim(line: Line): line is Extract<Line, Readonly<{ claim: number }>> {
+  return line.type === "claiming" || line.type === "claimed" || line.type === "claimFailed";
+}
+
 function claimsOf(lines: readonly Line[]): readonly Claim[] {
   const open = new Map<string, Claim & { until: number }>();
   const claims: Claim[] = [];
@@ -168,7 +172,7 @@ function claimsOf(lines: readonly Line[]): readonly Claim[] {
       const claim = open.get(`${line.from} ${line.claim}`);
       if (claim !== undefined) claim.until = line.at;
     } else if (line.type === "claiming") {
-      const claim = { by: line.from, max: line.max, from: line.at, until: Infinity };
+      const claim = { max: line.max, from: line.at, until: Infinity };
       open.set(`${line.from} ${line.claim}`, claim);
       claims.push(claim);
     }

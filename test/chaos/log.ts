@@ -44,9 +44,9 @@ export type Entry =
   | Pushing
   | Readonly<{ type: "pushed"; ids: readonly string[] }>
   | Readonly<{ type: "notPushed"; ids: readonly string[]; why: string }>
-  /** A claim is sent, and its answer has come or it failed. `claim`: its number in the process. */
+  /** A claim is sent, and its answer has come; or it failed, and may have taken jobs or not. `claim`: its number in the process. */
   | Readonly<{ type: "claiming"; claim: number; max: number }>
-  | Readonly<{ type: "claimed"; claim: number }>
+  | Readonly<{ type: "claimed" | "claimFailed"; claim: number }>
   | Start
   | Readonly<{ type: "run"; id: string; sha: string }>
   | Readonly<{ type: "ran"; id: string }>

@@ -35,7 +35,7 @@ export function loggingDriver(inner: Driver, log: LogWriter, clock: Clock): Driv
       log.write({ type: "claiming", claim, max: request.max });
       const sentAt = machineMs();
       const result = await inner.reserve(request).catch((error: unknown) => {
-        log.write({ type: "claimed", claim });
+        log.write({ type: "claimFailed", claim });
         throw error;
       });
       const claimedAt = result.claimedAt === undefined ? sentAt : result.claimedAt + ahead;

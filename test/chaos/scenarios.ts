@@ -57,6 +57,8 @@ const BUILDERS = {
     ...everyday,
     name: "SIGKILL a worker every second",
     seconds,
+    // So that nearly every kill meets somebody's lease.
+    mix: { ...EVERYDAY, lingers: 20 },
     faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), 4),
   }),
 
@@ -80,12 +82,13 @@ const BUILDERS = {
     ...everyday,
     name: "SIGSTOP a worker past its leases",
     seconds,
+    // About as many jobs as the slots can hold, so that each stop meets some.
     mix: WELL_BEHAVED,
-    burst: 10,
+    burst: 15,
     // A process that is stopped while it writes keeps the file's lock: the others cannot renew meanwhile.
     healthyLosses: 3 * seconds,
     maxLosses: 20,
-    faults: ({ workers, signal, leaseMs }) => every(1_200, signal, () => workers.freeze(leaseMs * 1.5)),
+    faults: ({ workers, signal, leaseMs }) => every(1_200, signal, () => workers.freeze(leaseMs * 1.5), 2),
   }),
 
   /** The machine's wall clock is set an hour ahead and back. */
@@ -150,7 +153,7 @@ const BUILDERS = {
     ...disturbed,
     name: "SIGSTOP of the server past the leases",
     seconds,
-    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => store.freezeServer(leaseMs * 1.5)),
+    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => store.freezeServer(leaseMs * 1.5), 1),
   }),
 
   /** Connections are reset. */
@@ -158,7 +161,7 @@ const BUILDERS = {
     ...disturbed,
     name: "connections reset every 700 ms",
     seconds,
-    faults: ({ store, signal }) => every(700, signal, () => wayOf(store).cut()),
+    faults: ({ store, signal }) => every(700, signal, () => wayOf(store).cut(), 4),
   }),
 
   /** Connections that look open and carry nothing, for longer than the leases. */
@@ -166,7 +169,7 @@ const BUILDERS = {
     ...disturbed,
     name: "half-open connections",
     seconds,
-    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => wayOf(store).halfOpen(leaseMs * 1.5)),
+    faults: ({ store, signal, leaseMs }) => every(3_000, signal, () => wayOf(store).halfOpen(leaseMs * 1.5), 1),
   }),
 
   /** The effect happened, the answer is lost. */
@@ -174,7 +177,7 @@ const BUILDERS = {
     ...disturbed,
     name: "answers dropped after the effect",
     seconds,
-    faults: ({ store, signal }) => every(1_200, signal, () => wayOf(store).dropAnswers(300)),
+    faults: ({ store, signal }) => every(1_200, signal, () => wayOf(store).dropAnswers(300), 2),
   }),
 
   /** 100 ms more in each direction, and workers that are killed meanwhile. */
@@ -184,7 +187,7 @@ const BUILDERS = {
     seconds,
     faults: async ({ store, workers, signal }) => {
       await Promise.all([
-        every(1_000, signal, () => wayOf(store).slow(100, 2_000)),
+        every(1_000, signal, () => wayOf(store).slow(100, 2_000), 1),
         every(1_500, signal, () => workers.kill(), 2),
       ]);
     },
@@ -255,10 +258,11 @@ async function onLeader(
 async function stepClock({ signal, setWallClock }: Stage): Promise<void> {
   const offsets = [HOUR_MS, 0, -HOUR_MS, 0];
   let next = 0;
-  await every(1_500, signal, () => {
+  const step = (): void => {
     setWallClock(offsets[next % offsets.length] ?? 0);
     next += 1;
-  });
+  };
+  await every(1_500, signal, step, 3);
 }
 
 export const NAMES: readonly Name[] = Object.keys(BUILDERS) as Name[];

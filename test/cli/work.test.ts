@@ -115,7 +115,7 @@ describe("running", () => {
       completed: 2,
     });
     expect(await sandbox.data(["stats", "low"])).toMatchObject({ queues: [{ pendingJobs: 1 }] });
-    expect(dataOf(await sandbox.run([...work, "--json", "--max-time", "300ms"]))).toMatchObject({
+    expect(dataOf(await sandbox.run([...work, "--json", "--max-time", "1500ms"]))).toMatchObject({
       reason: "maxTime",
       completed: 1,
     });

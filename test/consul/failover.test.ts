@@ -50,7 +50,7 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul on three serve
     await expect.poll(() => put("during"), { timeout: 20_000, interval: 100 }).toBe(true);
     await expect.poll(() => state.has("a/b/during"), { timeout: 10_000, interval: 50 }).toBe(true);
     expect(state.get("a/b/mine"), "the session lives on").toBe("1");
-    await expect.poll(() => session.renew().catch(() => "unknown"), { timeout: 5_000 }).toBe("ok");
+    await expect.poll(() => session.renew().catch(() => "unknown"), { timeout: 20_000 }).toBe("ok");
 
     await (fault === "kill" ? server.nodes[0]?.restart() : server.nodes[0]?.resume());
     await expect.poll(() => put("after"), { timeout: 10_000, interval: 100 }).toBe(true);

@@ -57,7 +57,7 @@ for (const name of BOTH) {
       await queue.pushBatch(jobs);
       await untilWorks(async () => {
         if ((await queue.getStats()).failedJobs !== 3) throw new Error("not all have failed");
-      }, 5_000);
+      }, 20_000);
       await worker.stop();
       const { jobs: failed } = await queue.records.list({ state: "failed", error: "no b" });
       expect(failed.map(({ payload, queue: of, failure }) => [payload, of, failure?.message])).toEqual([

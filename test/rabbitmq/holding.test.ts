@@ -140,7 +140,7 @@ for (const name of BOTH) {
       await untilWorks(async () => {
         // RabbitMQ 4 puts what was given back into its place a moment later.
         expect((await driver.stats("work")).failed).toBe(2);
-      }, 2_000);
+      }, 20_000);
       refuses = false;
       expect(await driver.deadLetters?.retry({ queue: "work", max: 10 })).toBe(2);
       await driver.close();

@@ -39,7 +39,7 @@ for (const name of BOTH) {
       await pause(50);
       expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
       expect(await driver.extend([{ reservation: held, leaseMs: 1_000 }])).toEqual(["lost"]);
-      const again = await untilWorks(() => takeOne(driver), 5_000);
+      const again = await untilWorks(() => takeOne(driver), 20_000);
       expect([again.job.id, again.job.losses, again.job.attempts]).toEqual(["a", 1, 2]);
       expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["lost"]);
       expect(await driver.finish([{ reservation: again, outcome: "done" }])).toEqual(["ok"]);
@@ -54,7 +54,7 @@ for (const name of BOTH) {
       expect((await first.driver.reserve(all)).reservations.length).toBe(30);
       proxy.cut("reset");
       const { driver, prefix } = await opened({ url: server.url, prefix: first.prefix });
-      await untilWorks(async () => expect((await driver.stats("work")).pending).toBe(30), 5_000);
+      await untilWorks(async () => expect((await driver.stats("work")).pending).toBe(30), 20_000);
       // As a worker with five slots does that fetches ahead.
       const ahead = { ...all, max: 205, free: 5 };
       expect((await driver.reserve(ahead)).reservations.length).toBe(5);
@@ -88,10 +88,10 @@ for (const name of BOTH) {
       // The next one finds no server that answers.
       expect(await codeOf(driver, driver.push([item()]))).toBe("UNAVAILABLE");
       await proxy.pass();
-      expect((await untilWorks(() => driver.push([item({ id: "c" })]), 5_000))[0]?.status).toBe("stored");
+      expect((await untilWorks(() => driver.push([item({ id: "c" })]), 20_000))[0]?.status).toBe("stored");
       // The server gives what was held to others when it notices that nobody is there; ours were cut by the proxy.
       proxy.cut("reset");
-      expect(await untilWorks(() => drain(driver), 5_000)).toContain("c");
+      expect(await untilWorks(() => drain(driver), 20_000)).toContain("c");
       await driver.close();
     });
 
@@ -102,7 +102,7 @@ for (const name of BOTH) {
       await pause(300);
       proxy.cut("reset");
       expect(await codeOf(driver, waiting)).toBe("UNAVAILABLE");
-      await untilWorks(() => driver.stats("work"), 5_000);
+      await untilWorks(() => driver.stats("work"), 20_000);
       proxy.halfOpen();
       const took = await startStopwatch();
       await driver.close();
@@ -123,7 +123,7 @@ for (const name of BOTH) {
       await pause(300);
       const before = [...clients];
       for (const client of before) await closeByOperator(server, client);
-      await untilWorks(() => driver.push([0, 1, 2].map((n) => item({ id: `quiet ${n}`, queue: "quiet" }))), 5_000);
+      await untilWorks(() => driver.push([0, 1, 2].map((n) => item({ id: `quiet ${n}`, queue: "quiet" }))), 20_000);
       const got = await Promise.all(waiting);
       expect(got.map(({ job }) => job.id).sort()).toEqual(["quiet 0", "quiet 1", "quiet 2"]);
       expect(clients.length).toBe(2 * before.length);
@@ -189,12 +189,12 @@ for (const name of BOTH) {
       expect(performance.now() - start).toBeGreaterThan(3_000);
       await own.restart();
       await driver.close();
-      const { driver: next } = await untilWorks(() => opened({ url: own.url, prefix, settle: "3s" }), 5_000);
+      const { driver: next } = await untilWorks(() => opened({ url: own.url, prefix, settle: "3s" }), 20_000);
       const ids: string[] = [];
       await untilWorks(async () => {
         ids.push(...(await drain(next, "fresh")));
         if (ids.length < 2) throw new Error(`only ${ids.join(", ")}`);
-      }, 5_000);
+      }, 20_000);
       expect(ids.toSorted()).toEqual(["later", "now"]);
       for (let look = 0; look < 5; look += 1) expect(await next.queues()).toEqual(["fresh"]);
       // It is in the registry, so nobody waits again.

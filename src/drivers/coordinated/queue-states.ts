@@ -42,9 +42,10 @@ export class QueueStates {
   async setPaused(queue: string, isPaused: boolean): Promise<void> {
     const key = this.#keys.queue(queue);
     for (;;) {
-      const state = await this.read(queue);
+      // Not what is known here: beside a store that was put back to an older state that may never be there again.
+      const there = await this.#store.get(key);
       const unchanged =
-        state === undefined ? ({ key, absent: true } as const) : { key, version: state.version, once: true };
+        there === undefined ? ({ key, absent: true } as const) : { key, version: there.version, once: true };
       const { ok } = await this.#store.transact(
         [unchanged],
         [{ put: key, value: encode(queue, isPaused), once: true }],

@@ -1,5 +1,5 @@
 import { describeValue, invalidArgument, JobferryError } from "../../errors/index.ts";
-import { checkInteger, checkOptions, parseDuration } from "../../runtime/index.ts";
+import { checkInteger, checkOptions, nearest, parseDuration } from "../../runtime/index.ts";
 import type { Duration } from "../../runtime/index.ts";
 import type { AmqpClient } from "./client.ts";
 
@@ -52,6 +52,8 @@ const KNOWN = [
   "settle",
   "maxMessageBytes",
 ] as const;
+/** What amqplib reads from the query of a URL. */
+const IN_URL: readonly string[] = ["heartbeat", "frameMax", "channelMax", "locale", "maxFrameSize"];
 const DEFAULT_MESSAGE_BYTES = 16 * 1024 * 1024;
 const MAX_PREFIX = 20;
 
@@ -69,6 +71,11 @@ export function resolveOptions(options: RabbitmqDriverOptions): Settings {
   const time = (name: "connectTimeout" | "answerTimeout" | "heartbeat" | "settle", or: Duration, min: number): number =>
     parseDuration(options[name] ?? or, name, { min });
   const url = options.url === undefined ? undefined : parseUrl(options.url);
+  if (options.heartbeat !== undefined && url?.searchParams.has("heartbeat") === true)
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      "heartbeat is given twice: as an option and in the URL. Drop one of them.",
+    );
   return {
     ...{ connect, url, place: url && `${url.protocol}//${url.host}${url.pathname}` },
     tls,
@@ -87,5 +94,16 @@ function parseUrl(text: unknown): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "amqp:" && url.protocol !== "amqps:") || url.hostname === "")
     throw new JobferryError("INVALID_ARGUMENT", "url must be amqp://user:password@host:5672/vhost, or amqps://.");
+  for (const name of url.searchParams.keys()) if (!IN_URL.includes(name)) throw unknownInUrl(name);
   return url;
+}
+
+/** Names what amqplib would ignore only where it is like something known: anything can stand there. */
+function unknownInUrl(name: string): JobferryError {
+  const meant = nearest(name, IN_URL);
+  const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`;
+  return new JobferryError(
+    "INVALID_ARGUMENT",
+    `The query (?) of the AMQP URL holds something else than ${IN_URL.join(", ")}.${hint} Everything else is an option.`,
+  );
 }

@@ -10,6 +10,7 @@ const ALONE_FROM_LOSSES = 2;
 
 /** Runs attempts in threads or processes, each with `concurrency` slots. */
 export class ChildExecutor implements Executor {
+  readonly isolates: boolean = true;
   readonly #workers: number;
   readonly #options: SeatOptions;
   #seats: readonly Seat[] = [];

@@ -102,4 +102,4 @@ test("three nodes run the jobs of two queues; one leader is killed, one leaves, 
     );
   }, "the last leader plans for itself");
   await queue.close();
-}, 60_000);
+});

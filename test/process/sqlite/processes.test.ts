@@ -27,7 +27,7 @@ test("eight processes that start at once on a new file make one layout and store
   expect(database.prepare("SELECT count(*) AS n FROM jobferry_jobs").get()).toEqual({ n: 8 });
   expect(database.prepare("SELECT count(*) AS n FROM jobferry_queues").get()).toEqual({ n: 1 });
   database.close();
-}, 20_000);
+});
 
 test("a push wakes a consumer that waits in another process within 50 ms", async () => {
   const path = newDatabase();
@@ -52,7 +52,7 @@ test("a push wakes a consumer that waits in another process within 50 ms", async
   expect(p90).toBeLessThan(50);
   // Each was woken: who is not finds its job when it looks by itself.
   expect(max).toBeLessThan(POLL_MS);
-}, 20_000);
+});
 
 test("a consumer that waits uses under 0.5 % of a core and writes nothing", async () => {
   const path = newDatabase();
@@ -64,7 +64,7 @@ test("a consumer that waits uses under 0.5 % of a core and writes nothing", asyn
   // The event loop's own wake-ups write a few bytes; a page of the database would be 4096.
   expect(seen.written).toBeLessThan(1_000);
   expect(seen.walTouched).toBe(false);
-}, 20_000);
+});
 
 test("SIGKILL of a writer loses no push that resolved and leaves no part of a batch", async () => {
   const path = newDatabase();
@@ -85,7 +85,7 @@ test("SIGKILL of a writer loses no push that resolved and leaves no part of a ba
     expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
     database.close();
   }
-}, 30_000);
+});
 
 test("jobs of a killed consumer come back when their lease ran out", async () => {
   const path = newDatabase();
@@ -136,7 +136,7 @@ test("four writing processes: free event loops, served evenly, the WAL bounded",
   const machine = Math.max(...[...before, ...after].map(({ p99 }) => p99));
   const delays = worked.map(({ p99 }) => p99);
   expect(percentile(delays, 0.5)).toBeLessThan(Math.max(5, 2 * machine));
-}, 30_000);
+});
 
 test("a listing sees each job whole while another process pushes and finishes jobs", async () => {
   const path = newDatabase();
@@ -159,4 +159,4 @@ test("a listing sees each job whole while another process pushes and finishes jo
   await driver.close();
   expect(seen).toBeGreaterThan(0);
   expect([...sizes]).toEqual([size]);
-}, 20_000);
+});

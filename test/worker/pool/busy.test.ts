@@ -4,7 +4,7 @@ import { CHILDREN, eventually, Stage, startsIn } from "./stage.ts";
 
 describe.each(CHILDREN)("a handler that blocks its event loop in a pool of %s", (isolation) => {
   it("stops no renewal: longer than its lease, nothing is lost and nothing runs twice", async () => {
-    await using stage = new Stage(isolation, { workers: 2, concurrency: 3, lease: 500 });
+    await using stage = new Stage(isolation, { workers: 2, concurrency: 3, lease: 1_000 });
     await stage.pool.start();
     const log = stage.log("blocked");
     await stage.push("block", { ms: isolation === "processes" ? 3_000 : 1_500, log });

@@ -39,7 +39,7 @@ it("50 starts and stops leave no thread, process or timer", async () => {
   expect(children().filter((pid) => !childrenBefore.includes(pid))).toEqual([]);
   // What ended is cleared away a turn later; what leaked never is.
   await eventually(() => threads() <= threadsBefore && resources().toSorted().join() === before.join());
-}, 60_000);
+});
 
 /** Stopped idle, while it starts, with a job, or before it started. */
 async function start(isolation: (typeof CHILDREN)[number], round: number): Promise<void> {
