@@ -70,6 +70,7 @@ export class Admission {
       if (ticket.onDeadline === undefined) return;
       ticket.onDeadline = undefined;
       this.#ended += 1;
+      this.#dropLast();
       // Only when they prevail: a sweep for each of many that end together would look at all the others each time.
       if (this.#ended > FEW_TICKETS && this.#ended * 2 > this.#tickets.length) this.#sweep();
     };
@@ -112,6 +113,14 @@ export class Admission {
     return (
       this.#items === 0 || (this.#items + items <= this.#limits.items && this.#bytes + bytes <= this.#limits.bytes)
     );
+  }
+
+  /** One call after the other leaves nothing behind, so that its ticket dies as young as the call. */
+  #dropLast(): void {
+    while (this.#tickets.length > 0 && this.#tickets.at(-1)?.onDeadline === undefined) {
+      this.#tickets.pop();
+      this.#ended -= 1;
+    }
   }
 
   #sweep(): void {

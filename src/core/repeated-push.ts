@@ -40,8 +40,9 @@ export class RepeatedPush<Tx> {
    * is such a reason: workers make room, and a producer that is faster than they are goes on at their pace.
    */
   async send(queue: string, items: readonly QueuedItem[]): Promise<readonly PushResult[]> {
-    const results = [...(await this.#sendOnce(items))];
-    if (!results.some((result) => this.#isRepeatable(result))) return results;
+    const first = await this.#sendOnce(items);
+    if (!first.some((result) => this.#isRepeatable(result))) return first;
+    const results = [...first];
     const unsure = new Set(results.flatMap((result, i) => (this.#mayBeStored(result) ? [i] : [])));
     const { clock, pushTimeoutMs } = this.#settings;
     const giveUpAt = clock.monotonic() + pushTimeoutMs;

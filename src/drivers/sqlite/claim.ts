@@ -1,8 +1,8 @@
 import type { ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
 import { look, nextDueIn, promoteDue, recoverExpired, sooner } from "./due.ts";
 import type { Look } from "./due.ts";
-import { payloadOf, tagsOf, failureOf } from "./job-row.ts";
-import type { JobRow, SqliteReservation } from "./job-row.ts";
+import { failureOf, payloadOf, READY, readyRows, tagsOf } from "./job-row.ts";
+import type { ReadyRow, SqliteReservation } from "./job-row.ts";
 import { DUE_PORTION, MAX_ROWS } from "./limits.ts";
 import { textOf } from "./text.ts";
 import type { Transaction } from "./transaction.ts";
@@ -61,49 +61,50 @@ function takeFrom(
   leaseMs: number,
   claim: Claim,
 ): boolean {
-  const rows = tx.sql.ready.all(queue, wanted) as readonly JobRow[];
+  const rows = readyRows(tx.sql.ready.all(queue, wanted));
   const taken = countAllowed(rows, claim);
   if (taken === 0) return rows.length === 0;
   const leaseEnd = Math.ceil(tx.leaseNow + leaseMs);
   const firstToken = tx.tokens(taken);
   for (let i = 0; i < taken; i += 1) {
-    const row = rows[i] as JobRow;
+    const row = rows[i] as ReadyRow;
+    const seq = row[READY.seq];
     const token = firstToken + i;
-    tx.sql.reserve.run(row.attempts + 1, token, leaseEnd, tx.now, row.seq);
-    tx.pages += 1 + (row.payload?.length ?? 0) / 4096;
-    claim.reservations.push({ job: reservedJob(tx, row, name), token, seq: row.seq, body: row.body });
+    tx.sql.reserve.get(row[READY.attempts] + 1, token, leaseEnd, tx.now, seq); // without an object that tells of changes
+    tx.pages += 1 + (row[READY.payload]?.length ?? 0) / 4096;
+    claim.reservations.push({ job: reservedJob(tx, row, name), token, seq, body: row[READY.body] });
   }
   return taken === rows.length;
 }
 
-function countAllowed(rows: readonly JobRow[], claim: Claim): number {
+function countAllowed(rows: readonly ReadyRow[], claim: Claim): number {
   for (const [index, row] of rows.entries()) {
-    if (row.losses === 0) continue;
+    if (row[READY.losses] === 0) continue;
     if (claim.free === 0) return index;
     claim.free -= 1;
   }
   return rows.length;
 }
 
-function reservedJob(tx: Transaction, row: JobRow, queue: string): StoredJob {
+function reservedJob(tx: Transaction, row: ReadyRow, queue: string): StoredJob {
   return {
     item: undefined,
-    id: textOf(row.id),
+    id: textOf(row[READY.id]),
     queue,
-    name: textOf(row.name),
-    priority: row.priority,
-    tags: tagsOf(row),
-    envelope: row.envelope,
-    payload: payloadOf(row, tx.sql),
+    name: textOf(row[READY.name]),
+    priority: row[READY.priority],
+    tags: tagsOf({ tags: row[READY.tags] }),
+    envelope: row[READY.envelope],
+    payload: payloadOf({ body: row[READY.body], payload: row[READY.payload] }, tx.sql),
     state: "reserved",
-    attempts: row.attempts + 1,
-    losses: row.losses,
-    exceptions: row.exceptions,
-    createdAt: row.created_at,
-    availableAt: row.available_at,
+    attempts: row[READY.attempts] + 1,
+    losses: row[READY.losses],
+    exceptions: row[READY.exceptions],
+    createdAt: row[READY.createdAt],
+    availableAt: row[READY.availableAt],
     reservedAt: tx.now,
     finishedAt: undefined,
-    failure: failureOf(row),
+    failure: failureOf({ failure: row[READY.failure] }),
     result: undefined,
   };
 }

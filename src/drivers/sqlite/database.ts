@@ -5,6 +5,8 @@ export interface SqliteStatement {
   run(...values: SqliteValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
   get(...values: SqliteValue[]): unknown;
   all(...values: SqliteValue[]): unknown[];
+  /** Rows as arrays of their values from now on. */
+  setReturnArrays?(enabled: boolean): void;
 }
 
 /** The part of `node:sqlite`'s DatabaseSync that the driver uses. Hand one in to push inside your own transactions. */

@@ -76,7 +76,7 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   ): Promise<readonly PushResult[]> {
     const store = this.#life.opened;
     if (options?.transaction !== undefined) return store.callers.push(options.transaction, jobs);
-    return inPortions(jobs, (part) => this.#pushPart(store, part));
+    return await inPortions(jobs, (part) => this.#pushPart(store, part));
   }
 
   /** A full disk and a lock that stayed are known to have stored nothing; of another failure of the file nobody knows, so it is thrown. */
@@ -165,14 +165,15 @@ class SqliteDriver implements Driver<SqliteDatabase> {
   }
 }
 
-async function inPortions<I, R>(
+function inPortions<I, R>(
   items: readonly I[],
   write: (part: readonly I[]) => Promise<readonly R[]>,
 ): Promise<readonly R[]> {
-  const [only, ...more] = portions(items, MAX_ROWS);
-  if (only === undefined) return [];
-  if (more.length === 0) return write(only);
-  return (await Promise.all([only, ...more].map(write))).flat();
+  const parts = portions(items, MAX_ROWS);
+  const [only] = parts;
+  if (only === undefined) return Promise.resolve([]);
+  if (parts.length === 1) return write(only);
+  return Promise.all(parts.map(write)).then((results) => results.flat());
 }
 
 /**

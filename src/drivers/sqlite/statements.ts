@@ -5,6 +5,10 @@ import { COMPLETED, DELAYED, FAILED, PENDING, RESERVED, SEQUENCE } from "./schem
 const JOB_COLUMNS =
   "seq, id, queue, state, priority, attempts, losses, exceptions, max_losses, created_at, available_at, reserved_at, finished_at, body, name, tags, failure, result, envelope, payload";
 
+/** What a claim does not know already, in the order that `ReadyRow` describes. */
+const READY_COLUMNS =
+  "seq, id, priority, attempts, losses, exceptions, created_at, available_at, body, name, tags, failure, envelope, payload";
+
 type StatementName =
   | "begin"
   | "commit"
@@ -80,7 +84,7 @@ const SQL: Readonly<Record<StatementName, string>> = {
       (SELECT min(lease_end) FROM jobferry_jobs WHERE state = ${RESERVED} AND queue = q.id) AS lease
     FROM jobferry_queues AS q WHERE id = ?`,
   hasReady: `SELECT 1 FROM jobferry_jobs WHERE state = ${PENDING} AND queue = ? LIMIT 1`,
-  ready: `SELECT ${JOB_COLUMNS} FROM jobferry_jobs WHERE state = ${PENDING} AND queue = ? ORDER BY priority DESC, seq LIMIT ?`,
+  ready: `SELECT ${READY_COLUMNS} FROM jobferry_jobs WHERE state = ${PENDING} AND queue = ? ORDER BY priority DESC, seq LIMIT ?`,
   reserve: `UPDATE jobferry_jobs SET state = ${RESERVED}, attempts = ?, token = ?, lease_end = ?, reserved_at = ? WHERE seq = ?`,
 
   locate: `SELECT seq, body FROM jobferry_jobs WHERE id = ? AND token = ?`,
@@ -129,9 +133,8 @@ const SQL: Readonly<Record<StatementName, string>> = {
 
 export function prepareStatements(database: SqliteDatabase): Statements {
   const prepared = Object.entries(SQL).map(([name, sql]) => [name, database.prepare(sql)] as const);
+  const sql = Object.fromEntries(prepared) as Record<StatementName, SqliteStatement>;
+  sql.ready.setReturnArrays?.(true);
   const { encoding } = database.prepare("PRAGMA encoding").get() as Readonly<{ encoding: string }>;
-  return {
-    ...(Object.fromEntries(prepared) as Record<StatementName, SqliteStatement>),
-    isUtf8: encoding === "UTF-8",
-  };
+  return { ...sql, isUtf8: encoding === "UTF-8" };
 }

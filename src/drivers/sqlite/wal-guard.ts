@@ -5,7 +5,7 @@ import type { SideThread } from "./side-thread.ts";
 
 /** Frames (pages of 4 KB) in the WAL above which a checkpoint is started in the side thread. */
 const START_FRAMES = 4_000;
-/** And above which writers wait for it: while somebody writes, the WAL cannot start again from its beginning. */
+/** And above which writers wait for it, as soon as one has caught up or as many as above were written meanwhile: while somebody writes, the WAL cannot start again from its beginning. */
 const WAIT_FRAMES = 16_000;
 /** The size is looked at after about so many pages of our own. */
 const LOOK_EVERY_PAGES = 400;
@@ -27,6 +27,7 @@ export class WalGuard {
   #limit = WAIT_FRAMES;
   #running: Promise<void> | undefined;
   #full = false;
+  #catchingUp = false;
   #stopped = false;
 
   constructor(database: SqliteDatabase, clock: Clock, thread: SideThread) {
@@ -48,6 +49,17 @@ export class WalGuard {
     const { log, checkpointed } = this.#look();
     if (log < WAIT_FRAMES) this.#limit = WAIT_FRAMES;
     if (log - checkpointed >= START_FRAMES) void this.#checkpoint();
+    if (log < this.#limit || log === checkpointed) this.#full = false;
+    else if (log >= this.#limit + START_FRAMES) this.#full = true;
+    else if (!this.#catchingUp) void this.#catchUp();
+  }
+
+  /** Most of what there is to copy need not be waited for: the pause is for what is written until this has ended. */
+  async #catchUp(): Promise<void> {
+    this.#catchingUp = true;
+    await this.#checkpoint();
+    this.#catchingUp = false;
+    const { log, checkpointed } = this.#look();
     this.#full = log >= this.#limit && log !== checkpointed;
   }
 

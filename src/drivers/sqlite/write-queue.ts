@@ -91,15 +91,17 @@ export class WriteQueue {
 
   #schedule(): void {
     this.#scheduled = true;
-    if (this.#turnSince === undefined) {
-      this.#turnSince = this.#clock.monotonic();
-      nextTurn(() => (this.#turnSince = undefined));
-      queueMicrotask(this.#flush);
-    } else if (this.#clock.monotonic() - this.#turnSince < TURN_MS) {
+    if (this.#turnSince === undefined || this.#clock.monotonic() - this.#turnSince < TURN_MS) {
       queueMicrotask(this.#flush);
     } else {
       nextTurn(this.#flush);
     }
+  }
+
+  #countTurn(): void {
+    if (this.#turnSince !== undefined) return;
+    this.#turnSince = this.#clock.monotonic();
+    nextTurn(() => (this.#turnSince = undefined));
   }
 
   #continue(): void {
@@ -110,6 +112,7 @@ export class WriteQueue {
   }
 
   readonly #flush = (): void => {
+    this.#countTurn();
     try {
       this.#answerIdle();
     } catch (error) {

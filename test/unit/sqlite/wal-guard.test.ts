@@ -42,3 +42,45 @@ test("a look at the WAL that fails after a commit does not fail the commit, nor 
   guard.wrote(MANY_PAGES);
   expect(guard.shorter()).toBeUndefined();
 });
+
+/** Beside a thread whose checkpoints end when the test says. */
+function guardBeside(state: { log: number; checkpointed: number }) {
+  const ends: (() => void)[] = [];
+  const call = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
+  const database = { prepare: () => ({ get: () => ({ ...state }) }) };
+  const thread = { broken: false, call };
+  return { ends, guard: new WalGuard(database as never, virtualClock(), thread as unknown as SideThread) };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+test("above the limit writers go on until a checkpoint has caught up, and wait for the rest only", async () => {
+  const state = { log: 16_000, checkpointed: 8_000 };
+  const { ends, guard } = guardBeside(state);
+  guard.wrote(MANY_PAGES);
+  expect(guard.shorter()).toBeUndefined();
+  state.log = 16_500;
+  guard.wrote(MANY_PAGES);
+  expect([guard.shorter(), ends.length]).toEqual([undefined, 1]);
+  state.checkpointed = 16_000;
+  ends[0]?.();
+  await settled();
+  let over = false;
+  void guard.shorter()?.then(() => (over = true));
+  await settled();
+  expect([over, ends.length]).toEqual([false, 2]);
+  state.checkpointed = 16_500;
+  ends[1]?.();
+  await settled();
+  expect([over, guard.shorter()]).toEqual([true, undefined]);
+});
+
+test("what is written meanwhile is bounded: then writers wait at once", () => {
+  const state = { log: 16_000, checkpointed: 0 };
+  const { guard } = guardBeside(state);
+  guard.wrote(MANY_PAGES);
+  expect(guard.shorter()).toBeUndefined();
+  state.log = 20_000;
+  guard.wrote(MANY_PAGES);
+  expect(guard.shorter()).toBeInstanceOf(Promise);
+});
