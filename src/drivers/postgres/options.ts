@@ -95,6 +95,13 @@ function checkTarget({ url, connection, client }: PostgresDriverOptions): void {
   );
 }
 
+/** Of TLS and of the schema: pg's, libpq's, and those of a program that is often given the same URL. */
+const IN_URL: readonly string[] = [
+  ...["schema", "ssl", "sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "sslpassword"],
+  ...["sslcertmode", "sslcompression", "sslcrl", "sslcrldir", "sslsni", "sslaccept", "sslidentity"],
+  ...["ssl_min_protocol_version", "ssl_max_protocol_version", "scram_client_key", "scram_server_key"],
+];
+
 /** The value of a URL is never repeated: it may hold a password. */
 function splitUrl(url: string): Readonly<{ rest: string; schema: string | undefined }> {
   const isUrl = typeof url === "string" && /^postgres(ql)?:\/\//i.test(url);
@@ -106,10 +113,27 @@ function splitUrl(url: string): Readonly<{ rest: string; schema: string | undefi
     );
   const [place = "", query] = url.split(/\?(.*)/s);
   const parameters = new URLSearchParams(query ?? "");
+  checkParameters(parameters);
   const schema = parameters.get("schema") ?? undefined;
   if (schema === undefined) return { rest: url, schema };
   parameters.delete("schema");
   return { rest: parameters.size === 0 ? place : `${place}?${parameters.toString()}`, schema };
+}
+
+/**
+ * pg ignores what it does not know, and much of it means something to other programs that share the URL. Where a slip of the pen would cost encryption, or the jobs' place, it
+ * is refused.
+ */
+function checkParameters(parameters: URLSearchParams): void {
+  for (const name of parameters.keys()) {
+    if (!/^s(s|c)[a-z]/i.test(name) || IN_URL.includes(name)) continue;
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `The PostgreSQL URL has a parameter that begins with "${name.slice(0, 3)}" and means nothing. Known: ${IN_URL.join(", ")}.`,
+    );
+  }
+  if (parameters.getAll("schema").length > 1)
+    throw new JobferryError("INVALID_ARGUMENT", "The PostgreSQL URL names the schema twice. Drop one of them.");
 }
 
 /** As pg reads it: where something in it is not encoded all is, and the host may be missing. */

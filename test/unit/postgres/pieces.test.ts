@@ -34,6 +34,18 @@ describe("URLs", () => {
     ...["postgres:///d?host=/var/run/postgresql", "postgres://u:p@/d", "postgres://%2Fvar%2Frun/d", "postgres://h"],
   ])("%s is taken", (url) => expect(resolveOptions({ url }).url).toBe(url));
 
+  test.each(["sslmod=require", "schem=jobs", "SSLMODE=require", "schema=a&schema=b"])(
+    "a slip of the pen that would cost encryption or the jobs' place is refused: %s",
+    (query) => {
+      expect(() => resolveOptions({ url: `postgres://u:s3cret@h/d?${query}` })).toThrow(/PostgreSQL URL/);
+    },
+  );
+
+  test("what means something to pg, or to others, is left to them", () => {
+    const url = "postgres://h/d?sslmode=require&application_name=a&pgbouncer=true&pool_timeout=5&sslrootcert=x";
+    expect(resolveOptions({ url }).url).toBe(url);
+  });
+
   test.each(["postgres://u:s3cret@h:99999/d", "postgres://u:s3cret#x@h/d", "postgres://u:s3cret@h:port/d"])(
     "%s is refused without its password",
     (url) => {
