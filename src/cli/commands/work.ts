@@ -93,7 +93,7 @@ export function addWork(program: Command, cli: Cli): void {
     )
     .option(
       "--keep-completed <count|age|all>",
-      "keep completed jobs and their results (default: none); each worker decides for the whole store, so give all the same",
+      "keep completed jobs and their results (default: none); a count or an age prunes the whole store, so give all workers the same",
       keep,
     )
     .option(

@@ -1,4 +1,5 @@
 import type { MaintainResult, Retention } from "../../contract/index.ts";
+import { prunes } from "../shared/retention.ts";
 import { type Maintained, maintained } from "./claim.ts";
 import type { OpenStore } from "./open-store.ts";
 import { COMPLETED, FAILED } from "./schema.ts";
@@ -27,8 +28,9 @@ async function named(store: OpenStore, rows: Parameters<typeof maintained>[0]): 
   return maintained(rows, new Map(queues.map(({ id, name }) => [String(id), name])));
 }
 
-async function prune(store: OpenStore, state: number, { count, ageMs }: Retention, max: number): Promise<number> {
-  if (!Number.isFinite(count) && !Number.isFinite(ageMs)) return 0;
+async function prune(store: OpenStore, state: number, retention: Retention, max: number): Promise<number> {
+  if (!prunes(retention)) return 0;
+  const { count, ageMs } = retention;
   const kept = Number.isFinite(count) ? count : Number.MAX_SAFE_INTEGER;
   // Older than the epoch is nothing.
   const age = Number.isFinite(ageMs) ? ageMs : Number.MAX_SAFE_INTEGER;

@@ -1,5 +1,6 @@
 import type { MaintainResult, RecordPage, Retention, StoredJob } from "../../contract/index.ts";
 import { portions } from "../shared/portions.ts";
+import { prunes } from "../shared/retention.ts";
 import { sooner } from "./claim-jobs.ts";
 import { RecordReader } from "./job-record.ts";
 import { jobRecords } from "./job-records.ts";
@@ -59,7 +60,7 @@ async function prune(store: RedisStore, limits: Limits): Promise<number> {
     ["completed", completed],
     ["failed", failed],
   ] as const) {
-    if (!isBounded(retention)) continue;
+    if (!prunes(retention)) continue;
     const [only] = store.partitions;
     if (store.partitions.length === 1 && only !== undefined)
       pruned += await pruneLine(store, only, line, retention, limits);
@@ -106,7 +107,3 @@ async function pruneTogether(
 }
 
 const idsOf = ({ jobs }: RecordPage): readonly string[] => jobs.map(({ id }) => id);
-
-function isBounded({ count, ageMs }: Retention): boolean {
-  return Number.isFinite(count) || Number.isFinite(ageMs);
-}

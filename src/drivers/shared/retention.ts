@@ -7,6 +7,14 @@ export function keptUnder({ completed, failed }: DriverContext["retention"]): Ke
   return { completed: keepsAny(completed), failed: keepsAny(failed) };
 }
 
+/**
+ * Whether upkeep removes what is beyond it. Who keeps none stores none, and leaves alone what others keep: a process with default options must not take from the
+ * store what makes their repeated pushes change nothing.
+ */
+export function prunes(retention: Retention): boolean {
+  return keepsAny(retention) && (Number.isFinite(retention.count) || Number.isFinite(retention.ageMs));
+}
+
 function keepsAny({ count, ageMs }: Retention): boolean {
   return count > 0 && ageMs > 0;
 }

@@ -1,5 +1,6 @@
 import type { DriverContext, MaintainResult, Retention, StoredJob } from "../../contract/index.ts";
 import type { DiedJobs } from "../shared/died-jobs.ts";
+import { prunes } from "../shared/retention.ts";
 import type { SqliteDatabase } from "./database.ts";
 import { look, nextDueIn, promoteDue, recoverExpired, sooner } from "./due.ts";
 import type { LeaseClock } from "./lease-clock.ts";
@@ -80,6 +81,7 @@ async function prune(store: Store, max: number, signal: AbortSignal | undefined)
   const { completed, failed } = context.retention;
   let pruned = 0;
   for (const [state, retention] of [[COMPLETED, completed] as const, [FAILED, failed] as const]) {
+    if (!prunes(retention)) continue;
     const pruning = await store.read(() => new Pruning(database, state, retention, context.clock.now()));
     let left = max;
     while (left > 0 && !signal?.aborted && (await store.read(() => pruning.surplus(1))).length > 0) {
