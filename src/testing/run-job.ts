@@ -85,8 +85,8 @@ export type DrainOptions = Readonly<{
 const MAX_IDLE_ROUNDS = 100;
 
 /**
- * Runs the worker until nothing of `queue` is pending or running, then stops it.
- * @throws INVALID_ARGUMENT when jobs stay pending that this worker does not take: on queues that are not its own, or paused.
+ * Runs the worker until nothing of `queue` is pending or running, then stops it for good: each drain takes a worker of its own.
+ * @throws INVALID_ARGUMENT for a worker that was stopped; when jobs stay pending that this worker does not take: on queues that are not its own, or paused.
  */
 export async function drain(worker: Worker<never> | Worker, queue: Queue, options: DrainOptions = {}): Promise<void> {
   const { clock, throughDelays = false } = options;
@@ -94,6 +94,12 @@ export async function drain(worker: Worker<never> | Worker, queue: Queue, option
     throw new JobferryError(
       "INVALID_ARGUMENT",
       "drain: throughDelays needs the queue's virtual clock: { clock, throughDelays: true }.",
+    );
+  }
+  if (worker.status === "stopping" || worker.status === "stopped") {
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `drain: the worker was stopped before (it is ${worker.status}); drain itself stops its worker for good. Make another Worker for each drain.`,
     );
   }
   const { driver } = engineOf(queue);

@@ -101,6 +101,20 @@ test("drain says so when jobs stay that the worker does not take, and still drai
   await queue.close();
 });
 
+test("a second drain with the same worker says that the first one stopped it", async () => {
+  const { queue, clock } = testQueue();
+  const worker = new Worker(queue, "default", async () => undefined);
+  await drain(worker, queue, { clock });
+  await queue.push(createJob(1));
+  await expect(drain(worker, queue, { clock })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(/stopped before.*Make another Worker/) as string,
+  });
+  await drain(new Worker(queue, "default", async () => undefined), queue, { clock });
+  expect(await queue.getStats()).toMatchObject({ completedJobs: 1 });
+  await queue.close();
+});
+
 test("drain refuses a backend that cannot tell what is pending, instead of taking it for empty", async () => {
   const { queue, clock } = testQueue();
   await queue.push(createJob(1));
