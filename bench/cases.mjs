@@ -203,8 +203,8 @@ async function allConfirmed(queue, team, count) {
   return team.lastConfirmedAt();
 }
 
-/** p50 and p99 from the call of push to the start of the handler, on an idle worker, one job every 5 ms (`every: 0`: one a turn of the event loop). */
-async function latency(peer, { count, every = 5 }) {
+/** p50 and p99 from the call of push to the start of the handler, on an idle worker, one job every 5 ms. First `warmUp` jobs on the same worker, one a turn of the event loop. */
+async function latency(peer, { count, warmUp = 0 }) {
   return withQueue(peer, async (queue) => {
     const times = [];
     let started = 0;
@@ -213,10 +213,11 @@ async function latency(peer, { count, every = 5 }) {
       times.push(performance.now() - started);
       ran();
     });
-    for (let i = 0; i < count; i += 1) {
+    for (let i = -warmUp; i < count; i += 1) {
       const { promise, resolve } = Promise.withResolvers();
       ran = resolve;
-      await new Promise((wait) => (every === 0 ? setImmediate(wait) : setTimeout(wait, every)));
+      await new Promise((wait) => (i < 0 ? setImmediate(wait) : setTimeout(wait, 5)));
+      if (i === 0) times.length = 0;
       started = performance.now();
       const pushed = queue.push(makePayload(i));
       await promise;

@@ -11,8 +11,7 @@ const options = { ...settings, backend, count: settings.counts?.[peerName] ?? se
 /** As long as a repeat: a worker lives for days, so code that is not compiled yet is not what is compared. */
 const warmUp = {
   ...options,
-  count: settings.warmUp ?? Math.min(options.count ?? 0, 20_000),
-  every: settings.warmUp === undefined ? undefined : 0,
+  count: Math.min(options.count ?? 0, 20_000),
   waiting: Math.min(options.waiting ?? 0, 1_000),
   take: Math.min(options.take ?? 0, 20_000),
 };

@@ -10,7 +10,7 @@ try {
   console.log(`${stored.length} stored`);
 } catch (error) {
   if (!(error instanceof BatchError)) throw error;
-  await queue.pushBatch(error.unconfirmed); // safe: a job is stored once, by its id
+  await queue.pushBatch(error.unconfirmed); // safe: a job is stored once, by its id (RabbitMQ may store it twice)
 }
 
 const taken = await queue.popBatch(100, { queue: "import" });

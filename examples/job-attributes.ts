@@ -6,7 +6,7 @@ const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 const job = createJob(
   { report: 7 },
   {
-    id: "report-7", // default: made by Jobferry; the same id is stored once
+    id: "report-7", // default: made by Jobferry; unique in the whole store
     name: "report", // what the routes of a worker go by
     queue: "reports",
     priority: 5, // higher first

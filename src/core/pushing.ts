@@ -34,6 +34,7 @@ export class Pushing<Tx> {
   readonly #repeated: RepeatedPush<Tx>;
   readonly #closing: AbortSignal;
   #stopped = false;
+  #toldOfIds = false;
 
   constructor(driver: Driver<Tx>, settings: QueueSettings, capabilities: Capabilities, closing: AbortSignal) {
     this.#driver = driver;
@@ -78,6 +79,17 @@ export class Pushing<Tx> {
     const delayMs = runAt === undefined ? draft.delayMs : runAt - this.#settings.clock.now();
     checkDelay(this.#driver.name, this.#capabilities, delayMs);
     checkLevel(this.#driver.name, this.#capabilities, draft.priority);
+    // An id that was made here has a sequence.
+    if (draft.sequence === undefined && !this.#capabilities.pushById) this.#tellOfIds();
+  }
+
+  #tellOfIds(): void {
+    if (this.#toldOfIds) return;
+    this.#toldOfIds = true;
+    this.#settings.logger.warn(
+      { driver: this.#driver.name },
+      "This backend cannot look whether a job of that id is there (capability pushById): pushed again under an id of yours, a job is stored and runs again. Make handlers idempotent, or use another backend. Told once.",
+    );
   }
 
   #checkSize(item: QueuedItem): void {

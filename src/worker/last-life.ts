@@ -24,7 +24,8 @@ export class LastLife {
   /** What goes back and is not known to be there yet. */
   readonly #leaving = new Set<Attempt>();
   #isPatient = true;
-  #isCrowded = false;
+  /** This process may have taken the place of one that such jobs killed. */
+  #isCrowded = true;
   #timer: Timer | undefined;
 
   constructor(host: LastLifeHost) {
@@ -36,7 +37,10 @@ export class LastLife {
     return this.#attempt !== undefined;
   }
 
-  /** The newest fetches brought several: one job at a time is asked for, so that the same ones are not fetched and given back again and again. */
+  /**
+   * One job at a time is asked for, until one comes that is not on its last life: nothing was fetched yet, or several came, which must not be fetched and given back
+   * again and again.
+   */
   get isCrowded(): boolean {
     return this.#isCrowded;
   }

@@ -105,9 +105,13 @@ export class Slots implements ExecutorListener, AttemptOwner {
     // Fetching ahead starts again at half, so that it goes in batches.
     if (free <= 0 && waiting * 2 > ahead) return NO_APPETITE;
     const left = this.#settings.maxJobs - this.started - waiting;
-    const most = this.#lastLife.isCrowded ? 1 : Math.max(free, 0) + Math.max(ahead - waiting, 0);
+    const most = this.#mayBeCrowded ? 1 : Math.max(free, 0) + Math.max(ahead - waiting, 0);
     const max = Math.min(most, left);
     return { max, free: Math.max(0, Math.min(free, max)) };
+  }
+
+  get #mayBeCrowded(): boolean {
+    return !this.#executor.isolates && this.#lastLife.isCrowded;
   }
 
   get idle(): boolean {

@@ -63,7 +63,7 @@ const BUILDERS = {
     leaseMs: 2_400,
     // So that nearly every kill meets somebody's lease.
     mix: { ...EVERYDAY, lingers: 20 },
-    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), 4),
+    faults: ({ workers, signal }) => every(1_000, signal, () => workers.kill(), Math.max(4, seconds / 2)),
   }),
 
   /** SIGKILL to a producer in the middle of its batches. */

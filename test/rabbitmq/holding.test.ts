@@ -1,9 +1,13 @@
 /** What the driver holds is always somebody's: told to the caller, or given back, whatever fails beside it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "amqplib";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Capabilities, Driver, FinishItem, Reservation } from "../../src/contract/index.ts";
 import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
+import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
 import type { AmqpClient } from "../../src/drivers/rabbitmq/index.ts";
 import { OpenBroker } from "../../src/drivers/rabbitmq/open-broker.ts";
@@ -205,6 +209,24 @@ for (const name of BOTH) {
       expect(await driver.finish([failureOf(held)])).toEqual(["ok"]);
       expect((await driver.records?.get("a"))?.state).toBe("failed");
       await driver.close();
+    });
+
+    it("prunes by its own options when the broker's upkeep runs", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "jobferry-records-"));
+      const own = sqliteDriver({ path: join(folder, "records.db") });
+      const retention = { completed: KEEP, failed: { count: 1, ageMs: Infinity } };
+      let opening: Promise<Capabilities> | undefined;
+      const second = { driver: own as Driver, open: () => (opening ??= own.open({ ...CONTEXT, retention })) };
+      const driver = rabbitmqDriver({ url: server.url, prefix: freshPrefix(), settle: 0 }, second);
+      await driver.open(CONTEXT);
+      await driver.push(["a", "b", "c"].map((id) => item({ id })));
+      for (let i = 0; i < 3; i += 1) expect(await driver.finish([failureOf(await takeOne(driver))])).toEqual(["ok"]);
+      expect((await driver.stats("work")).failed).toBe(3);
+      await driver.maintain({ max: 100 });
+      expect((await driver.stats("work")).failed).toBe(1);
+      await driver.close();
+      await own.close();
+      rmSync(folder, { recursive: true });
     });
 
     it("a far delay that was woken too early goes on waiting there", async () => {

@@ -31,6 +31,18 @@ describe.runIf(await isServerAvailable("redis"))(
         expect(await openError(server.url, { library })).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
       });
 
+      it("a database that the server does not have", async () => {
+        // It is told as soon as it is known: the test would end before the time for opening does.
+        const options = { library, connectTimeout: "10m" } as const;
+        const error = await openError(`${open.url}/99`, options);
+        expect(error).toMatchObject({ code: "INVALID_ARGUMENT", retryable: false });
+        expect(error.message).toContain("no database of that number");
+        const queue = await queueOn(`${open.url}/15`, { library }).open();
+        await queue.push(createJob("in its own"));
+        expect(await queue.size()).toBe(1);
+        await queue.close();
+      });
+
       it("nobody listens", async () => {
         const port = await freePort();
         // It is told as soon as it is known: the test would end before the time for opening does.

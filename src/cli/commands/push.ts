@@ -38,7 +38,10 @@ export function addPush(program: Command, cli: Cli): void {
     .option("--attempts <count>", "failed attempts before the job goes to failed", integer(1, 1_000_000))
     .option("--timeout <duration>", "how long one attempt may run", duration(1))
     .option("--tag <key=value>", "a tag; may be given several times", pairs)
-    .option("--id <id>", "pushing an id that is still kept changes nothing")
+    .option(
+      "--id <id>",
+      "unique in the whole store: pushing one that is still kept changes nothing, in whatever queue (RabbitMQ stores it again)",
+    )
     .option("--durability <level>", DURABILITY_HELP, durability)
     .option("--file <path>", "push a job for each line of this file; - is stdin")
     .option("--resume", "with --file: leave out what an earlier push of it stored")

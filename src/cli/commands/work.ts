@@ -91,8 +91,16 @@ export function addWork(program: Command, cli: Cli): void {
         .argParser(duration())
         .default(25_000, "25s"),
     )
-    .option("--keep-completed <count|age|all>", "keep completed jobs and their results (default: none)", keep)
-    .option("--keep-failed <count|age|none>", "which failed jobs stay (default: all)", keep)
+    .option(
+      "--keep-completed <count|age|all>",
+      "keep completed jobs and their results (default: none); each worker decides for the whole store, so give all the same",
+      keep,
+    )
+    .option(
+      "--keep-failed <count|age|none>",
+      "which failed jobs stay (default: all); give all workers of a store the same",
+      keep,
+    )
     .option("--durability <level>", DURABILITY_HELP, durability)
     .option("-v, --verbose", "a line for each completed job too");
   command.action((options: WorkOptions, self: Command) => work(cli, self, options));

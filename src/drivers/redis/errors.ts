@@ -139,6 +139,12 @@ export function classify(error: unknown, shown: string): ErrorClass {
   if (TLS.test(text)) return tlsFailed(shown, text.split(/[\s:]+/).find(isTlsCode) ?? "no code", TLS_ADVICE);
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
     return denied("The server refused the user name or password. Correct them.")();
+  if (/DB index/i.test(text))
+    return {
+      code: "INVALID_ARGUMENT",
+      retryable: false,
+      message: `The server at ${shown} has no database of that number. Choose one below its setting databases (16 where nobody changed it), or tell apart what shares a database by the option prefix.`,
+    };
   if (NOT_REDIS.test(text))
     return {
       code: "STORE_FOREIGN",

@@ -119,12 +119,12 @@ export class SecondStore implements RecordStore {
     }
   }
 
-  /** Brings back what is due; how many. */
+  /** Prunes what it keeps too long by its own options, and brings back what is due; how many. */
   async promoteDue(max: number): Promise<number> {
     const { driver } = this.#second;
+    await driver.maintain({ max });
     const queues = (await driver.queues()).filter((name) => name.startsWith(this.#later));
     if (queues.length === 0) return 0;
-    await driver.maintain({ max });
     const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
     return (await this.#leave(reservations, (kept) => kept)).size;
   }

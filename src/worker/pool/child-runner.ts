@@ -88,19 +88,13 @@ export class ChildRunner {
     } catch (error) {
       const [note] = notes;
       if (notes.length > 1) for (const one of notes) this.#send([one]);
-      else if (note?.kind === "returned") this.#port.send([{ kind: "threw", n: note.n, error: notCloneable(error) }]);
+      // The work is done: to fail the attempt would do it again.
+      else if (note?.kind === "returned") this.#port.send([{ kind: "uncloned", n: note.n, why: messageOf(error) }]);
       else throw error;
     }
   }
 }
 
-function notCloneable(cause: unknown): ReturnType<typeof packError> {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return packError(
-    new JobferryError(
-      "PAYLOAD_INVALID",
-      `The handler's result cannot be cloned, so it does not reach the pool: ${why} Return plain data, or nothing.`,
-      { cause },
-    ),
-  );
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -32,6 +32,8 @@ export type FromChild =
   | Readonly<{ kind: "loaded"; names: readonly string[] | undefined }>
   | Readonly<{ kind: "notLoaded"; error: ErrorParcel }>
   | Readonly<{ kind: "returned"; n: number; value: unknown }>
+  /** It returned what cannot be cloned. */
+  | Readonly<{ kind: "uncloned"; n: number; why: string }>
   | Readonly<{ kind: "outcome"; n: number; outcome: OutcomeData }>
   | Readonly<{ kind: "threw"; n: number; error: ErrorParcel }>
   | Readonly<{ kind: "extend"; n: number; call: number; leaseMs: number }>

@@ -154,6 +154,11 @@ export class Seat {
         return this.#extend(note.n, note.call, note.leaseMs);
       case "returned":
         return this.#settle(note.n, (attempt) => this.#listener.returned(attempt, note.value));
+      case "uncloned":
+        return this.#settle(note.n, (attempt) => {
+          this.#listener.error(uncloned(attempt, note.why));
+          this.#listener.returned(attempt, undefined);
+        });
       case "outcome":
         return this.#settle(note.n, (attempt) => this.#listener.returned(attempt, makeOutcome(note.outcome)));
       case "threw":
@@ -257,6 +262,13 @@ export class Seat {
 
 function diedError(message: string, cause: unknown): JobferryError {
   return new JobferryError("WORKER_DIED", message, cause === undefined ? {} : { cause });
+}
+
+function uncloned({ job }: Attempt, why: string): JobferryError {
+  return new JobferryError(
+    "PAYLOAD_INVALID",
+    `The result of job ${job.id} cannot be cloned, so it does not reach the pool and the job is completed without: ${why} Return plain data, or nothing.`,
+  );
 }
 
 function moduleError(module: URL, why: string, cause?: unknown): JobferryError {

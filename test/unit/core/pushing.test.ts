@@ -78,6 +78,20 @@ describe("an unknown answer", () => {
     expect(driver.pushed).toHaveLength(1);
   });
 
+  test("an id of the user's, where nobody looks whether it is there, is warned of once", async () => {
+    const { queue, lines } = stageOn(new FakeDriver({ pushById: false }));
+    await queue.push(createJob("x"));
+    expect(lines).toEqual([]);
+    await queue.push(createJob("x", { id: "order-7" }));
+    await queue.push(createJob("x", { id: "order-8" }));
+    expect(lines.map(({ level, message }) => [level, message.includes("stored and runs again")])).toEqual([
+      ["warn", true],
+    ]);
+    const able = stageOn(new FakeDriver());
+    await able.queue.push(createJob("x", { id: "order-7" }));
+    expect(able.lines).toEqual([]);
+  });
+
   test("an answer too short is unknown, not stored", async () => {
     const { driver, queue } = stageOn(new FakeDriver({ pushById: false }));
     driver.script.push = async (items) => items.slice(1).map(() => ({ status: "stored" }));

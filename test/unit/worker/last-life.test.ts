@@ -10,16 +10,29 @@ async function pushLost({ queue, clock, push }: Stage, losses: number, ids: read
   }
 }
 
+/** Started, and no longer new: it asks for as many as there are slots. */
+async function startedWorker(one: Stage, held: Held, concurrency: number) {
+  const runner = one.worker(held.handler, { concurrency });
+  await one.push("first");
+  await runner.start();
+  await one.clock.advance(0);
+  held.end("first");
+  await one.clock.advance(0);
+  expect(held.started.splice(0)).toEqual(["first"]);
+  one.heard.length = 0;
+  return runner;
+}
+
 test("one job on its last life starts alone, and the others on theirs are with the store by then", async () => {
   const one = stage();
-  const { clock, queue, push, worker, heard, end } = one;
+  const { clock, queue, push, heard, end } = one;
+  const held = new Held();
+  const runner = await startedWorker(one, held, 4);
+  runner.pause();
   await pushLost(one, 2, ["a", "b", "c"]);
   await push("fresh");
-  const held = new Held();
-  const runner = worker(held.handler, { concurrency: 4 });
-  await runner.start();
+  runner.resume();
   await clock.advance(0);
-  // Those that were lost stand behind `fresh`, and all four were fetched together.
   expect(held.started).toEqual(["a"]);
   expect(await queue.getStats()).toMatchObject({ reservedJobs: 2, pendingJobs: 2 });
   held.end("a");
@@ -34,6 +47,25 @@ test("one job on its last life starts alone, and the others on theirs are with t
   }
   await clock.advance(0);
   expect(heard).toEqual(["a", "fresh", "b", "c"].map((id) => `completed ${id} done`));
+  await end(runner);
+});
+
+test("a worker that is new asks for one job first: it may have taken the place of one that died of what comes now", async () => {
+  const one = stage();
+  const { clock, driver, queue, worker, end } = one;
+  await pushLost(one, 2, ["a", "b"]);
+  const asked = driver.reserved.length;
+  const held = new Held();
+  const runner = worker(held.handler, { concurrency: 4 });
+  await runner.start();
+  await clock.advance(0);
+  expect(driver.reserved.slice(asked).map(({ max }) => max)).toEqual([1]);
+  expect(held.started).toEqual(["a"]);
+  expect(await queue.getStats()).toMatchObject({ reservedJobs: 1, pendingJobs: 1 });
+  for (const id of ["a", "b"]) {
+    held.end(id);
+    await clock.advance(0);
+  }
   await end(runner);
 });
 
@@ -79,15 +111,20 @@ test("what is given back keeps its attempt, and several are not fetched and give
   const one = stage();
   const { clock, driver, push, worker, end } = one;
   const ids = Array.from({ length: 20 }, (_, i) => `job-${i}`);
+  const attempts: number[] = [];
+  const runner = worker((job) => void attempts.push(job.attempts), { concurrency: 20 });
+  await push("first");
+  await runner.start();
+  await clock.advance(0);
+  expect(attempts.splice(0)).toEqual([1]);
+  runner.pause();
   await pushLost(one, 2, ids);
   let released = 0;
   driver.script.finish = (items, real) => {
     released += items.filter(({ outcome }) => outcome === "release").length;
     return real();
   };
-  const attempts: number[] = [];
-  const runner = worker((job) => void attempts.push(job.attempts), { concurrency: 20 });
-  await runner.start();
+  runner.resume();
   await clock.advance("1s");
   expect(attempts).toEqual(ids.map(() => 3));
   expect(released).toBe(19);

@@ -44,7 +44,12 @@ type Node = Readonly<{
 type Client = Readonly<{
   status: string;
   isCluster?: boolean;
-  options?: Readonly<{ keyPrefix?: string; sentinels?: unknown; redisOptions?: Readonly<{ keyPrefix?: string }> }>;
+  options?: Readonly<{
+    keyPrefix?: string;
+    sentinels?: unknown;
+    db?: number;
+    redisOptions?: Readonly<{ keyPrefix?: string }>;
+  }>;
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
   duplicate(first?: unknown, second?: unknown): IoredisClient;
   connect(): Promise<unknown>;
@@ -161,6 +166,13 @@ export class IoredisConnection implements RedisConnection {
   }
 
   async ready(): Promise<void> {
+    await this.#connected();
+    const { db = 0 } = this.#client.options ?? {};
+    // ioredis swallows the refusal of a database that the server does not have, and goes on in database 0.
+    if (this.#own && this.kind !== "cluster" && db > 0) await this.send(["SELECT", String(db)]);
+  }
+
+  async #connected(): Promise<void> {
     const { status } = this.#client;
     if (status === "ready") return;
     if (status === "wait" || status === "end") {

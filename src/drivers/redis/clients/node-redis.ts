@@ -26,7 +26,7 @@ const RENEW_PAUSE_MS = 500;
 
 /** What trying again does not mend: then opening need not wait for its time to pass. */
 const REFUSED =
-  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|certificate|self[- ]signed|wrong version number|Unknown RESP type/i;
+  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)|DB index|certificate|self[- ]signed|wrong version number|Unknown RESP type/i;
 
 export const reconnectAfter = (retries: number): number => Math.min(50 * (retries + 1), 1_000);
 
