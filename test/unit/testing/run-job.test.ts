@@ -63,7 +63,7 @@ test("an attempt's timeout passes in real time, and its end is judged as a worke
     aborted = true;
     return "done all the same";
   };
-  expect(await runJob(late, createJob(1, { timeout: 30 }))).toEqual({
+  expect(await runJob(late, createJob(1, { timeout: 30 }), { abortGrace: "1h" })).toEqual({
     outcome: "completed",
     result: "done all the same",
   });
