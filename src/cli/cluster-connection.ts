@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import { ClusterObserver, createCluster, JobferryError } from "../entry/index.ts";
 import type { Cli, GlobalOptions } from "./cli.ts";
-import { checkExists, DEFAULT_URL, loggerOn } from "./connection.ts";
+import { checkExists, checkScheme, DEFAULT_URL, loggerOn } from "./connection.ts";
 
 type ClusterFlags = Readonly<{ clusterName: string }>;
 
@@ -24,6 +24,7 @@ export async function withCluster(
 ): Promise<void> {
   const { url, clusterName: name, prefix } = command.optsWithGlobals<GlobalOptions & ClusterFlags>();
   refuseUseless(command);
+  checkScheme(url, "--url (or JOBFERRY_URL)");
   const target = url ?? DEFAULT_URL;
   if (url === undefined) cli.terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
   if (/^memory:/i.test(target))

@@ -32,6 +32,8 @@ export async function withQueue<T>(
   use: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   const { url, records: recordsUrl, prefix, partitions } = options;
+  checkScheme(url, "--url (or JOBFERRY_URL)");
+  checkScheme(recordsUrl, "--records (or JOBFERRY_RECORDS)");
   const target = url ?? DEFAULT_URL;
   if (url === undefined) terminal.note(`Using ${DEFAULT_URL}: neither --url nor JOBFERRY_URL is set.`);
   await checkStore(target, options);
@@ -57,6 +59,13 @@ export async function withQueue<T>(
   } finally {
     await records?.close();
   }
+}
+
+/** A variable that is set to nothing, or to a path alone, is told by its name. Not by its value: that may hold a password. */
+export function checkScheme(url: string | undefined, options: string): void {
+  if (url === undefined || /^[a-z][a-z0-9+.-]*:/i.test(url)) return;
+  const hint = url.trim() === "" ? "is empty. Leave it out (unset the variable), or give" : "has no scheme. Give";
+  throw new JobferryError("INVALID_ARGUMENT", `${options} ${hint} the URL of a store, for example sqlite:./jobs.db.`);
 }
 
 /** The path in a `sqlite:` URL; undefined for other backends and databases in memory. */

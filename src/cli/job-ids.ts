@@ -1,4 +1,4 @@
-import { JobferryError, type Queue } from "../entry/index.ts";
+import { JobferryError, type JobState, type Queue } from "../entry/index.ts";
 import { CliError } from "./cli-error.ts";
 import { EXIT } from "./exit-codes.ts";
 import { singleJobs } from "./single-jobs.ts";
@@ -36,24 +36,52 @@ export function checkChoice(ids: readonly string[], all: boolean, narrowed: bool
   }
 }
 
+/** So many ids are changed one by one, so that it can be told which were left; more go in bulk. */
+const MAX_TOLD = 500;
+const MAX_SHOWN = 10;
+
+/** `left`: the ids that were not changed; undefined where there were too many to tell. */
+export type Changed = Readonly<{ done: number; left: readonly string[] | undefined }>;
+
+export async function changeIds(
+  ids: readonly string[],
+  change: (ids: readonly string[]) => Promise<number>,
+): Promise<Changed> {
+  if (ids.length > MAX_TOLD) return { done: await change(ids), left: undefined };
+  const left: string[] = [];
+  for (const id of ids) if ((await change([id])) === 0) left.push(id);
+  return { done: ids.length - left.length, left };
+}
+
 /** Which of the ids could not be changed, and why: for the message of a bulk action that did less than asked. */
 export async function explainMissing(
   queue: Queue,
   ids: readonly string[],
-  done: number,
+  { done, left }: Changed,
   verb: string,
-  wanted: string,
+  wanted?: JobState,
 ): Promise<void> {
   if (done >= ids.length) return;
   const code = done === 0 ? "NOT_FOUND" : "BATCH_INCOMPLETE";
   const exit = done === 0 ? EXIT.notFound : EXIT.partial;
   const missing = ids.length - done;
   const reason =
-    ids.length === 1 ? await reasonFor(queue, ids[0] ?? "", wanted) : `${missing} of ${ids.length} are not ${wanted}.`;
-  throw new CliError(code, exit, `Could not ${verb} every job: ${reason}`, { details: { done, missing } });
+    left === undefined
+      ? `${missing} of ${ids.length} were left. Give at most ${MAX_TOLD} ids at once to be told which.`
+      : await reasonsFor(queue, left, wanted);
+  const details = { done, missing, ...(left === undefined ? {} : { left }) };
+  throw new CliError(code, exit, `Could not ${verb} every job: ${reason}`, { details });
 }
 
-async function reasonFor(queue: Queue, id: string, wanted: string): Promise<string> {
+async function reasonsFor(queue: Queue, ids: readonly string[], wanted: JobState | undefined): Promise<string> {
+  const reasons: string[] = [];
+  for (const id of ids.slice(0, MAX_SHOWN)) reasons.push(await reasonFor(queue, id, wanted));
+  const more = ids.length > MAX_SHOWN ? `; and ${ids.length - MAX_SHOWN} more` : "";
+  return `${reasons.join("; ")}${more}.`;
+}
+
+async function reasonFor(queue: Queue, id: string, wanted: JobState | undefined): Promise<string> {
   const job = await singleJobs(queue).get(id);
-  return job === undefined ? `there is no job "${id}".` : `job "${id}" is ${job.state}, not ${wanted}.`;
+  if (job === undefined) return `there is no job "${id}"`;
+  return `job "${id}" is ${job.state}${wanted === undefined ? "" : `, not ${wanted}`}`;
 }

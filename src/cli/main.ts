@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { isOlderNode, LEAST_NODE } from "./node-version.ts";
+import { isOlderNode, LEAST_NODE, tooOldText } from "../entry/node-version.ts";
 
 // node:sqlite still warns on Node 22, which would be the first line of every output.
 process.removeAllListeners("warning");
@@ -18,7 +18,7 @@ process.stderr.on("error", () => undefined);
 const LINGER_MS = 500;
 
 if (isOlderNode(process.version, LEAST_NODE)) {
-  process.stderr.write(`error: jobferry needs Node.js ${LEAST_NODE} or newer; this is ${process.version}.\n`);
+  process.stderr.write(`error: ${tooOldText()}\n`);
   process.exit(1);
 }
 // Only now: an old Node.js cannot load these modules, and its error names node:sqlite instead of the version.

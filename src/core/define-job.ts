@@ -1,11 +1,14 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { invalidArgument, isJobferryError, JobferryError, PermanentError } from "../errors/index.ts";
-import { checkName } from "../runtime/index.ts";
+import { checkName, checkOptions } from "../runtime/index.ts";
+import { checkAttempts } from "./attempts.ts";
 import type { Handler, Route } from "./handler.ts";
 import type { Job, JobSnapshot } from "./job.ts";
-import { type JobOptions, type NewJob, UnsentJob } from "./new-job.ts";
+import { JOB_OPTIONS, type JobOptions, type NewJob, UnsentJob } from "./new-job.ts";
 import { ReservedSnapshot, type ReservedJob } from "./reserved-job.ts";
 import { checkSchema, validate } from "./standard-schema.ts";
+
+const OPTIONS = ["name", "payload", ...JOB_OPTIONS.filter((name) => name !== "name" && name !== "id")];
 
 /** One kind of job, shared by those who push it and those who run it. */
 export interface JobDefinition<N extends string, In, Out> {
@@ -31,8 +34,10 @@ export function defineJob<const N extends string, S extends StandardSchemaV1>(
     throw invalidArgument("definition", definition, "an object with name and payload");
   const { payload: schema, ...defaults } = definition;
   if ("id" in defaults) throw invalidArgument("id", defaults.id, "left out of a definition: each job has its own");
+  checkOptions("defineJob", definition, OPTIONS);
   checkName("name", defaults.name);
   checkSchema("payload", schema);
+  checkAttempts("defineJob", defaults);
   void new UnsentJob(undefined, defaults); // a wrong default shows here and not at the first push
   const what = `The payload of job "${definition.name}"`;
 

@@ -1,6 +1,7 @@
 import { UnsupportedError } from "../errors/index.ts";
 import { checkInteger, checkName, checkOptions } from "../runtime/index.ts";
 import type { Engine } from "./engine.ts";
+import { refuseUndefined } from "./explicit-undefined.ts";
 
 export type RetryFailed = Readonly<{
   /** Default: all queues. */
@@ -14,6 +15,7 @@ const CHUNK = 500;
 /** Failed jobs as a whole, which also works where single ones cannot be looked up. */
 export async function retryFailed(engine: Engine, options: RetryFailed): Promise<number> {
   checkOptions("retryFailed", options, ["queue", "max"]);
+  refuseUndefined("retryFailed", options);
   const { queue } = options;
   if (queue !== undefined) checkName("queue", queue);
   const max = checkInteger("max", options.max ?? Number.MAX_SAFE_INTEGER, 1);
@@ -35,7 +37,6 @@ export async function retryFailed(engine: Engine, options: RetryFailed): Promise
 }
 
 export async function flushFailed(engine: Engine, queue: string | undefined): Promise<number> {
-  if (queue !== undefined) checkName("queue", queue);
   await engine.ready();
   const { records, deadLetters } = engine.driver;
   if (deadLetters !== undefined) return engine.call("flush", () => deadLetters.flush(queue));

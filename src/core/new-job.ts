@@ -59,7 +59,17 @@ export interface NewJob<P = unknown, N extends string = string> extends Omit<
   addTag(key: string, value: string): this;
 }
 
-const OPTIONS = [...ATTEMPT_OPTIONS, "id", "name", "queue", "delay", "retryUntil", "priority", "tags", "headers"];
+export const JOB_OPTIONS: readonly string[] = [
+  ...ATTEMPT_OPTIONS,
+  "id",
+  "name",
+  "queue",
+  "delay",
+  "retryUntil",
+  "priority",
+  "tags",
+  "headers",
+];
 const NEVER_PUSHED = -1;
 
 export class UnsentJob<P = unknown, N extends string = string> implements NewJob<P, N> {
@@ -94,7 +104,7 @@ export class UnsentJob<P = unknown, N extends string = string> implements NewJob
   }
 
   #setOptions(options: JobOptions): void {
-    checkOptions("createJob", options, OPTIONS);
+    checkOptions("createJob", options, JOB_OPTIONS);
     const { id, queue, delay, retryUntil, priority, tags, headers } = options;
     if (id !== undefined) this.#id = checkId(id);
     if (queue !== undefined) this.#queue = checkName("queue", queue);

@@ -12,6 +12,7 @@ import {
 import { sendInChunks } from "./batch-chunks.ts";
 import { BatchError } from "./batch-error.ts";
 import { Engine, type ReserveCall, type Taken } from "./engine.ts";
+import { queueGiven } from "./explicit-undefined.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
@@ -217,9 +218,12 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return sumOf([pendingJobs, delayedJobs]);
   }
 
-  /** Removes what waits; resolves to the number, undefined where the backend does not tell. Reserved and failed jobs and counters stay. */
-  async clear(queue?: string): Promise<number | undefined> {
-    if (queue !== undefined) checkName("queue", queue);
+  /**
+   * Removes what waits, of one queue or of all; resolves to the number, undefined where the backend does not tell. Reserved and failed jobs and
+   * counters stay. @throws INVALID_ARGUMENT for an explicit `undefined`, which may be a variable that nobody has set.
+   */
+  async clear(...args: readonly [queue?: string]): Promise<number | undefined> {
+    const queue = queueGiven("clear", args);
     await this.#engine.ready();
     const { removed } = await this.#engine.call("clear", () => this.#engine.driver.clear(queue));
     return removed;
@@ -239,9 +243,9 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return retryFailed(this.#plain, options);
   }
 
-  /** Removes failed jobs for ever, of one queue or of all; resolves to the number. */
-  flushFailed(queue?: string): Promise<number> {
-    return flushFailed(this.#plain, queue);
+  /** Removes failed jobs for ever, of one queue or of all; resolves to the number. @throws INVALID_ARGUMENT for an explicit `undefined`. */
+  async flushFailed(...args: readonly [queue?: string]): Promise<number> {
+    return flushFailed(this.#plain, queueGiven("flushFailed", args));
   }
 
   /** The names of all queues that hold or have held jobs. */

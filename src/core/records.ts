@@ -2,6 +2,7 @@ import type { Driver, JobFailure, JobState, RecordFilter, RecordStore, StoredJob
 import { failureFrom, invalidArgument, UnsupportedError } from "../errors/index.ts";
 import { checkInteger, checkName, checkOptions } from "../runtime/index.ts";
 import type { Engine } from "./engine.ts";
+import { refuseUndefined } from "./explicit-undefined.ts";
 import { decodeEnvelope, type Envelope, plainEnvelope } from "./envelope.ts";
 import { type Job, JobSnapshot } from "./job.ts";
 import { QueuedItem } from "./queued-item.ts";
@@ -32,7 +33,10 @@ export interface JobRecord extends Job {
 
 export type RecordsPage = Readonly<{ jobs: readonly JobRecord[]; cursor: string | undefined }>;
 
-/** Single jobs of a store: look up, list, search, retry, remove, promote. */
+/**
+ * Single jobs of a store: look up, list, search, retry, remove, promote. Calls that change jobs refuse a filter with a member that is there but
+ * undefined: it may be a variable that nobody has set.
+ */
 export interface Records {
   get(id: string): Promise<JobRecord | undefined>;
   /** Oldest first, 100 a page unless told (at most 1,000). Pass the cursor back for the next page. */
@@ -179,6 +183,7 @@ export class QueueRecords implements Records {
   ): Promise<number> {
     if (isIds(which)) return this.#forEachId(which, act);
     const asked = checkFilter(which);
+    refuseUndefined("filter", which);
     if (state !== undefined && asked.state !== undefined && asked.state !== state)
       throw invalidArgument("filter.state", asked.state, `"${state}" here`);
     const filter = state === undefined ? asked : { ...asked, state };

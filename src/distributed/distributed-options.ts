@@ -3,7 +3,7 @@ import { insideOf, type Cluster, type ClusterOptions } from "../cluster/index.ts
 import type { Job, Queue, Work } from "../core/index.ts";
 import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { checkInteger, checkOptions, type Duration, parseDuration } from "../runtime/index.ts";
-import type { PoolOptions, Queues, WorkerEvents } from "../worker/index.ts";
+import { POOL_OPTIONS, type PoolOptions, type Queues, type WorkerEvents } from "../worker/index.ts";
 import type { Strategy } from "./slot-plan.ts";
 
 export type DistributedQueueOptions = Readonly<{
@@ -48,6 +48,14 @@ const KNOWN = [
   ...["enableLeaderElection", "enableJobDistribution", "strategy", "workerCount", "maxConcurrency"],
   ...["queue", "queues", "metricsInterval", "isolation", "worker", "onCompleted", "onFailed"],
 ];
+/** Options of the pool that the node has itself, by the names that it has for them. */
+const OWN: ReadonlyMap<string, string> = new Map([
+  ["workers", "workerCount"],
+  ["concurrency", "maxConcurrency"],
+  ["isolation", "isolation"],
+  ["onCompleted", "onCompleted"],
+  ["onFailed", "onFailed"],
+]);
 const STRATEGIES: readonly Strategy[] = ["balanced", "weighted", "auto"];
 
 export type DistributedSettings = Readonly<{
@@ -65,6 +73,7 @@ export type DistributedSettings = Readonly<{
 /** @throws INVALID_ARGUMENT naming the option. */
 export function checkDistributedOptions(options: DistributedQueueOptions): DistributedSettings {
   checkOptions("DistributedQueue", options, KNOWN);
+  checkWorker(options.worker);
   const { enableLeaderElection = true, enableJobDistribution = true, strategy = "auto", queues = "default" } = options;
   for (const [name, value] of Object.entries({ enableLeaderElection, enableJobDistribution })) {
     if (typeof value !== "boolean") throw invalidArgument(name, value, "true or false");
@@ -90,6 +99,18 @@ export function checkDistributedOptions(options: DistributedQueueOptions): Distr
     weights,
     metricsMs: parseDuration(options.metricsInterval ?? "30s", "metricsInterval", { min: 1_000 }),
   };
+}
+
+function checkWorker(worker: DistributedQueueOptions["worker"]): void {
+  checkOptions("DistributedQueue.worker", worker, POOL_OPTIONS);
+  for (const name of Object.keys(worker ?? {})) {
+    const own = OWN.get(name);
+    if (own === undefined) continue;
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `DistributedQueue.worker takes no ${name}: the node has the option ${own} for it, beside worker.`,
+    );
+  }
 }
 
 /** Of what is no list of queues the pool says so. */

@@ -7,7 +7,12 @@ import {
   type Reserve,
   type ReservedJob,
 } from "../core/index.ts";
+import { JobferryError } from "../errors/index.ts";
 import { memoryQueue } from "./memory.ts";
+import { tooOldText } from "./node-version.ts";
+
+// By what is used, not by the version, which other runtimes give as they like. Node.js has it since 22; without it the first call would end with a TypeError.
+if (typeof Promise.withResolvers !== "function") throw new JobferryError("UNSUPPORTED", tooOldText());
 
 export type {
   Capabilities,

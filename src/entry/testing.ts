@@ -4,6 +4,7 @@ export {
   drain,
   type DrainOptions,
   runJob,
+  type RunJobOptions,
   testQueue,
   type TestQueue,
 } from "../testing/run-job.ts";

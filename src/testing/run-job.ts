@@ -1,8 +1,9 @@
 import { engineOf, type Job, type NewJob, Queue, type QueueOptions, type Work } from "../core/index.ts";
 import { memoryDriver } from "../drivers/memory/memory-driver.ts";
 import { JobferryError, UnsupportedError } from "../errors/index.ts";
-import { nextTurn, silentLogger } from "../runtime/index.ts";
+import { MAX_DURATION_MS, nextTurn, silentLogger, systemClock } from "../runtime/index.ts";
 import { Worker, type WorkerOptions } from "../worker/index.ts";
+import { keepUp } from "./real-time.ts";
 import { virtualClock, type VirtualClock } from "./virtual-clock.ts";
 
 /** How one attempt ended. `retried` comes back after `retryInMs`, `failed` does not; `released` is a snooze: the attempt did not count. */
@@ -20,6 +21,12 @@ export function testQueue(options: Omit<QueueOptions, "clock"> = {}): TestQueue 
   return { clock, queue: new Queue(memoryDriver(), { logger: silentLogger, ...options, clock }) };
 }
 
+export type RunJobOptions = WorkerOptions<Job> &
+  Readonly<{
+    /** Timeouts and leases pass when it is moved, and the job's delay passes on it at once. Default: they pass in real time. */
+    clock?: VirtualClock;
+  }>;
+
 /**
  * One attempt of a handler, judged by the rules that a worker goes by, without a store of yours.
  * @throws HANDLER_MISSING when no route has the job's name; what `push` throws for a bad job.
@@ -27,12 +34,19 @@ export function testQueue(options: Omit<QueueOptions, "clock"> = {}): TestQueue 
 export async function runJob<const W extends Work>(
   work: W,
   job: NewJob,
-  options: WorkerOptions<Job> = {},
+  { clock: given, ...options }: RunJobOptions = {},
 ): Promise<AttemptOutcome> {
-  const { queue, clock } = testQueue();
+  // A virtual clock in either case: it stands still between two steps, so `retryInMs` is exact, and its jitter is the same in every run.
+  const clock = given ?? virtualClock({ now: systemClock.now() });
+  const queue = new Queue(memoryDriver(), { logger: silentLogger, clock });
   let ended: AttemptOutcome = { outcome: "released" };
   let unknown = false;
-  const worker = new Worker<Work>(queue, job.queue, work, { ...options, maxJobs: 1, prefetch: 0 });
+  const worker = new Worker<Work>(queue, job.queue, work, {
+    stopTimeout: MAX_DURATION_MS, // `maxJobs` stops it while the handler runs, which must not cut that short
+    ...options,
+    maxJobs: 1,
+    prefetch: 0,
+  });
   worker.on("completed", ({ result }) => (ended = { outcome: "completed", result }));
   worker.on("failed", ({ error, retryAt }) => {
     ended =
@@ -42,11 +56,13 @@ export async function runJob<const W extends Work>(
   });
   worker.on("unknown", () => (unknown = true));
   try {
-    await queue.push(job);
+    const { availableAt } = await queue.push(job);
     const stop = new AbortController();
+    const over = new AbortController();
     worker.once("unknown", () => stop.abort());
-    await clock.advance(job.delay);
-    await worker.run(stop.signal);
+    if (availableAt > clock.now()) await clock.advance(availableAt - clock.now());
+    const running = worker.run(stop.signal).finally(() => over.abort());
+    await (given === undefined ? Promise.all([running, keepUp(clock, systemClock, over.signal)]) : running);
   } finally {
     await queue.close();
   }
@@ -69,8 +85,8 @@ export type DrainOptions = Readonly<{
 const MAX_IDLE_ROUNDS = 100;
 
 /**
- * Runs the worker until nothing of `queue` is pending or running, then stops it.
- * @throws INVALID_ARGUMENT when jobs stay pending that this worker does not take: on queues that are not its own, or paused.
+ * Runs the worker until nothing of `queue` is pending or running, then stops it for good: each drain takes a worker of its own.
+ * @throws INVALID_ARGUMENT for a worker that was stopped; when jobs stay pending that this worker does not take: on queues that are not its own, or paused.
  */
 export async function drain(worker: Worker<never> | Worker, queue: Queue, options: DrainOptions = {}): Promise<void> {
   const { clock, throughDelays = false } = options;
@@ -78,6 +94,12 @@ export async function drain(worker: Worker<never> | Worker, queue: Queue, option
     throw new JobferryError(
       "INVALID_ARGUMENT",
       "drain: throughDelays needs the queue's virtual clock: { clock, throughDelays: true }.",
+    );
+  }
+  if (worker.status === "stopping" || worker.status === "stopped") {
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `drain: the worker was stopped before (it is ${worker.status}); drain itself stops its worker for good. Make another Worker for each drain.`,
     );
   }
   const { driver } = engineOf(queue);

@@ -94,6 +94,22 @@ describe("exit codes of errors", () => {
     expect(errorOf(result)["code"]).toBe("STORE_CORRUPT");
   });
 
+  test("a URL that is empty or has no scheme is told by the name of its option and variable: 2", async () => {
+    const sandbox = new Sandbox();
+    const [url, records, path, cluster] = await Promise.all([
+      sandbox.run(["stats", "--json"], "", { JOBFERRY_URL: "" }),
+      sandbox.run(["stats", "--json"], "", { JOBFERRY_RECORDS: "" }),
+      sandbox.run(["push", "x", "--json"], "", { JOBFERRY_URL: "secret.db" }),
+      sandbox.run(["cluster", "nodes", "--json"], "", { JOBFERRY_URL: "" }),
+    ]);
+    expect([url.code, records.code, path.code, cluster.code]).toEqual([2, 2, 2, 2]);
+    expect(errorOf(url)["message"]).toContain("--url (or JOBFERRY_URL) is empty.");
+    expect(errorOf(records)["message"]).toContain("--records (or JOBFERRY_RECORDS) is empty.");
+    expect(errorOf(path)["message"]).toContain("--url (or JOBFERRY_URL) has no scheme.");
+    expect(path.stderr).not.toContain("secret");
+    expect(errorOf(cluster)["message"]).toContain("--url (or JOBFERRY_URL) is empty.");
+  });
+
   test("a job or queue that is not there: 4", async () => {
     const sandbox = new Sandbox();
     await sandbox.data(["push", "x"]);

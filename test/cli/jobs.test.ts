@@ -100,10 +100,28 @@ describe("failed jobs", () => {
     expect(errorOf(again)["message"]).toContain("is pending, not failed");
     const partly = await sandbox.run(["retry", "-", "--json"], `${a}\n${b}\n`);
     expect(partly.code).toBe(5);
-    expect(errorOf(partly)).toMatchObject({ code: "BATCH_INCOMPLETE", done: 1, missing: 1 });
+    expect(errorOf(partly)).toMatchObject({ code: "BATCH_INCOMPLETE", done: 1, missing: 1, left: [a] });
+    expect(errorOf(partly)["message"]).toBe(`Could not retry every job: job "${a}" is pending, not failed.`);
+    const none = await sandbox.inside(["retry", "nope", a]);
+    expect(none.code).toBe(4);
+    expect(errorOf(none)["message"]).toBe(
+      `Could not retry every job: there is no job "nope"; job "${a}" is pending, not failed.`,
+    );
     expect(await sandbox.data(["retry", "--error", "z"])).toEqual({ retried: 1 });
     expect(await sandbox.data(["jobs", c])).toMatchObject({ state: "pending", attempts: 0, failure: null });
     expect((await sandbox.run(["retry"])).code).toBe(2);
+  });
+
+  test("of many ids, which go in bulk, it is told how many were left", async () => {
+    const sandbox = new Sandbox();
+    const [a = ""] = await failJobs(sandbox, ["x"]);
+    const ids = Array.from({ length: 500 }, (_, i) => `nope-${i}`);
+    const bulk = await sandbox.inside(["retry", "-"], [a, ...ids].join("\n"));
+    expect(errorOf(bulk)).toMatchObject({ code: "BATCH_INCOMPLETE", done: 1, missing: 500 });
+    expect(errorOf(bulk)["message"]).toContain("500 of 501 were left. Give at most 500 ids at once");
+    const each = await sandbox.inside(["retry", "-"], ids.join("\n"));
+    expect(errorOf(each)).toMatchObject({ code: "NOT_FOUND", left: ids });
+    expect(errorOf(each)["message"]).toMatch(/job "nope-9"; and 490 more\.$/);
   });
 
   test("forget one without a question, many and flush only with --yes where nobody can answer", async () => {
@@ -114,9 +132,13 @@ describe("failed jobs", () => {
     expect(many).toMatchObject({ code: 2, stdout: "" });
     expect(errorOf(many)).toMatchObject({ code: "NOT_CONFIRMED" });
     expect(errorOf(many)["message"]).toContain("--yes");
+    const partly = await sandbox.inside(["forget", b, "nope", "--yes"]);
+    expect(partly.code).toBe(5);
+    expect(errorOf(partly)).toMatchObject({ done: 1, left: ["nope"] });
+    expect(errorOf(partly)["message"]).toBe('Could not remove every job: there is no job "nope".');
     expect((await sandbox.run(["flush"])).code).toBe(2);
     expect(await sandbox.data(["flush", "--older-than", "1h", "--yes"])).toEqual({ removed: 0 });
-    expect(await sandbox.data(["flush", "--yes"])).toEqual({ removed: 2 });
+    expect(await sandbox.data(["flush", "--yes"])).toEqual({ removed: 1 });
   });
 });
 

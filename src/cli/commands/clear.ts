@@ -20,7 +20,7 @@ export function addClear(program: Command, cli: Cli): void {
         const waiting = await queue.size(name);
         const what = `Removing ${jobCount(waiting)} that wait in ${name === undefined ? "all queues" : `queue "${name}"`}`;
         await confirm(cli.terminal, what, name ?? "all", cli.globals(command).yes === true);
-        const removed = await queue.clear(name);
+        const removed = await (name === undefined ? queue.clear() : queue.clear(name));
         cli.terminal.show(
           { queue: name ?? null, removed: removed ?? null },
           () => `Removed ${removed === undefined ? "the waiting jobs" : jobCount(removed)}`,

@@ -6,7 +6,7 @@ import { DEFAULT_URL, sqlitePath, withQueue } from "../connection.ts";
 import { type Check, checkDurability, checkNode, checkQueues, checkRoundTrip } from "../doctor/checks.ts";
 import { checkSqliteFile } from "../doctor/sqlite-file.ts";
 import { EXIT } from "../exit-codes.ts";
-import { LEAST_NODE } from "../node-version.ts";
+import { LEAST_NODE } from "../../entry/node-version.ts";
 import { duration } from "../option-values.ts";
 import { table } from "../tables.ts";
 import type { Terminal } from "../terminal.ts";

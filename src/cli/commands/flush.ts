@@ -12,10 +12,12 @@ export function addFlush(program: Command, cli: Cli): void {
     await cli.withQueue(self, {}, async ({ queue }) => {
       const filter = { ...filterOf(options, Date.now()), state: "failed" as const };
       const chosen = isWhole(filter) ? undefined : singleJobs(queue);
-      const of = options.queue === undefined ? "" : ` of queue "${options.queue}"`;
+      const { queue: name } = options;
+      const of = name === undefined ? "" : ` of queue "${name}"`;
       const which = chosen === undefined ? "all failed jobs" : "the chosen failed jobs";
-      await confirm(cli.terminal, `Removing ${which}${of}`, options.queue ?? "all", cli.globals(self).yes === true);
-      const removed = await (chosen === undefined ? queue.flushFailed(options.queue) : chosen.remove(filter));
+      await confirm(cli.terminal, `Removing ${which}${of}`, name ?? "all", cli.globals(self).yes === true);
+      const removed = await (chosen?.remove(filter) ??
+        (name === undefined ? queue.flushFailed() : queue.flushFailed(name)));
       cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
     });
   });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
-import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
+import { changeIds, checkChoice, explainMissing, readIds } from "../job-ids.ts";
 import { jobCount } from "../job-count.ts";
 import { singleJobs } from "../single-jobs.ts";
 
@@ -15,9 +15,10 @@ export function addForget(program: Command, cli: Cli): void {
       if (ids.length > 1) {
         await confirm(cli.terminal, `Removing ${jobCount(ids.length)}`, "forget", cli.globals(self).yes === true);
       }
-      const removed = await singleJobs(queue).remove(ids);
-      cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
-      await explainMissing(queue, ids, removed, "remove", "there or are reserved");
+      const jobs = singleJobs(queue);
+      const removed = await changeIds(ids, (some) => jobs.remove(some));
+      cli.terminal.show({ removed: removed.done }, () => `Removed ${jobCount(removed.done)}`);
+      await explainMissing(queue, ids, removed, "remove");
     });
   });
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { JobferryError } from "../../entry/index.ts";
+import { type Filter, JobferryError, type Queue } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
-import { checkChoice, explainMissing, readIds } from "../job-ids.ts";
+import { type Changed, changeIds, checkChoice, explainMissing, readIds } from "../job-ids.ts";
 import { integer } from "../option-values.ts";
 import { addFilterOptions, type FilterOptions, filterOf, isNarrowed, isWhole } from "../record-filter.ts";
 import { jobCount } from "../job-count.ts";
@@ -23,15 +23,20 @@ export function addRetry(program: Command, cli: Cli): void {
     if (options.max !== undefined && !whole)
       throw new JobferryError("INVALID_ARGUMENT", "--max goes with --all or --queue, and with nothing else.");
     await cli.withQueue(self, {}, async ({ queue }) => {
-      const { queue: name, max } = options;
-      const retried = whole
-        ? await queue.retryFailed({
-            ...(name === undefined ? {} : { queue: name }),
-            ...(max === undefined ? {} : { max }),
-          })
-        : await singleJobs(queue).retry(ids.length > 0 ? ids : filter);
-      cli.terminal.show({ retried }, () => `Put ${jobCount(retried)} back to pending`);
+      const retried = whole ? await retryWhole(queue, options) : await retrySingle(queue, ids, filter);
+      cli.terminal.show({ retried: retried.done }, () => `Put ${jobCount(retried.done)} back to pending`);
       await explainMissing(queue, ids, retried, "retry", "failed");
     });
   });
+}
+
+async function retryWhole(queue: Queue, { queue: name, max }: RetryOptions): Promise<Changed> {
+  const named = name === undefined ? {} : { queue: name };
+  return { done: await queue.retryFailed({ ...named, ...(max === undefined ? {} : { max }) }), left: [] };
+}
+
+async function retrySingle(queue: Queue, ids: readonly string[], filter: Filter): Promise<Changed> {
+  const jobs = singleJobs(queue);
+  if (ids.length > 0) return changeIds(ids, (some) => jobs.retry(some));
+  return { done: await jobs.retry(filter), left: [] };
 }

@@ -1,6 +1,6 @@
 import type { Queue, QueueStats } from "../../entry/index.ts";
 import { jobCount } from "../job-count.ts";
-import { isOlderNode } from "../node-version.ts";
+import { isOlderNode } from "../../entry/node-version.ts";
 import { DOCTOR_QUEUE } from "../own-queues.ts";
 import { shortLength } from "../times.ts";
 

@@ -21,11 +21,11 @@ export type PoolSettings = Readonly<{
   execArgv: readonly string[] | undefined;
 }>;
 
-const KNOWN = [...WORKER_OPTIONS, "workers", "isolation", "execArgv"];
+export const POOL_OPTIONS: readonly string[] = [...WORKER_OPTIONS, "workers", "isolation", "execArgv"];
 
 /** @throws INVALID_ARGUMENT naming the option and its limits. */
 export function checkPoolOptions(options: PoolOptions & Readonly<{ isolation?: Isolation | undefined }>): PoolSettings {
-  const worker = checkWorkerOptions(options, KNOWN);
+  const worker = checkWorkerOptions(options, POOL_OPTIONS);
   const { workers = availableParallelism(), isolation = "inline", execArgv } = options;
   if (!["inline", "threads", "processes"].includes(isolation))
     throw invalidArgument("isolation", isolation, '"inline", "threads" or "processes"');

@@ -194,8 +194,12 @@ test.each([
   [{ name: "", payload: typed<number>() }, "name is"],
   [{ name: "x" }, "payload is undefined; it must be a Standard Schema"],
   [{ name: "x", payload: { parse: (): number => 1 } }, "typed<T>() for types without a check"],
-  [{ name: "x", payload: typed<number>(), maxAttempts: 0 }, "maxAttempts is 0"],
-  [{ name: "x", payload: typed<number>(), qeueu: "a" }, 'Did you mean "queue"?'],
+  [{ name: "x", payload: typed<number>(), maxAttempts: 0 }, "defineJob.maxAttempts is 0"],
+  [
+    { name: "x", payload: typed<number>(), foo: 1 },
+    'defineJob has no option "foo". Known: name, payload, maxAttempts, maxLosses, maxExceptions, backoff, timeout, queue, delay, retryUntil, priority, tags, headers.',
+  ],
+  [{ name: "x", payload: typed<number>(), qeueu: "a" }, 'defineJob has no option "qeueu". Did you mean "queue"?'],
   [{ name: "x", payload: typed<number>(), id: "one" }, "each job has its own"],
   [undefined, "definition is undefined"],
 ])("a bad definition is refused where it is made: %#", (definition, says) => {

@@ -44,3 +44,27 @@ test("what is asked for is checked", async () => {
   await expect(queue.flushFailed(" a")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   await queue.close();
 });
+
+test("an explicit undefined never means all: it may be a variable that nobody has set", async () => {
+  const queue = await withFailed(2);
+  await queue.push(createJob(1));
+  const unset = undefined as never;
+  for (const [act, told] of [
+    [() => queue.clear(unset), "The queue of clear() is undefined. Leave it out to mean all queues."],
+    [() => queue.flushFailed(unset), "The queue of flushFailed() is undefined."],
+    [() => queue.retryFailed({ queue: unset }), "retryFailed.queue is undefined. Leave it out to mean all."],
+    [() => queue.records.remove({ queue: unset }), "filter.queue is undefined"],
+    [() => queue.records.remove({ state: "failed", before: unset }), "filter.before is undefined"],
+    [() => queue.records.retry({ tag: unset }), "filter.tag is undefined"],
+    [() => queue.records.promote({ name: unset }), "filter.name is undefined"],
+  ] as const) {
+    await expect(act()).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining(told) as string,
+    });
+  }
+  expect(await queue.getStats()).toMatchObject({ failedJobs: 2, pendingJobs: 1 });
+  expect((await queue.records.list({ queue: unset })).jobs.length, "looking does no harm").toBe(3);
+  expect([await queue.clear(), await queue.flushFailed()]).toEqual([1, 2]);
+  await queue.close();
+});

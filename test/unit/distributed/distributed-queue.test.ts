@@ -543,7 +543,12 @@ describe("bad options are refused at construction", () => {
     [{ queues: [] }, /queues/],
     [{ queues: { x: 0 } }, /queues/],
     [{ handlers: [] }, /Did you mean "handler"/],
-    [{ worker: { concurency: 5 } }, /concurrency/],
+    [{ worker: { concurency: 5 } }, /worker has no option "concurency"\. Did you mean "concurrency"/],
+    [{ worker: 5 }, /worker options/],
+    [{ worker: { workers: 3 } }, /worker takes no workers: .* option workerCount/],
+    [{ worker: { concurrency: 3 } }, /worker takes no concurrency: .* option maxConcurrency/],
+    [{ worker: { isolation: "threads" } }, /worker takes no isolation/],
+    [{ worker: { onFailed: null } }, /worker takes no onFailed/],
     [{ cluster: new Cluster(memoryCoordinationStore(), { nodeId: "a" }) }, /queue is missing/],
   ])("%j", (options, message) => {
     expect(make(options)).toThrow(message);

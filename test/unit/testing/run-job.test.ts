@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { createJob, PermanentError, Worker } from "jobferry";
-import { drain, runJob, testQueue } from "jobferry/testing";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createJob, type JobContext, PermanentError, Worker } from "jobferry";
+import { drain, runJob, testQueue, virtualClock } from "jobferry/testing";
 
 test("without throughDelays a delayed job stays", async () => {
   const { queue, clock } = testQueue();
@@ -37,6 +38,56 @@ test("one attempt: completed, retried, failed, released, no route", async () => 
   });
 });
 
+const untilAborted = (_job: unknown, { signal }: JobContext): Promise<never> =>
+  new Promise((_resolve, reject) =>
+    signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true }),
+  );
+
+test("an attempt's timeout passes in real time, and its end is judged as a worker judges it", async () => {
+  const timedOut = { error: { code: "TIMEOUT" } };
+  expect(await runJob(untilAborted, createJob(1, { timeout: 30 }), { backoff: "7s" })).toMatchObject({
+    outcome: "retried",
+    retryInMs: 7_000,
+    ...timedOut,
+  });
+  const last = createJob(1, { delay: "1h", maxAttempts: 1 });
+  expect(await runJob(untilAborted, last, { timeout: 30 })).toMatchObject({ ...timedOut, outcome: "failed" });
+  const deaf = async (): Promise<never> => new Promise(() => undefined);
+  expect(await runJob(deaf, createJob(1), { timeout: 10, abortGrace: 10 })).toMatchObject({
+    outcome: "retried",
+    ...timedOut,
+  });
+  let aborted = false;
+  const late = async (_job: unknown, { signal }: JobContext): Promise<string> => {
+    while (!signal.aborted) await sleep(5);
+    aborted = true;
+    return "done all the same";
+  };
+  expect(await runJob(late, createJob(1, { timeout: 30 }), { abortGrace: "1h" })).toEqual({
+    outcome: "completed",
+    result: "done all the same",
+  });
+  expect(aborted).toBe(true);
+});
+
+test("on a clock of the test a timeout passes when the test says so, and nothing else cuts a long handler short", async () => {
+  const clock = virtualClock();
+  const started = Promise.withResolvers<void>();
+  const attempt = runJob(
+    (job, context) => {
+      started.resolve();
+      return untilAborted(job, context);
+    },
+    createJob(1, { delay: "1h" }),
+    { clock, timeout: "2h", maxAttempts: 1 },
+  );
+  await started.promise;
+  expect(clock.monotonic()).toBe(3_600_000);
+  await clock.advance("2h");
+  expect(await attempt).toMatchObject({ outcome: "failed", error: { code: "TIMEOUT" } });
+  expect(clock.monotonic()).toBe(3 * 3_600_000);
+});
+
 test("drain says so when jobs stay that the worker does not take, and still drains its own", async () => {
   const { queue, clock } = testQueue();
   await queue.push(createJob(1, { queue: "other" }));
@@ -47,6 +98,20 @@ test("drain says so when jobs stay that the worker does not take, and still drai
   });
   expect(worker.status).toBe("stopped");
   expect(await queue.getStats()).toMatchObject({ completedJobs: 1, pendingJobs: 1 });
+  await queue.close();
+});
+
+test("a second drain with the same worker says that the first one stopped it", async () => {
+  const { queue, clock } = testQueue();
+  const worker = new Worker(queue, "default", async () => undefined);
+  await drain(worker, queue, { clock });
+  await queue.push(createJob(1));
+  await expect(drain(worker, queue, { clock })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(/stopped before.*Make another Worker/) as string,
+  });
+  await drain(new Worker(queue, "default", async () => undefined), queue, { clock });
+  expect(await queue.getStats()).toMatchObject({ completedJobs: 1 });
   await queue.close();
 });
 
