@@ -12,9 +12,13 @@ import { isServerAvailable, startServer } from "./shared-server.ts";
 const access: Access = {
   write: async (server) => {
     const queue = { durable: true, arguments: { "x-queue-type": "quorum" } };
-    await api(server, "PUT", "queues/%2F/kept", queue);
     const message = { properties: {}, routing_key: "kept", payload: "yes", payload_encoding: "string" };
-    await api(server, "POST", "exchanges/%2F/amq.default/publish", message);
+    // On a busy machine a new queue has no leader for a moment, too.
+    await waitUntil("the queue takes the message", async () => {
+      await api(server, "PUT", "queues/%2F/kept", queue);
+      const answer = await api(server, "POST", "exchanges/%2F/amq.default/publish", message);
+      return (answer as { routed: boolean }).routed;
+    });
   },
   // After a start the queue has no leader for a moment.
   read: async (server) => {
