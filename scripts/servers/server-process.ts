@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { guardian } from "./guarded.ts";
 import type { Guarded } from "./guarded.ts";
 import type { Launch } from "./guardian-messages.ts";
+import { isRunning, processTree, signalAll } from "./process-tree.ts";
 import type { ServerNode } from "./server.ts";
 
 const STOP_WAIT = 20_000;
@@ -117,6 +118,7 @@ export class ServerProcess implements ServerNode {
   async #end(signal: NodeJS.Signals, wait: number): Promise<void> {
     const running = this.#alive();
     if (!running) return;
+    const tree = running.pid > 0 ? processTree(running.pid) : []; // 0: it never began
     if (signal !== "SIGKILL") {
       // A stopped process takes no other signal.
       await running.signal("SIGCONT", true);
@@ -127,6 +129,10 @@ export class ServerProcess implements ServerNode {
       }
     }
     await this.kill();
+    // Its helpers end when they see that it has gone: on a busy machine a moment later.
+    const deadline = Date.now() + END_WAIT;
+    while (tree.some(isRunning) && Date.now() < deadline) await delay(POLL);
+    signalAll(tree.filter(isRunning), "SIGKILL");
   }
 
   async #isReady(): Promise<boolean> {
