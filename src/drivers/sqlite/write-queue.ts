@@ -147,9 +147,13 @@ export class WriteQueue {
   #writeBare(): void {
     const [only] = this.#queued;
     if (only === undefined) return;
+    let result: unknown;
     this.#tx.start();
-    const result = only.work.run(this.#tx);
-    this.#tx.end();
+    try {
+      result = only.work.run(this.#tx);
+    } finally {
+      this.#tx.end(); // else what the caller's own transaction makes next would be remembered as ours
+    }
     this.#hooks.committed(this.#tx); // consumers that it wakes are queued behind
     this.#take(1);
     only.answered.resolve(result);

@@ -15,7 +15,8 @@ function queueOn(lockedAt: number) {
   const note = (text: string) => ({ run: () => log.push(text), get: () => log.push(text) });
   const tx = {
     sql: { begin: { get: begin }, commit: note("COMMIT"), rollback: note("ROLLBACK") },
-    ...{ start: () => undefined, settle: () => undefined, end: () => undefined, forget: () => undefined },
+    ...{ isRunning: false, settle: () => undefined, forget: () => (tx.isRunning = false) },
+    ...{ start: () => (tx.isRunning = true), end: () => (tx.isRunning = false) },
   };
   const database = { isTransaction: false };
   const behind: (() => void)[] = [];
@@ -43,7 +44,7 @@ function queueOn(lockedAt: number) {
       },
     });
   };
-  return { behind, clock, log, submit, submitBare, writes };
+  return { behind, clock, log, submit, submitBare, tx, writes };
 }
 
 test("a call that fails takes no other with it, and those go on in their own transactions though the lock is taken meanwhile", async () => {
@@ -79,7 +80,7 @@ test("what its commit wakes is written behind it, in a transaction", async () =>
 });
 
 test("one that fails is told so, and the next goes on", async () => {
-  const { log, submit, writes } = queueOn(0);
+  const { log, submit, tx, writes } = queueOn(0);
   const failing = writes.submit({
     ...{ rows: 1, bytes: 0, isOneStatement: () => true },
     run: () => {
@@ -87,6 +88,7 @@ test("one that fails is told so, and the next goes on", async () => {
     },
   });
   await expect(failing).rejects.toThrow("is full");
+  expect(tx.isRunning).toBe(false);
   expect(await submit("next")).toBe("next");
   expect(log.join(" ")).toBe("BEGIN next COMMIT");
 });
