@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connect } from "amqplib";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Capabilities, Driver, FinishItem, Reservation } from "../../src/contract/index.ts";
+import type { Capabilities, Driver, FinishItem, Reservation, StoredJob } from "../../src/contract/index.ts";
 import { memoryDriver } from "../../src/drivers/memory/memory-driver.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
@@ -51,6 +51,39 @@ for (const name of BOTH) {
       await close();
     });
 
+    it("a job that the second store cannot take yet is held, and loses no more lives by that", async () => {
+      const [prefix, other] = [freshPrefix(), memoryDriver()];
+      const capabilities = await other.open(CONTEXT);
+      const make = async (): Promise<Driver> => {
+        const driver = rabbitmqDriver(
+          { url: server.url, prefix, settle: 0 },
+          { driver: other, open: async () => capabilities },
+        );
+        await driver.open(CONTEXT);
+        return driver;
+      };
+      const [driver, dying] = [await make(), await make()];
+      const last = item({ id: "a", maxLosses: 1 });
+      await driver.push([last]);
+      await driver.finish([failureOf(await takeOne(driver))]);
+      // As a process leaves it that dies when it has written the job there and not failed it yet; its connection brings the job back.
+      expect(await other.records?.retry(["a"])).toBe(1);
+      const place = { queues: [`rabbitmq ${prefix} failed/work`], max: 1, leaseMs: 2_000, waitMs: 0 };
+      expect((await other.reserve(place)).reservations.length).toBe(1);
+      await dying.push([last]);
+      await takeOne(dying);
+      await dying.close();
+      const died: StoredJob[] = [];
+      await untilWorks(async () => {
+        died.push(...(await driver.reserve({ queues: ["work"], max: 5, leaseMs: 30_000, waitMs: 500 })).died);
+        expect(died.length).toBe(1);
+      }, 20_000);
+      expect(died.map(({ id, losses, failure }) => [id, losses, failure?.code])).toEqual([["a", 1, "LEASE_EXPIRED"]]);
+      expect((await other.records?.get("a"))?.state).toBe("failed");
+      await driver.close();
+      await other.close();
+    });
+
     it("a job that comes between a parked wait and the next one is that one's, and nobody else's", async () => {
       const broker = new OpenBroker(
         resolveOptions({ url: server.url, prefix: freshPrefix(), settle: 0 }),
@@ -70,6 +103,36 @@ for (const name of BOTH) {
       expect(draw.taken).toHaveLength(1);
       expect((await broker.reserve({ queues: ["work"], max: 5, leaseMs: 1_000, waitMs: 0 })).reservations).toEqual([]);
       await broker.close();
+    });
+
+    it("a job that comes for nobody and cannot be given back now is held, and loses no life by that", async () => {
+      const clients: AmqpClient[] = [];
+      let isAway = false;
+      const through = async (): Promise<AmqpClient> => {
+        if (isAway) throw new Error("away");
+        const client = await connect(server.url);
+        clients.push(client);
+        return client;
+      };
+      const { driver, prefix } = await opened({ connect: through });
+      const other = await opened({ url: server.url, prefix });
+      const over = new AbortController();
+      const waiting = driver.reserve({
+        ...{ queues: ["work"], max: 1, leaseMs: 30_000, waitMs: 60_000 },
+        signal: over.signal,
+      });
+      await pause(500);
+      over.abort();
+      expect((await waiting).reservations).toEqual([]);
+      isAway = true;
+      cutOff(clients[0]); // which publishes
+      await other.driver.push([item({ id: "a" })]);
+      await pause(700);
+      expect((await other.driver.stats("work")).pending).toBe(0);
+      isAway = false;
+      const { job } = await takeOne(other.driver, 10_000);
+      expect([job.id, job.losses, job.attempts]).toEqual(["a", 0, 1]);
+      await Promise.all([driver.close(), other.driver.close()]);
     });
 
     it("a job whose end could not be written for a whole lease comes again, with one loss", async () => {

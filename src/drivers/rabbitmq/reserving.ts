@@ -40,6 +40,8 @@ type Parts = Readonly<{
 export class Reserving {
   readonly #parts: Parts;
   readonly #sizes = new PullSizes();
+  /** What failed behind the back of a call, for the next one to tell. */
+  readonly #buriedLate: StoredJob[] = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -83,6 +85,7 @@ export class Reserving {
   async #claim(claim: Claim, until: number): Promise<void> {
     const session = this.#parts.session();
     await session.dropUnended();
+    claim.died.push(...this.#buriedLate.splice(0));
     await this.#fill(session, claim, until);
   }
 
@@ -107,7 +110,7 @@ export class Reserving {
     const { clock, topology, names } = this.#parts;
     const room = claim.request.max - claim.reservations.length;
     const wanted = Math.min(room, this.#sizes.most(queue, claim.free));
-    if (wanted <= 0 || claim.ended.aborted) return;
+    if (wanted <= 0 || claim.ended.aborted || session.hasNoRoom) return;
     await topology.ensure(session.connection, queue, "jobs");
     const address = names.live(queue);
     const there = Math.min(wanted, await ready(session, address));
@@ -121,6 +124,7 @@ export class Reserving {
   async #wait(session: Session, claim: Claim, waitMs: number): Promise<void> {
     const { clock, topology, names } = this.#parts;
     const { queues } = claim.request;
+    if (session.hasNoRoom) return session.untilTriedAgain(claim.ended, waitMs);
     // Before any consumer is there: a queue that is refused must not leave others behind that nobody looks at.
     for (const queue of queues) await topology.ensure(session.connection, queue, "jobs");
     const draws: [queue: string, draw: Draw][] = [];
@@ -138,7 +142,7 @@ export class Reserving {
     for (const [queue, draw] of came) {
       const hasRoom = claim.reservations.length < claim.request.max;
       if (hasRoom) await this.#accept(session, queue, draw.taken, claim);
-      else await session.moveOrReturn(draw.taken, back);
+      else await session.moveOrHold(draw.taken, back);
     }
     // Jobs come in bursts; the count of an empty queue costs little.
     if (came.length > 0) for (const queue of queues) await this.#look(session, queue, claim);
@@ -158,7 +162,7 @@ export class Reserving {
     // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
     for (const one of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, one, claim);
     if (dead.length > 0) await this.#bury(session, dead, claim);
-    await session.moveOrReturn(suspects, back);
+    await session.moveOrHold(suspects, back);
   }
 
   #give(session: Session, { message, parcel, draw }: Taken, claim: Claim): void {
@@ -173,8 +177,10 @@ export class Reserving {
   async #bury(session: Session, dead: readonly Taken[], claim: Claim): Promise<void> {
     const gone = dead.map((taken) => ({ ...taken, parcel: expired(taken.parcel, this.#parts.clock.now()) }));
     const toFailed = (parcel: Parcel): Posting => ({ parcel, to: "failed", delayMs: 0 });
-    const moved = await session.moveOrReturn(gone, toFailed);
-    for (const { parcel } of moved) claim.died.push(storedOf(parcel, "failed", undefined));
+    const told = (moved: readonly Taken[]): readonly StoredJob[] =>
+      moved.map(({ parcel }) => storedOf(parcel, "failed", undefined));
+    const moved = await session.moveOrHold(gone, toFailed, (late) => this.#buriedLate.push(...told(late)));
+    claim.died.push(...told(moved));
   }
 }
 

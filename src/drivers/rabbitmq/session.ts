@@ -8,6 +8,12 @@ import type { Parcel } from "./message.ts";
 import type { PostOffice, Posting } from "./posting.ts";
 import type { Published } from "./publishing.ts";
 
+/** After which what could not be moved is tried again. */
+const AGAIN_MS = 500;
+
+/** Jobs that wait for that, with their payloads: then nothing more is taken before some are gone. */
+const MAX_WAITING = 1_000;
+
 /** One that is a reservation. */
 export type Held = Taken & Readonly<{ leaseMs: number }>;
 
@@ -36,6 +42,9 @@ export class Session {
   readonly #unended = new Map<string, number>();
   readonly #clock: Clock;
   readonly #givingBack = new Set<Promise<unknown>>();
+  #movingLater = 0;
+  /** Nothing is tried again any more. */
+  readonly #over = new AbortController();
   #singleAt = -Infinity;
 
   /** `instance` is unique to this driver, so that no token of another process is ever taken for one of ours. */
@@ -45,6 +54,7 @@ export class Session {
     this.#clock = clock;
     this.#tokenPrefix = `${instance}-${connection.number}-`;
     this.drawing = this.#drawingOn(connection.channel, 0);
+    connection.watch((reason) => reason === undefined || this.#over.abort());
   }
 
   #drawingOn(channel: AmqpChannel, number: number): Drawing {
@@ -96,7 +106,11 @@ export class Session {
   #giveBack(taken: Taken): void {
     // A message that came late for a pull of failed jobs is a failed job still.
     const to = taken.parcel.fields.finishedAt === undefined ? back : backToFailed;
-    const giving = this.moveOrReturn([taken], to)
+    this.#inBackground(this.moveOrHold([taken], to));
+  }
+
+  #inBackground(moving: Promise<unknown>): void {
+    const giving = moving
       .catch((error: unknown) => this.connection.lose(error))
       .finally(() => this.#givingBack.delete(giving));
     this.#givingBack.add(giving);
@@ -158,8 +172,49 @@ export class Session {
     return held.filter((_, i) => published[i] === "confirmed");
   }
 
+  /**
+   * The same; what could not be copied is held, and tried again as long as the connection lives. Back to the server as it is it would be here again at once, with one
+   * life less each time: 627 in 2 s while the second store could not take a job (3.10.8). Resolves after the first try to what was moved; `late` is told of the others.
+   */
+  async moveOrHold<H extends Taken>(
+    held: readonly H[],
+    to: (parcel: Parcel) => Posting,
+    late: (moved: readonly H[]) => void = () => undefined,
+  ): Promise<readonly H[]> {
+    const published = await this.move(held, to).catch(() => []);
+    if (this.connection.isLost) return [];
+    const left = held.filter((_, i) => published[i] !== "confirmed");
+    if (left.length > 0) this.#inBackground(this.#moveLater(left, to, late));
+    return held.filter((_, i) => published[i] === "confirmed");
+  }
+
+  async #moveLater<H extends Taken>(
+    held: readonly H[],
+    to: (parcel: Parcel) => Posting,
+    late: (moved: readonly H[]) => void,
+  ): Promise<void> {
+    this.#movingLater += held.length;
+    await sleep(this.#clock, AGAIN_MS, this.#over.signal, { keepAlive: false });
+    this.#movingLater -= held.length;
+    if (this.connection.isLost || this.#over.signal.aborted) return;
+    const moved = await this.moveOrHold(held, to, late);
+    if (moved.length > 0) late(moved);
+  }
+
+  /** So many jobs are held that could not be moved that no more may be taken. */
+  get hasNoRoom(): boolean {
+    return this.#movingLater >= MAX_WAITING;
+  }
+
+  /** Resolves when some of them may have been. */
+  async untilTriedAgain(signal: AbortSignal, mostMs: number): Promise<void> {
+    await sleep(this.#clock, Math.min(AGAIN_MS, mostMs), signal);
+  }
+
   /** Before the connection is closed in good order. */
   async handsFree(): Promise<void> {
+    // The server gives it to others when the connection ends.
+    this.#over.abort();
     const latest = this.#clock.monotonic() + 4 * IN_HAND_MS;
     for (;;) {
       const now = this.#clock.monotonic();

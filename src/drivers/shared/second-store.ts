@@ -22,6 +22,8 @@ export type SecondQueue = Readonly<{ driver: Driver; open: () => Promise<Capabil
 export type PutBack = (jobs: readonly KeptJob[]) => Promise<readonly boolean[]>;
 
 const LEASE_MS = 30_000;
+/** Of what is only failed there: a process that dies with it must not hold up long who brings the same job again. */
+const FAIL_LEASE_MS = 2_000;
 const BATCH = 500;
 /** Looks for jobs that somebody else took for a moment. */
 const PASSES = 3;
@@ -113,7 +115,8 @@ export class SecondStore implements RecordStore {
   async #failPending(places: readonly string[]): Promise<void> {
     const { driver } = this.#second;
     for (;;) {
-      const { reservations } = await driver.reserve({ queues: places, max: BATCH, leaseMs: LEASE_MS, waitMs: 0 });
+      const request = { queues: places, max: BATCH, leaseMs: FAIL_LEASE_MS, waitMs: 0 };
+      const { reservations } = await driver.reserve(request);
       if (reservations.length === 0) return;
       await driver.finish(reservations.map((reservation) => this.#staying(reservation)));
     }
