@@ -16,7 +16,8 @@ export type Target = Readonly<{
 /** The demo cannot start, and the message says what to do. */
 export class NoTarget extends Error {}
 
-const OPTIONS = { keepCompleted: true } as const;
+/** RabbitMQ cannot keep them. */
+const optionsFor = (url: string): Readonly<{ keepCompleted: boolean }> => ({ keepCompleted: !url.startsWith("amqp") });
 
 /** undefined when `signal` came first; then nothing is left. */
 export async function openTarget(
@@ -27,12 +28,13 @@ export async function openTarget(
   if (server !== undefined) return ownServer(server, signal);
   if (url !== undefined) return queueOfUser(url);
   await mkdir(join(folder, "queue"));
-  const queue = await createQueue(`sqlite:${join(folder, "queue", "jobs.db")}`, OPTIONS);
+  const file = `sqlite:${join(folder, "queue", "jobs.db")}`;
+  const queue = await createQueue(file, optionsFor(file));
   return { queue, name: "a new SQLite file", end: () => queue.close() };
 }
 
 async function queueOfUser(url: string): Promise<Target> {
-  const queue = await createQueue(url, OPTIONS);
+  const queue = await createQueue(url, optionsFor(url));
   const end = async (): Promise<void> => {
     await removeJobs(queue);
     await queue.close();
@@ -63,7 +65,7 @@ async function ownServer(name: OwnServer, signal: AbortSignal): Promise<Target |
       await closeGuardian();
       return undefined;
     }
-    const queue = await createQueue(server.url, OPTIONS);
+    const queue = await createQueue(server.url, optionsFor(server.url));
     const end = async (): Promise<void> => {
       await queue.close();
       await closeGuardian(); // ends the server and removes its folder

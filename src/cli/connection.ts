@@ -40,6 +40,8 @@ export async function withQueue<T>(
   if (!make) checkExists(target, "--url (or JOBFERRY_URL)");
   if (!make && recordsUrl !== undefined) checkExists(recordsUrl, "--records (or JOBFERRY_RECORDS)");
   const logger = loggerOn(terminal);
+  // With a second store the failed jobs lie there.
+  const own = recordsUrl === undefined ? retention : { ...retention, keepFailed: true };
   const records =
     recordsUrl === undefined
       ? undefined
@@ -48,7 +50,7 @@ export async function withQueue<T>(
     return await at(target, terminal, async () => {
       const queue = await openStore(
         { url: target, records, prefix, partitions },
-        { logger, ...retention, ...(durability === undefined ? {} : { durability }) },
+        { logger, ...own, ...(durability === undefined ? {} : { durability }) },
       );
       try {
         return await use({ url: target, queue });

@@ -106,6 +106,7 @@ export class Engine<Tx = never> {
       throw closedError();
     }
     this.#checkDurability(capabilities);
+    this.#checkRetention(capabilities);
     this.#capabilities = capabilities;
     this.#pushing = new Pushing(this.driver, this.settings, capabilities, this.closing);
   }
@@ -125,6 +126,24 @@ export class Engine<Tx = never> {
     throw new UnsupportedError(
       "durability",
       `durability "${wanted}" was asked for, but ${name} as it is set up survives "${durability}". Change its settings (docs/guarantees.md), or ask for less.`,
+    );
+  }
+
+  /** What a store cannot keep, or never drops, must not be asked of it in vain. */
+  #checkRetention({ records }: Capabilities): void {
+    if (records === true) return;
+    const { completed, failed } = this.settings;
+    const { name } = this.driver;
+    if (completed.count > 0)
+      throw new UnsupportedError(
+        "keepCompleted",
+        `keepCompleted was asked for, but ${name} counts completed jobs and cannot keep them. Leave it out, or take another backend.`,
+      );
+    if (failed.count === Infinity && failed.ageMs === Infinity) return;
+    const instead = records === "resting" ? "Give keepFailed to the queue of records" : "Leave it out";
+    throw new UnsupportedError(
+      "keepFailed",
+      `keepFailed was asked for, but ${name} keeps all failed jobs. ${instead}.`,
     );
   }
 

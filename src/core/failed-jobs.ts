@@ -27,12 +27,13 @@ export async function retryFailed(engine: Engine, options: RetryFailed): Promise
   if (deadLetters !== undefined) return engine.call("retry", () => deadLetters.retry({ queue, max: most }));
   if (records === undefined) throw noFailedJobs(engine);
   let done = 0;
-  while (done < most) {
-    const page = { limit: Math.min(CHUNK, most - done) };
-    const { jobs, cursor } = await engine.call("retry", () => records.list(failedOf(queue), page));
-    done += await engine.call("retry", () => records.retry(jobs.map(({ id }) => id)));
-    if (cursor === undefined || jobs.length === 0) break;
-  }
+  let cursor: string | undefined;
+  do {
+    const page = { limit: Math.min(CHUNK, most - done), cursor };
+    const found = await engine.call("retry", () => records.list(failedOf(queue), page));
+    done += await engine.call("retry", () => records.retry(found.jobs.map(({ id }) => id)));
+    ({ cursor } = found);
+  } while (cursor !== undefined && done < most);
   return done;
 }
 

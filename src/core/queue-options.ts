@@ -25,9 +25,9 @@ export type QueueOptions = Readonly<{
   maxPending?: number;
   /** How long a push may take before it fails with UNAVAILABLE. Default "10s". */
   pushTimeout?: Duration;
-  /** Completed jobs are counted; these are kept as well, with their result. Default false. */
+  /** Completed jobs are counted; these are kept as well, with their result. Default false. Opening fails where the backend cannot keep any. */
   keepCompleted?: Keep;
-  /** Which failed jobs are kept. Default true. */
+  /** Which failed jobs are kept. Default true. Opening fails where the backend keeps all of them, whatever is asked. */
   keepFailed?: Keep;
   /** The least that a resolved push must survive; opening fails where the backend gives less. */
   durability?: Durability;

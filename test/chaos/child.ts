@@ -63,7 +63,8 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
   const driver = isWrongDriver(settings.wrong) ? wrongDriver(settings.wrong, right, settings.url) : right;
   const queue = new Queue(loggingDriver(driver, log, clock), {
     ...{ clock, logger: loggerInto(log) },
-    ...(settings.keepsCompleted ? { keepCompleted: true } : {}),
+    // A broker cannot.
+    keepCompleted: settings.keepsCompleted && driver.name !== "rabbitmq",
   });
   return opened(queue, clock);
 }

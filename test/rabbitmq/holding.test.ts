@@ -135,6 +135,38 @@ for (const name of BOTH) {
       await Promise.all([driver.close(), other.driver.close()]);
     });
 
+    it("a job that cannot go back is had by the next call that has room for it", async () => {
+      const clients: AmqpClient[] = [];
+      let isAway = false;
+      const through = async (): Promise<AmqpClient> => {
+        if (isAway) throw new Error("away");
+        const client = await connect(server.url);
+        clients.push(client);
+        return client;
+      };
+      const { driver, prefix } = await opened({ connect: through });
+      const other = await opened({ url: server.url, prefix });
+      const one = { queues: ["work", "mails"], max: 1, leaseMs: 30_000, waitMs: 10_000 };
+      const first = driver.reserve(one);
+      await pause(500);
+      isAway = true;
+      cutOff(clients[0]); // which publishes
+      // Both consumers get one, or the second gets it when nobody waits any more.
+      await other.driver.push([item({ id: "a" }), item({ id: "b", queue: "mails" })]);
+      const had = [...(await first).reservations];
+      await pause(300);
+      had.push(...(await driver.reserve(one)).reservations);
+      const jobs = had.map(({ job }) => [job.id, job.losses, job.attempts]).sort();
+      expect(jobs).toEqual([
+        ["a", 0, 1],
+        ["b", 0, 1],
+      ]);
+      const done = had.map((reservation) => ({ reservation, outcome: "done" }) as const);
+      expect(await driver.finish(done)).toEqual(["ok", "ok"]);
+      expect((await other.driver.stats()).pending).toBe(0);
+      await Promise.all([driver.close(), other.driver.close()]);
+    });
+
     it("a job whose end could not be written for a whole lease comes again, with one loss", async () => {
       const { driver, store } = await withRecords(server.url);
       store.refuses = true;
@@ -290,6 +322,35 @@ for (const name of BOTH) {
       await driver.close();
       await own.close();
       rmSync(folder, { recursive: true });
+    });
+
+    it("what it could not keep when it fails is refused at the push", async () => {
+      const memory = memoryDriver();
+      const capabilities = await memory.open(CONTEXT);
+      const open = async (): Promise<Capabilities> => ({ ...capabilities, payload: { maxBytes: 1_000 } });
+      const driver = rabbitmqDriver({ url: server.url, prefix: freshPrefix(), settle: 0 }, { driver: memory, open });
+      expect((await driver.open(CONTEXT)).payload.maxBytes).toBe(1_000);
+      const [large, small] = [item({ payload: new Uint8Array(1_001) }), item({ payload: new Uint8Array(1_000) })];
+      const results = await driver.push([large, small]);
+      expect(results).toMatchObject([
+        { status: "refused", error: { code: "PAYLOAD_TOO_LARGE" } },
+        { status: "stored" },
+      ]);
+      await driver.close();
+      await memory.close();
+    });
+
+    it("what a process that died in a retry left pending there is failed again by the next upkeep", async () => {
+      const { driver, store } = await withRecords(server.url);
+      await driver.push([item({ id: "a" })]);
+      expect(await driver.finish([failureOf(await takeOne(driver))])).toEqual(["ok"]);
+      expect(await store.driver.records?.retry(["a"])).toBe(1);
+      expect(await driver.stats("work")).toMatchObject({ pending: 0, failed: 0 });
+      await driver.maintain({ max: 10 });
+      expect((await driver.records?.get("a"))?.state).toBe("failed");
+      expect(await driver.records?.retry(["a"])).toBe(1);
+      expect((await takeOne(driver)).job.id).toBe("a");
+      await driver.close();
     });
 
     it("a far delay that was woken too early goes on waiting there", async () => {

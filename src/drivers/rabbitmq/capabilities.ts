@@ -35,7 +35,8 @@ export function capabilitiesOf(server: Server, { maxMessageBytes }: Settings, se
     delay: { support: "emulated", precisionMs: 250, maxMs: second?.delay.maxMs ?? MAX_DELAY_MS },
     lease: { ends: "connection", grainMs: 100, minMs: 0, extend: "emulated" },
     batch: { atomic: 1, maxItems: 1_000, maxBytes: 16 * 1024 * 1024 },
-    payload: { maxBytes: maxMessageBytes - HEADROOM },
+    // What the second store refuses could never fail.
+    payload: { maxBytes: Math.min(maxMessageBytes - HEADROOM, second?.payload.maxBytes ?? Infinity) },
     wakeup: { kind: "notify", pollMs: 0 },
     pause: { support: "unsupported", lagMs: 0 },
     clear: { support: "native", counts: true },

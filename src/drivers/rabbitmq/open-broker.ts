@@ -121,7 +121,10 @@ export class OpenBroker {
         delayMs: availableAt - now,
       };
     });
-    return (await this.#office.post(postings)).map((result) => result === "confirmed");
+    const results = await this.#office.post(postings);
+    const refusal = results.find((result) => typeof result === "object");
+    if (refusal !== undefined && !results.includes("confirmed")) throw refusal.error;
+    return results.map((result) => result === "confirmed");
   };
 
   /** How long a job must stay in the second store until the ladder can hold the rest of its delay. */
@@ -149,8 +152,9 @@ export class OpenBroker {
   }
 
   #begin(connection: Connection): void {
+    const { clock, logger } = this.#context;
     this.topology.forget();
-    this.#session = new Session(connection, this.#instance, this.#office, this.#context.clock);
+    this.#session = new Session(connection, this.#instance, this.#office, clock, logger);
   }
 
   get #living(): Session | undefined {

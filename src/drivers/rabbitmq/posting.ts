@@ -1,3 +1,4 @@
+import { JobferryError } from "../../errors/index.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
@@ -68,7 +69,7 @@ export class PostOffice {
     };
     await Promise.all([
       tell(here, () => this.#postHere(here, isWanted)),
-      tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrUnknown)),
+      tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrRefused)),
       tell(later, async () => {
         const kept = later.map(keptOf("delayed"));
         return (await second.later(kept, ({ job }) => delayOf.get(job.id) ?? 0)).map(safeOrUnknown);
@@ -136,6 +137,15 @@ export class PostOffice {
 }
 
 const hasPriorities = ({ server }: ConfirmConnection): boolean => server.major >= 4;
+
+/** It lies there once however often it is tried. */
+const safeOrRefused = (isSafe: boolean): Published => (isSafe ? "confirmed" : { error: notKept() });
+
+function notKept(): JobferryError {
+  return new JobferryError("UNAVAILABLE", "The store of records does not take the failed job now.", {
+    retryable: true,
+  });
+}
 
 const safeOrUnknown = (isSafe: boolean): Published => (isSafe ? "confirmed" : "unknown");
 

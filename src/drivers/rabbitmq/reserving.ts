@@ -5,10 +5,9 @@ import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
-import type { Posting } from "./posting.ts";
 import { PullSizes } from "./pull-sizes.ts";
 import { pull } from "./pulling.ts";
-import { back } from "./session.ts";
+import { back, toFailed } from "./session.ts";
 import type { Session } from "./session.ts";
 import type { Topology } from "./topology.ts";
 
@@ -30,6 +29,10 @@ type Parts = Readonly<{
   session: () => Session;
   closing: AbortSignal;
 }>;
+
+/** How long a call waits for jobs to be moved that cannot run here: one that has others must not hold them up. */
+const PATIENT_MS = 1_000;
+const IN_HURRY_MS = 50;
 
 /**
  * Takes jobs by exact pulls: first what is there, queue by queue; then, when there is nothing and there is time, it waits on all queues at once.
@@ -105,12 +108,16 @@ export class Reserving {
     }
   }
 
-  /** Takes what is there now. */
+  /** Takes what is there now: first what is held here because it could not go back. */
   async #look(session: Session, queue: string, claim: Claim): Promise<void> {
     const { clock, topology, names } = this.#parts;
+    const held = session.moves.take(back, queue, claim.request.max - claim.reservations.length, claim.free);
+    if (held.length > 0 && !claim.ended.aborted) claim.claimedAt = clock.monotonic();
+    for (const one of held) this.#give(session, one, claim);
     const room = claim.request.max - claim.reservations.length;
     const wanted = Math.min(room, this.#sizes.most(queue, claim.free));
-    if (wanted <= 0 || claim.ended.aborted || session.hasNoRoom) return;
+    if (wanted <= 0 || claim.ended.aborted) return;
+    session.moves.checkRoom();
     await topology.ensure(session.connection, queue, "jobs");
     const address = names.live(queue);
     const there = Math.min(wanted, await ready(session, address));
@@ -124,7 +131,7 @@ export class Reserving {
   async #wait(session: Session, claim: Claim, waitMs: number): Promise<void> {
     const { clock, topology, names } = this.#parts;
     const { queues } = claim.request;
-    if (session.hasNoRoom) return session.untilTriedAgain(claim.ended, waitMs);
+    session.moves.checkRoom();
     // Before any consumer is there: a queue that is refused must not leave others behind that nobody looks at.
     for (const queue of queues) await topology.ensure(session.connection, queue, "jobs");
     const draws: [queue: string, draw: Draw][] = [];
@@ -142,7 +149,7 @@ export class Reserving {
     for (const [queue, draw] of came) {
       const hasRoom = claim.reservations.length < claim.request.max;
       if (hasRoom) await this.#accept(session, queue, draw.taken, claim);
-      else await session.moveOrHold(draw.taken, back);
+      else await session.moveWithin(patienceOf(claim), draw.taken, back);
     }
     // Jobs come in bursts; the count of an empty queue costs little.
     if (came.length > 0) for (const queue of queues) await this.#look(session, queue, claim);
@@ -162,7 +169,7 @@ export class Reserving {
     // The newest of them: what goes back stands before it then, and can be acknowledged in one line.
     for (const one of suspects.splice(Math.max(0, suspects.length - claim.free))) this.#give(session, one, claim);
     if (dead.length > 0) await this.#bury(session, dead, claim);
-    await session.moveOrHold(suspects, back);
+    await session.moveWithin(patienceOf(claim), suspects, back);
   }
 
   #give(session: Session, { message, parcel, draw }: Taken, claim: Claim): void {
@@ -176,10 +183,10 @@ export class Reserving {
   /** Before any handler sees it, and long before a limit of the server's own would take it. */
   async #bury(session: Session, dead: readonly Taken[], claim: Claim): Promise<void> {
     const gone = dead.map((taken) => ({ ...taken, parcel: expired(taken.parcel, this.#parts.clock.now()) }));
-    const toFailed = (parcel: Parcel): Posting => ({ parcel, to: "failed", delayMs: 0 });
     const told = (moved: readonly Taken[]): readonly StoredJob[] =>
       moved.map(({ parcel }) => storedOf(parcel, "failed", undefined));
-    const moved = await session.moveOrHold(gone, toFailed, (late) => this.#buriedLate.push(...told(late)));
+    const late = (moved: readonly Taken[]): void => void this.#buriedLate.push(...told(moved));
+    const moved = await session.moveWithin(patienceOf(claim), gone, toFailed, late);
     claim.died.push(...told(moved));
   }
 }
@@ -192,6 +199,10 @@ async function ready(session: Session, address: string): Promise<number> {
 
 function isEmpty({ reservations, died }: Claim): boolean {
   return reservations.length === 0 && died.length === 0;
+}
+
+function patienceOf(claim: Claim): number {
+  return claim.reservations.length > 0 ? IN_HURRY_MS : PATIENT_MS;
 }
 
 function expired(parcel: Parcel, now: number): Parcel {

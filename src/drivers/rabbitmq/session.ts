@@ -1,18 +1,14 @@
-import type { Clock } from "../../contract/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import type { Clock, Logger } from "../../contract/index.ts";
+import { settledWithin, sleep } from "../../runtime/index.ts";
 import type { AmqpChannel } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import { Drawing } from "./drawing.ts";
 import type { Draw, Taken } from "./drawing.ts";
+import { HeldMoves } from "./held-moves.ts";
+import type { Destination, Moved, Tried } from "./held-moves.ts";
 import type { Parcel } from "./message.ts";
 import type { PostOffice, Posting } from "./posting.ts";
 import type { Published } from "./publishing.ts";
-
-/** After which what could not be moved is tried again. */
-const AGAIN_MS = 500;
-
-/** Jobs that wait for that, with their payloads: then nothing more is taken before some are gone. */
-const MAX_WAITING = 1_000;
 
 /** One that is a reservation. */
 export type Held = Taken & Readonly<{ leaseMs: number }>;
@@ -42,19 +38,23 @@ export class Session {
   readonly #unended = new Map<string, number>();
   readonly #clock: Clock;
   readonly #givingBack = new Set<Promise<unknown>>();
-  #movingLater = 0;
-  /** Nothing is tried again any more. */
-  readonly #over = new AbortController();
+  /** What could not be moved yet. */
+  readonly moves: HeldMoves;
   #singleAt = -Infinity;
 
   /** `instance` is unique to this driver, so that no token of another process is ever taken for one of ours. */
-  constructor(connection: Connection, instance: string, office: PostOffice, clock: Clock) {
+  constructor(connection: Connection, instance: string, office: PostOffice, clock: Clock, logger: Logger) {
     this.connection = connection;
     this.#office = office;
     this.#clock = clock;
     this.#tokenPrefix = `${instance}-${connection.number}-`;
     this.drawing = this.#drawingOn(connection.channel, 0);
-    connection.watch((reason) => reason === undefined || this.#over.abort());
+    this.moves = new HeldMoves({
+      ...{ clock, logger, isLost: () => connection.isLost },
+      tryMove: (taken, to) => this.#tryMove(taken, to),
+      giveUp: (taken) => this.giveUp(taken),
+      failed: (error) => connection.lose(error),
+    });
   }
 
   #drawingOn(channel: AmqpChannel, number: number): Drawing {
@@ -105,8 +105,8 @@ export class Session {
 
   #giveBack(taken: Taken): void {
     // A message that came late for a pull of failed jobs is a failed job still.
-    const to = taken.parcel.fields.finishedAt === undefined ? back : backToFailed;
-    this.#inBackground(this.moveOrHold([taken], to));
+    const to = taken.parcel.fields.finishedAt === undefined ? back : toFailed;
+    this.#inBackground(this.#moveOrHold([taken], to, () => undefined));
   }
 
   #inBackground(moving: Promise<unknown>): void {
@@ -173,48 +173,42 @@ export class Session {
   }
 
   /**
-   * The same; what could not be copied is held, and tried again as long as the connection lives. Back to the server as it is it would be here again at once, with one
-   * life less each time: 627 in 2 s while the second store could not take a job (3.10.8). Resolves after the first try to what was moved; `late` is told of the others.
+   * Moves what cannot run here. Resolves in `mostMs`, to what was moved by then; `late` is told of the others. What is refused is held (see HeldMoves); what was sent
+   * and not confirmed may be copied already, so it goes back to the server as it is.
    */
-  async moveOrHold<H extends Taken>(
-    held: readonly H[],
-    to: (parcel: Parcel) => Posting,
-    late: (moved: readonly H[]) => void = () => undefined,
-  ): Promise<readonly H[]> {
-    const published = await this.move(held, to).catch(() => []);
-    if (this.connection.isLost) return [];
-    const left = held.filter((_, i) => published[i] !== "confirmed");
-    if (left.length > 0) this.#inBackground(this.#moveLater(left, to, late));
-    return held.filter((_, i) => published[i] === "confirmed");
+  async moveWithin(
+    mostMs: number,
+    taken: readonly Taken[],
+    to: Destination,
+    late: Moved = () => undefined,
+  ): Promise<readonly Taken[]> {
+    if (taken.length === 0) return [];
+    const moving = this.#moveOrHold(taken, to, late);
+    this.#inBackground(moving);
+    if (await settledWithin(this.#clock, moving, mostMs)) return moving;
+    this.#inBackground(moving.then(late));
+    return [];
   }
 
-  async #moveLater<H extends Taken>(
-    held: readonly H[],
-    to: (parcel: Parcel) => Posting,
-    late: (moved: readonly H[]) => void,
-  ): Promise<void> {
-    this.#movingLater += held.length;
-    await sleep(this.#clock, AGAIN_MS, this.#over.signal, { keepAlive: false });
-    this.#movingLater -= held.length;
-    if (this.connection.isLost || this.#over.signal.aborted) return;
-    const moved = await this.moveOrHold(held, to, late);
-    if (moved.length > 0) late(moved);
+  async #moveOrHold(taken: readonly Taken[], to: Destination, late: Moved): Promise<readonly Taken[]> {
+    const { moved, refused, error } = await this.#tryMove(taken, to);
+    this.moves.hold(refused, to, late, error);
+    return moved;
   }
 
-  /** So many jobs are held that could not be moved that no more may be taken. */
-  get hasNoRoom(): boolean {
-    return this.#movingLater >= MAX_WAITING;
-  }
-
-  /** Resolves when some of them may have been. */
-  async untilTriedAgain(signal: AbortSignal, mostMs: number): Promise<void> {
-    await sleep(this.#clock, Math.min(AGAIN_MS, mostMs), signal);
+  async #tryMove(taken: readonly Taken[], to: Destination): Promise<Tried> {
+    // Only what posts can be refused: an acknowledgement fails with its connection.
+    const published = await this.move(taken, to).catch((error: unknown) => taken.map(() => ({ error })));
+    if (this.connection.isLost) return { moved: [], refused: [], error: undefined };
+    const refused = taken.filter((_, i) => typeof published[i] === "object");
+    await this.giveUp(taken.filter((_, i) => published[i] === undefined || published[i] === "unknown"));
+    const [error] = published.flatMap((one) => (typeof one === "object" ? [one.error] : []));
+    return { moved: taken.filter((_, i) => published[i] === "confirmed"), refused, error };
   }
 
   /** Before the connection is closed in good order. */
   async handsFree(): Promise<void> {
-    // The server gives it to others when the connection ends.
-    this.#over.abort();
+    this.#inBackground(this.moves.close());
     const latest = this.#clock.monotonic() + 4 * IN_HAND_MS;
     for (;;) {
       const now = this.#clock.monotonic();
@@ -257,6 +251,6 @@ export function back(parcel: Parcel): Posting {
   return { parcel, to: "jobs", delayMs: 0 };
 }
 
-function backToFailed(parcel: Parcel): Posting {
+export function toFailed(parcel: Parcel): Posting {
   return { parcel, to: "failed", delayMs: 0 };
 }

@@ -126,7 +126,11 @@ export class SecondStore implements RecordStore {
   async promoteDue(max: number): Promise<number> {
     const { driver } = this.#second;
     await driver.maintain({ max });
-    const queues = (await driver.queues()).filter((name) => name.startsWith(this.#later));
+    const all = await driver.queues();
+    // Nobody counts or finds what somebody who died left pending there.
+    const failed = all.filter((name) => name.startsWith(this.#failed));
+    if (failed.length > 0) await this.#failPending(failed);
+    const queues = all.filter((name) => name.startsWith(this.#later));
     if (queues.length === 0) return 0;
     const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
     return (await this.#leave(reservations, (kept) => kept)).size;
@@ -260,8 +264,11 @@ export class SecondStore implements RecordStore {
         const { reservations } = await this.#second.driver.reserve(request);
         if (reservations.length === 0) break;
         const [asked, others] = [true, false].map((is) => reservations.filter(({ job }) => left.has(job.id) === is));
-        for (const id of await this.#leave(asked ?? [], now)) left.delete(id);
-        await this.#notAsked(others ?? []);
+        try {
+          for (const id of await this.#leave(asked ?? [], now)) left.delete(id);
+        } finally {
+          await this.#notAsked(others ?? []);
+        }
       }
     }
     return resting.length - left.size;

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import type { RecordStore } from "../../../src/contract/index.ts";
+import { engineOf } from "../../../src/core/index.ts";
 import { createJob, memoryQueue } from "../../../src/entry/index.ts";
 
 async function withFailed(count: number): Promise<ReturnType<typeof memoryQueue>> {
@@ -26,6 +28,22 @@ test("more failed jobs than a page holds", async () => {
   expect(await queue.retryFailed({ max: 1_001 })).toBe(1_001);
   expect(await queue.flushFailed()).toBe(100);
   expect((await queue.getStats()).pendingJobs).toBe(1_001);
+  await queue.close();
+});
+
+test("jobs that cannot be brought back now end the call, however many pages there are", async () => {
+  const queue = await withFailed(1_101);
+  const { driver } = engineOf(queue);
+  const { records } = driver;
+  if (records === undefined) throw new Error("the memory driver has records");
+  let pages = 0;
+  const list: RecordStore["list"] = async (...asked) => {
+    pages += 1;
+    if (pages > 10) throw new Error("asked without end");
+    return records.list(...asked);
+  };
+  Object.defineProperty(driver, "records", { value: { list, retry: async () => 0 } });
+  expect(await queue.retryFailed()).toBe(0);
   await queue.close();
 });
 

@@ -85,6 +85,38 @@ describe("durability", () => {
   });
 });
 
+describe("what a store cannot keep, or never drops, is refused", () => {
+  const records = { records: false } as const;
+  const resting = { records: "resting" } as const;
+
+  test.each([
+    ["keepCompleted", records, { keepCompleted: true }, "Leave it out, or take another backend"],
+    ["keepCompleted", resting, { keepCompleted: { count: 5 } }, "Leave it out, or take another backend"],
+    ["keepFailed", records, { keepFailed: false }, "Leave it out"],
+    ["keepFailed", records, { keepFailed: { age: "7d" } }, "Leave it out"],
+    ["keepFailed", resting, { keepFailed: { count: 5 } }, "Give keepFailed to the queue of records"],
+  ] as const)("%s with %o: %o", async (option, capabilities, options, hint) => {
+    const { driver, queue } = stageOn(new FakeDriver(capabilities), options);
+    const error = await errorOf(queue.push(createJob(1)));
+    expect(error).toMatchObject({ code: "UNSUPPORTED", capability: option });
+    expect(error.message).toContain(`${option} was asked for, but fake`);
+    expect(error.message).toContain(hint);
+    expect(driver.pushed).toEqual([]);
+    await queue.close();
+  });
+
+  test.each([
+    [records, {}],
+    [records, { keepCompleted: false, keepFailed: true }],
+    [resting, { keepCompleted: { count: 0 } }],
+    [{ records: true }, { keepCompleted: true, keepFailed: false }],
+  ] as const)("%o opens with %o", async (capabilities, options) => {
+    const { queue } = stageOn(new FakeDriver(capabilities), options);
+    await queue.open();
+    await queue.close();
+  });
+});
+
 describe("maxLosses", () => {
   test.each([
     ["the job's own", { maxLosses: 2 }, { defaults: { maxLosses: 5 } }, 2],
