@@ -26,14 +26,16 @@ export async function retryFailed(engine: Engine, options: RetryFailed): Promise
   const { records, deadLetters } = engine.driver;
   if (deadLetters !== undefined) return engine.call("retry", () => deadLetters.retry({ queue, max: most }));
   if (records === undefined) throw noFailedJobs(engine);
-  let done = 0;
+  // What could not be brought back may stand behind all others then: it is not looked at again either.
+  let [done, looked] = [0, 0];
   let cursor: string | undefined;
   do {
     const page = { limit: Math.min(CHUNK, most - done), cursor };
     const found = await engine.call("retry", () => records.list(failedOf(queue), page));
     done += await engine.call("retry", () => records.retry(found.jobs.map(({ id }) => id)));
+    looked += found.jobs.length;
     ({ cursor } = found);
-  } while (cursor !== undefined && done < most);
+  } while (cursor !== undefined && done < most && looked < (failed ?? Infinity));
   return done;
 }
 

@@ -1,4 +1,5 @@
 /** What the driver holds is always somebody's: told to the caller, or given back, whatever fails beside it. */
+import type { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,8 +14,9 @@ import type { AmqpClient } from "../../src/drivers/rabbitmq/index.ts";
 import { OpenBroker } from "../../src/drivers/rabbitmq/open-broker.ts";
 import { resolveOptions } from "../../src/drivers/rabbitmq/options.ts";
 import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { sharedServer } from "../servers/shared-server.ts";
-import { beside, BOTH, codeOf, item, opened, takeOne, untilWorks } from "./brokers.ts";
+import { beside, BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
 import { freshPrefix } from "./target.ts";
 
 const KEEP = { count: Infinity, ageMs: Infinity };
@@ -135,6 +137,35 @@ for (const name of BOTH) {
       await Promise.all([driver.close(), other.driver.close()]);
     });
 
+    it("a job without a life left that cannot go back is never had by anybody here", async () => {
+      const clients: AmqpClient[] = [];
+      let isAway = false;
+      const through = async (): Promise<AmqpClient> => {
+        if (isAway) throw new Error("away");
+        const client = await connect(server.url);
+        clients.push(client);
+        return client;
+      };
+      const { driver, prefix } = await opened({ connect: through });
+      const [other, dying] = [await opened({ url: server.url, prefix }), await opened({ url: server.url, prefix })];
+      await other.driver.push([item({ id: "a", maxLosses: 1 })]);
+      await takeOne(dying.driver);
+      const over = new AbortController();
+      const any = { queues: ["work"], max: 5, free: 5, leaseMs: 30_000 };
+      const waiting = driver.reserve({ ...any, waitMs: 60_000, signal: over.signal });
+      await pause(500);
+      over.abort();
+      expect((await waiting).reservations).toEqual([]);
+      isAway = true;
+      cutOff(clients[0]); // which publishes
+      await dying.driver.close(); // its job comes to the consumer that nobody waits for
+      await pause(300);
+      expect((await driver.reserve({ ...any, waitMs: 100 })).reservations).toEqual([]);
+      isAway = false;
+      await untilWorks(async () => expect((await driver.reserve({ ...any, waitMs: 500 })).died.length).toBe(1), 20_000);
+      await Promise.all([driver.close(), other.driver.close()]);
+    });
+
     it("a job that cannot go back is had by the next call that has room for it", async () => {
       const clients: AmqpClient[] = [];
       let isAway = false;
@@ -161,6 +192,38 @@ for (const name of BOTH) {
       const done = had.map((reservation) => ({ reservation, outcome: "done" }) as const);
       expect(await driver.finish(done)).toEqual(["ok", "ok"]);
       expect((await other.driver.stats()).pending).toBe(0);
+      await Promise.all([driver.close(), other.driver.close()]);
+    });
+
+    it("a copy that is on its way when an alarm begins is waited for, and not sent twice", async () => {
+      await using proxy = await startTcpProxy(server);
+      const clients: AmqpClient[] = [];
+      const through = async (): Promise<AmqpClient> => {
+        const client = await connect(clients.length === 0 ? `amqp://127.0.0.1:${proxy.port}` : server.url);
+        clients.push(client);
+        return client;
+      };
+      const { driver, prefix } = await opened({ connect: through });
+      const other = await opened({ url: server.url, prefix });
+      await driver.push([item({ id: "first" })]);
+      expect(await drain(driver)).toEqual(["first"]);
+      const over = new AbortController();
+      const waiting = driver.reserve({
+        ...{ queues: ["work"], max: 1, leaseMs: 30_000, waitMs: 60_000 },
+        signal: over.signal,
+      });
+      await pause(500);
+      over.abort();
+      await waiting;
+      proxy.slow({ latency: 600 });
+      await other.driver.push([item({ id: "a" })]);
+      await pause(300);
+      emitterOf(clients[0]).emit("blocked", "memory");
+      await pause(300);
+      emitterOf(clients[0]).emit("unblocked");
+      await pause(2_500);
+      expect(await drain(other.driver)).toEqual(["a"]);
+      await proxy.pass();
       await Promise.all([driver.close(), other.driver.close()]);
     });
 
@@ -365,6 +428,11 @@ for (const name of BOTH) {
 function cutOff(client: AmqpClient | undefined): void {
   if (client === undefined) throw new Error("There is no such connection.");
   (client.connection as unknown as { stream: { destroy(error: Error): void } }).stream.destroy(new Error("cut"));
+}
+
+function emitterOf(client: AmqpClient | undefined): EventEmitter {
+  if (client === undefined) throw new Error("There is no such connection.");
+  return client as unknown as EventEmitter;
 }
 
 type Second = { readonly driver: Driver; refuses: boolean; holdBackDone(): () => void };

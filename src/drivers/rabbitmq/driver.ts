@@ -26,6 +26,7 @@ import type {
   StoredStats,
 } from "../../contract/index.ts";
 import { UnsupportedError } from "../../errors/index.ts";
+import { sleep } from "../../runtime/index.ts";
 import { closedError, notOpenError } from "../shared/life-cycle.ts";
 import { SecondStore } from "../shared/second-store.ts";
 import type { SecondQueue } from "../shared/second-store.ts";
@@ -37,6 +38,8 @@ import type { RabbitmqDriverOptions, Settings } from "./options.ts";
 import { clearQueue, readStats } from "./statistics.ts";
 
 const TITLE = "RabbitMQ driver";
+/** Between two looks for failed jobs that somebody else has taken for a moment. */
+const OTHERS_MS = 100;
 const NOTHING: MaintainResult = { promoted: 0, recovered: 0, pruned: 0, died: [], nextDueInMs: undefined };
 
 class RabbitmqDriver implements Driver {
@@ -58,6 +61,7 @@ class RabbitmqDriver implements Driver {
         `rabbitmq ${prefix}`,
         (jobs) => this.#open.putBack(jobs),
         (job) => this.#open.stayMs(job),
+        () => sleep(this.#open.clock, OTHERS_MS),
       );
     this.records = this.#second;
     this.deadLetters = second === undefined ? deadLetters(() => this.#open) : undefined;

@@ -1,6 +1,6 @@
 import type { Clock, Logger } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import { Deferred, sleep } from "../../runtime/index.ts";
 import type { Taken } from "./drawing.ts";
 import type { Parcel } from "./message.ts";
 import type { Posting } from "./posting.ts";
@@ -9,13 +9,16 @@ export type Destination = (parcel: Parcel) => Posting;
 export type Moved = (moved: readonly Taken[]) => void;
 
 /** `since`: monotonic. `late` is told when it was moved. */
-export type Move = Readonly<{ taken: Taken; to: Destination; late: Moved; since: number }>;
+type Move = Readonly<{ taken: Taken; to: Destination; late: Moved; since: number }>;
 
-/** `refused`: surely not stored, and why. What is in neither is not held any more. */
+/** `refused`: not stored by this try, and why. What is in neither is not held any more. */
 export type Tried = Readonly<{ moved: readonly Taken[]; refused: readonly Taken[]; error: unknown }>;
 
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
+/** Of one try, so that no store gets more at once than a call of a user may hold. */
+const PORTION = 100;
+const PORTION_BYTES = 16 * 1024 * 1024;
 /** Jobs with their payloads: then nothing more is taken before some are gone. */
 const MAX_HELD = 1_000;
 /** The server ends a connection that holds a message for 30 minutes (its consumer_timeout), and everything else that it holds with it. */
@@ -29,46 +32,63 @@ export type HeldMovesHost = Readonly<{
   /** Back to the server as they are. */
   giveUp: (taken: readonly Taken[]) => Promise<void>;
   isLost: () => boolean;
-  /** Told when nothing can be moved or given up any more. */
-  failed: (error: unknown) => void;
+  /** Is waited for before the connection is closed; a rejection ends the connection. */
+  inBackground: (trying: Promise<void>) => void;
 }>;
 
 /**
  * Jobs that must go somewhere which does not take them now: a store that is away, a broker with an alarm. Back to the server as they are they would be here again at once,
- * with one life less each time (627 in 2 s, 3.10.8). So they are held and tried again, all by one loop with a growing pause, as long as the connection lives.
+ * with one life less each time (627 in 2 s, 3.10.8). So they are held and tried again with a growing pause, each destination by itself, as long as the connection lives.
  */
 export class HeldMoves {
   readonly #host: HeldMovesHost;
   #waiting: Move[] = [];
-  /** On their way just now. */
-  #trying = 0;
+  /** On their way just now, for the first time or again. */
+  #underWay = 0;
+  readonly #loops = new Set<Destination>();
   #error: unknown;
   #toldAt = -Infinity;
+  #held = new Deferred();
   readonly #closing = new AbortController();
-  #isRunning = false;
-  #loop: Promise<void> | undefined;
 
   constructor(host: HeldMovesHost) {
     this.#host = host;
   }
 
-  hold(taken: readonly Taken[], to: Destination, late: Moved, error: unknown): void {
-    if (taken.length === 0) return;
+  /** Moves them, or holds what is refused. Resolves after the first try to what was moved; `late` is told of the others. */
+  async moveOrHold(taken: readonly Taken[], to: Destination, late: Moved): Promise<readonly Taken[]> {
+    const { moved, refused, error } = await this.#try(taken, to);
+    if (refused.length === 0) return moved;
     const since = this.#host.clock.monotonic();
-    for (const one of taken) this.#waiting.push({ taken: one, to, late, since });
+    for (const one of refused) this.#waiting.push({ taken: one, to, late, since });
     this.#tell(error);
-    if (!this.#isRunning) this.#loop = this.#run().catch(this.#host.failed);
+    this.#held.resolve();
+    this.#held = new Deferred();
+    if (!this.#loops.has(to)) {
+      this.#loops.add(to);
+      this.#host.inBackground(this.#run(to));
+    }
+    return moved;
   }
 
-  /** Out of it, because they can run here: what goes back to this queue, at most `max`, of which `free` may have lost lives. */
+  /** Resolves when more is held, which a free slot may take. */
+  get more(): Promise<void> {
+    return this.#held.promise;
+  }
+
+  /**
+   * Out of it, because they can run here: what goes back to this queue, at most `max`, of which `free` may have lost lives. What has no life left is
+   * for the next reader to bury.
+   */
   take(to: Destination, queue: string, max: number, free: number): readonly Taken[] {
     const out: Taken[] = [];
+    if (this.#waiting.length === 0 || this.#host.isLost()) return out;
     let lives = free;
     this.#waiting = this.#waiting.filter((move) => {
-      const { fields } = move.taken.parcel;
-      const suits = move.to === to && fields.queue === queue && out.length < max && (fields.losses === 0 || lives > 0);
-      if (!suits) return true;
-      if (fields.losses > 0) lives -= 1;
+      const { losses, maxLosses, queue: of } = move.taken.parcel.fields;
+      const canRun = losses === 0 || (losses < maxLosses && lives > 0);
+      if (move.to !== to || of !== queue || out.length >= max || !canRun) return true;
+      if (losses > 0) lives -= 1;
       out.push(move.taken);
       return false;
     });
@@ -77,7 +97,7 @@ export class HeldMoves {
 
   /** @throws UNAVAILABLE when so many are held that nothing more may be taken. */
   checkRoom(): void {
-    if (this.#waiting.length + this.#trying < MAX_HELD) return;
+    if (this.#waiting.length + this.#underWay < MAX_HELD) return;
     throw new JobferryError(
       "UNAVAILABLE",
       `${MAX_HELD} jobs that cannot be moved are held, so no more are taken: ${wordsOf(this.#error)}`,
@@ -86,51 +106,73 @@ export class HeldMoves {
   }
 
   /** One last try of what is held. */
-  async close(): Promise<void> {
+  close(): void {
     this.#closing.abort();
-    await this.#loop;
   }
 
-  async #run(): Promise<void> {
+  async #try(taken: readonly Taken[], to: Destination): Promise<Tried> {
+    this.#underWay += taken.length;
+    try {
+      return await this.#host.tryMove(taken, to);
+    } finally {
+      this.#underWay -= taken.length;
+    }
+  }
+
+  async #run(to: Destination): Promise<void> {
     const { clock, isLost } = this.#host;
+    const isOurs = (move: Move): boolean => move.to === to;
     let pauseMs = FIRST_PAUSE_MS;
     let isLast = false;
-    this.#isRunning = true;
     try {
-      while (this.#waiting.length > 0 && !isLost() && !isLast) {
+      while (this.#waiting.some(isOurs) && !isLost() && !isLast) {
         await sleep(clock, pauseMs, this.#closing.signal, { keepAlive: false });
         isLast = this.#closing.signal.aborted;
-        pauseMs = (await this.#tryAll()) ? FIRST_PAUSE_MS : Math.min(2 * pauseMs, MAX_PAUSE_MS);
+        const moved = await this.#tryAll(to);
+        pauseMs = moved ? FIRST_PAUSE_MS : Math.min(2 * pauseMs, MAX_PAUSE_MS);
       }
     } finally {
-      this.#isRunning = false;
+      // In the same turn as the last look at what waits: what comes after it starts a loop of its own.
+      this.#loops.delete(to);
     }
   }
 
-  /** Whether any could be moved. */
-  async #tryAll(): Promise<boolean> {
-    const { clock, isLost, giveUp, tryMove } = this.#host;
-    const moves = this.#waiting.splice(0);
-    this.#trying = moves.length;
+  /** Portion by portion, until one is not moved whole. Whether any was moved. */
+  async #tryAll(to: Destination): Promise<boolean> {
+    const { clock, isLost, giveUp } = this.#host;
     let any = false;
-    for (const [to, ours] of Map.groupBy(moves, (move) => move.to)) {
-      if (isLost()) break;
-      const tried = await tryMove(
-        ours.map(({ taken }) => taken),
+    for (;;) {
+      const portion = this.#portion(to);
+      if (portion.length === 0 || isLost()) return any;
+      const { moved, refused, error } = await this.#try(
+        portion.map(({ taken }) => taken),
         to,
       );
-      const [moved, refused] = [new Set(tried.moved), new Set(tried.refused)];
-      any ||= moved.size > 0;
-      for (const { taken, late } of ours) if (moved.has(taken)) late([taken]);
+      const [gone, left] = [new Set(moved), new Set(refused)];
+      any ||= gone.size > 0;
+      for (const { taken, late } of portion) if (gone.has(taken)) late([taken]);
+      if (left.size === 0) continue;
       const tooOld = clock.monotonic() - MAX_AGE_MS;
-      const left = ours.filter(({ taken }) => refused.has(taken));
-      this.#waiting.push(...left.filter(({ since }) => since > tooOld));
-      this.#trying -= ours.length;
-      if (left.length > 0) this.#tell(tried.error);
-      await giveUp(left.filter(({ since }) => since <= tooOld).map(({ taken }) => taken));
+      const again = portion.filter(({ taken }) => left.has(taken));
+      this.#waiting.push(...again.filter(({ since }) => since > tooOld));
+      this.#tell(error);
+      await giveUp(again.filter(({ since }) => since <= tooOld).map(({ taken }) => taken));
+      return any;
     }
-    this.#trying = 0;
-    return any;
+  }
+
+  #portion(to: Destination): readonly Move[] {
+    const portion: Move[] = [];
+    let bytes = 0;
+    this.#waiting = this.#waiting.filter((move) => {
+      const size = move.taken.message.content.length;
+      const fits = portion.length === 0 || (portion.length < PORTION && bytes + size <= PORTION_BYTES);
+      if (move.to !== to || !fits) return true;
+      bytes += size;
+      portion.push(move);
+      return false;
+    });
+    return portion;
   }
 
   #tell(error: unknown): void {
@@ -142,7 +184,7 @@ export class HeldMoves {
     const jobs = this.#waiting.length;
     logger.warn(
       { driver: "rabbitmq", jobs },
-      `${jobs} jobs cannot be moved now. They are held and tried again: ${wordsOf(error)}`,
+      `${jobs === 1 ? "A job" : `${jobs} jobs`} cannot be moved now, but will be held and tried again: ${wordsOf(error)}`,
     );
   }
 }

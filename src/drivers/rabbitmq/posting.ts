@@ -9,7 +9,7 @@ import { encode, storedOf } from "./message.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import { full } from "./publishing.ts";
-import type { Outgoing, Published, Publishing } from "./publishing.ts";
+import type { Manner, Outgoing, Published, Publishing } from "./publishing.ts";
 import type { Part } from "./registry.ts";
 import { SHORT_LEVELS } from "./topology.ts";
 import type { Topology } from "./topology.ts";
@@ -47,14 +47,14 @@ export class PostOffice {
   }
 
   /**
-   * One answer per posting, in order. Throws only when nothing was sent. `isWanted`: of copies, whether their originals are held still. Asked as late as can be,
-   * because a connection or a new place takes seconds; without its original a copy is a second job.
+   * One answer per posting, in order. Throws only when nothing was sent. `manner.isWanted`: of copies, whether their originals are held still. Asked as late as
+   * can be, because a connection or a new place takes seconds; without its original a copy is a second job.
    */
-  async post(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
+  async post(postings: readonly Posting[], manner?: Manner): Promise<readonly Published[]> {
     const second = this.#second;
     const isAway = ({ to, delayMs }: Posting): boolean =>
       second !== undefined && (to === "failed" || delayMs > MAX_DELAY_MS);
-    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings, isWanted);
+    if (second === undefined || !postings.some(isAway)) return this.#postHere(postings, manner);
     const [here, failed, later] = [
       postings.filter((posting) => !isAway(posting)),
       postings.filter(({ to }) => to === "failed"),
@@ -68,7 +68,7 @@ export class PostOffice {
       for (const [i, posting] of part.entries()) results.set(posting, published[i] ?? "unknown");
     };
     await Promise.all([
-      tell(here, () => this.#postHere(here, isWanted)),
+      tell(here, () => this.#postHere(here, manner)),
       tell(failed, async () => (await second.fail(failed.map(keptOf("failed")))).map(safeOrRefused)),
       tell(later, async () => {
         const kept = later.map(keptOf("delayed"));
@@ -78,19 +78,19 @@ export class PostOffice {
     return postings.map((posting) => results.get(posting) ?? "unknown");
   }
 
-  async #postHere(postings: readonly Posting[], isWanted?: () => boolean): Promise<readonly Published[]> {
+  async #postHere(postings: readonly Posting[], manner?: Manner): Promise<readonly Published[]> {
     if (postings.length === 0) return [];
     const connection = this.#link.current ?? (await this.#link.get());
     // A server with an alarm would not even read what is declared.
     if (connection.blocked !== undefined) return postings.map(() => ({ error: full(connection.blocked) }));
     const places = [...placesOf(postings)];
     const [only] = places;
-    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings, isWanted);
+    if (places.length === 1 && only !== undefined) return this.#postTo(connection, ...only, postings, manner);
     // Each queue by itself: one that is refused or must settle first is nothing to the others.
     const results = new Map<Posting, Published>();
     const all = places.map(async ([queue, parts]) => {
       const mine = postings.filter(({ parcel }) => parcel.fields.queue === queue);
-      const posted = this.#postTo(connection, queue, parts, mine, isWanted);
+      const posted = this.#postTo(connection, queue, parts, mine, manner);
       const published = await posted.catch((error: unknown) => mine.map(() => ({ error })));
       for (const [i, posting] of mine.entries()) results.set(posting, published[i] ?? "unknown");
     });
@@ -103,7 +103,7 @@ export class PostOffice {
     queue: string,
     parts: ReadonlySet<Part>,
     postings: readonly Posting[],
-    isWanted?: () => boolean,
+    manner?: Manner,
   ): Promise<readonly Published[]> {
     const waits: Promise<void>[] = [];
     for (const part of parts) {
@@ -116,7 +116,7 @@ export class PostOffice {
     return this.#publishing.publish(
       this.#outgoingOf(queue, postings, hasPriorities(connection)),
       postings.length,
-      isWanted,
+      manner,
     );
   }
 

@@ -16,6 +16,12 @@ export type Outgoing = Readonly<{
 /** `unknown`: it was sent and nobody knows what became of it. */
 export type Published = "confirmed" | "unknown" | Readonly<{ error: unknown }>;
 
+/**
+ * `isWanted`: asked just before a message is sent. `isPatient`: what was sent is waited for as long as the connection lives, also during an alarm, behind which the
+ * server stores what it had read of it: whoever tried again before would store it twice.
+ */
+export type Manner = Readonly<{ isWanted?: () => boolean; isPatient?: boolean }>;
+
 const ALWAYS = (): boolean => true;
 
 /** AMQP's short strings. */
@@ -40,18 +46,18 @@ export class Publishing {
 
   /**
    * One answer for each of `count` messages, in order; resolves when the server has answered for each, or cannot any more. Throws only when nothing was sent.
-   * `isWanted` is asked just before: a connection may have taken long to come. A message is taken from `messages` when it is its turn.
+   * A connection may have taken long to come. A message is taken from `messages` when it is its turn.
    */
   async publish(
     messages: Iterable<Outgoing>,
     count: number,
-    isWanted: () => boolean = ALWAYS,
+    { isWanted = ALWAYS, isPatient = false }: Manner = {},
   ): Promise<readonly Published[]> {
     if (count === 0) return [];
     const connection = this.#link.current ?? (await this.#link.get());
     const first = this.#numbers;
     this.#numbers += count;
-    return new Batch(connection, count, first, this.#onUnroutable).send(messages, isWanted);
+    return new Batch(connection, count, first, this.#onUnroutable, isPatient).send(messages, isWanted);
   }
 }
 
@@ -63,14 +69,22 @@ class Batch {
   readonly #done = new Deferred();
   readonly #onUnroutable: () => void;
   readonly #returned: Set<string>;
+  readonly #isPatient: boolean;
   #open: number;
   #sent = 0;
   /** The connection was lost or blocked at some time, so answers may be missing. */
   #isCut = false;
 
-  constructor(connection: ConfirmConnection, count: number, first: number, onUnroutable: () => void) {
+  constructor(
+    connection: ConfirmConnection,
+    count: number,
+    first: number,
+    onUnroutable: () => void,
+    isPatient: boolean,
+  ) {
     this.#connection = connection;
     this.#first = first;
+    this.#isPatient = isPatient;
     this.#open = count;
     this.#results = Array.from({ length: count }, () => "unknown");
     this.#onUnroutable = onUnroutable;
@@ -80,9 +94,9 @@ class Batch {
   /** A connection that is lost, or does not answer in time, leaves unknown what is open. */
   async send(messages: Iterable<Outgoing>, isWanted: () => boolean): Promise<readonly Published[]> {
     const connection = this.#connection;
-    const unwatch = connection.watch(() => {
+    const unwatch = connection.watch((reason) => {
       this.#isCut = true;
-      this.#done.resolve();
+      if (reason !== undefined || !this.#isPatient) this.#done.resolve();
     });
     try {
       await this.#sendAll(messages, isWanted).catch((error: unknown) => {
@@ -94,6 +108,7 @@ class Batch {
     } finally {
       unwatch();
     }
+    if (this.#isPatient) return this.#results.map((result, i) => (i < this.#sent ? result : { error: unsent() }));
     // A copy: what comes later must not change what was told.
     if (connection.blocked === undefined) return [...this.#results];
     return this.#results.map((result) => (result === "unknown" ? { error: full(connection.blocked) } : result));
@@ -102,6 +117,7 @@ class Batch {
   async #answered(): Promise<void> {
     // The watcher of one that was lost before is never called.
     if (this.#connection.isLost) return;
+    if (this.#isPatient) return this.#done.promise;
     const deadline = this.#connection.deadline("publisher confirms");
     await this.#done.promise;
     deadline.cancel();
@@ -173,6 +189,10 @@ export function full(why: string | undefined): JobferryError {
     `RabbitMQ takes no more messages now (${why ?? "blocked"}): a memory or disk alarm, or a queue at its limit. Make room on the server; what was on its way may be stored or not.`,
     { retryable: true },
   );
+}
+
+function unsent(): JobferryError {
+  return new JobferryError("UNAVAILABLE", "RabbitMQ takes no messages now.", { retryable: true });
 }
 
 function unroutable(): JobferryError {

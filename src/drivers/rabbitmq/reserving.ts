@@ -95,9 +95,12 @@ export class Reserving {
   async #fill(session: Session, claim: Claim, until: number): Promise<void> {
     const { clock } = this.#parts;
     try {
+      this.#takeHeld(session, claim);
       for (const queue of claim.request.queues) await this.#look(session, queue, claim);
-      while (isEmpty(claim) && !claim.ended.aborted && until > clock.monotonic())
+      while (isEmpty(claim) && !claim.ended.aborted && until > clock.monotonic()) {
         await this.#wait(session, claim, until - clock.monotonic());
+        this.#takeHeld(session, claim);
+      }
     } catch (error) {
       // What came on a connection that is lost is lost with it. Else it must be told, or nobody would ever end it; the error comes again with the next call.
       if (session.connection.isLost) {
@@ -108,12 +111,20 @@ export class Reserving {
     }
   }
 
-  /** Takes what is there now: first what is held here because it could not go back. */
+  /** What is held here because it could not go back. */
+  #takeHeld(session: Session, claim: Claim): void {
+    const { max, queues } = claim.request;
+    for (const queue of queues) {
+      if (claim.ended.aborted) return;
+      const held = session.moves.take(back, queue, max - claim.reservations.length, claim.free);
+      if (held.length > 0) claim.claimedAt = this.#parts.clock.monotonic();
+      for (const one of held) this.#give(session, one, claim);
+    }
+  }
+
+  /** Takes what is there now. */
   async #look(session: Session, queue: string, claim: Claim): Promise<void> {
     const { clock, topology, names } = this.#parts;
-    const held = session.moves.take(back, queue, claim.request.max - claim.reservations.length, claim.free);
-    if (held.length > 0 && !claim.ended.aborted) claim.claimedAt = clock.monotonic();
-    for (const one of held) this.#give(session, one, claim);
     const room = claim.request.max - claim.reservations.length;
     const wanted = Math.min(room, this.#sizes.most(queue, claim.free));
     if (wanted <= 0 || claim.ended.aborted) return;
@@ -139,7 +150,7 @@ export class Reserving {
     const over = new AbortController();
     const late = sleep(clock, waitMs, AbortSignal.any([over.signal, claim.ended]));
     const firsts = draws.map(([, draw]) => draw.atLeast(1));
-    await session.connection.orLost(Promise.race([...firsts, late])).finally(() => over.abort());
+    await session.connection.orLost(Promise.race([...firsts, session.moves.more, late])).finally(() => over.abort());
     claim.claimedAt = clock.monotonic();
     const came = draws.filter(([, draw]) => draw.isFull);
     for (const [queue, draw] of draws) {

@@ -53,7 +53,7 @@ export class Session {
       ...{ clock, logger, isLost: () => connection.isLost },
       tryMove: (taken, to) => this.#tryMove(taken, to),
       giveUp: (taken) => this.giveUp(taken),
-      failed: (error) => connection.lose(error),
+      inBackground: (trying) => this.#inBackground(trying),
     });
   }
 
@@ -106,7 +106,7 @@ export class Session {
   #giveBack(taken: Taken): void {
     // A message that came late for a pull of failed jobs is a failed job still.
     const to = taken.parcel.fields.finishedAt === undefined ? back : toFailed;
-    this.#inBackground(this.#moveOrHold([taken], to, () => undefined));
+    this.#inBackground(this.moves.moveOrHold([taken], to, () => undefined));
   }
 
   #inBackground(moving: Promise<unknown>): void {
@@ -152,20 +152,20 @@ export class Session {
 
   /**
    * Copies to another place, then acknowledges: a crash in between leaves the job twice, never not at all. What could not be copied
-   * stays unacknowledged and is told so.
+   * stays unacknowledged and is told so. `isPatient`: see Manner.
    */
-  async move(held: readonly Taken[], to: (parcel: Parcel) => Posting): Promise<readonly Published[]> {
+  async move(held: readonly Taken[], to: Destination, isPatient = false): Promise<readonly Published[]> {
     if (held.length === 0) return [];
     const published = await this.#office.post(
       held.map(({ parcel }) => to(parcel)),
-      () => !this.connection.isLost,
+      { isWanted: () => !this.connection.isLost, isPatient },
     );
     await this.acknowledge(held.filter((_, i) => published[i] === "confirmed"));
     return published;
   }
 
   /** The same; what could not be copied goes back to the server as it is. Resolves to what was moved. */
-  async moveOrReturn<H extends Taken>(held: readonly H[], to: (parcel: Parcel) => Posting): Promise<readonly H[]> {
+  async moveOrReturn<H extends Taken>(held: readonly H[], to: Destination): Promise<readonly H[]> {
     const published = await this.move(held, to).catch(() => []);
     if (this.connection.isLost) return [];
     await this.giveUp(held.filter((_, i) => published[i] !== "confirmed"));
@@ -183,22 +183,16 @@ export class Session {
     late: Moved = () => undefined,
   ): Promise<readonly Taken[]> {
     if (taken.length === 0) return [];
-    const moving = this.#moveOrHold(taken, to, late);
+    const moving = this.moves.moveOrHold(taken, to, late);
     this.#inBackground(moving);
     if (await settledWithin(this.#clock, moving, mostMs)) return moving;
     this.#inBackground(moving.then(late));
     return [];
   }
 
-  async #moveOrHold(taken: readonly Taken[], to: Destination, late: Moved): Promise<readonly Taken[]> {
-    const { moved, refused, error } = await this.#tryMove(taken, to);
-    this.moves.hold(refused, to, late, error);
-    return moved;
-  }
-
   async #tryMove(taken: readonly Taken[], to: Destination): Promise<Tried> {
     // Only what posts can be refused: an acknowledgement fails with its connection.
-    const published = await this.move(taken, to).catch((error: unknown) => taken.map(() => ({ error })));
+    const published = await this.move(taken, to, true).catch((error: unknown) => taken.map(() => ({ error })));
     if (this.connection.isLost) return { moved: [], refused: [], error: undefined };
     const refused = taken.filter((_, i) => typeof published[i] === "object");
     await this.giveUp(taken.filter((_, i) => published[i] === undefined || published[i] === "unknown"));
@@ -208,7 +202,7 @@ export class Session {
 
   /** Before the connection is closed in good order. */
   async handsFree(): Promise<void> {
-    this.#inBackground(this.moves.close());
+    this.moves.close();
     const latest = this.#clock.monotonic() + 4 * IN_HAND_MS;
     for (;;) {
       const now = this.#clock.monotonic();

@@ -63,7 +63,7 @@ export class Settling {
   async #copy(session: Session, endings: readonly Ending[], results: FinishResult[]): Promise<readonly Ending[]> {
     const postings = endings.map(({ item, held }) => this.#posting(item, held.parcel));
     // A store that is full or away is told as unknown, and core tries again while the lease lasts.
-    const published = await this.#office.post(postings, () => !session.connection.isLost).catch(() => []);
+    const published = await this.#office.post(postings, { isWanted: () => !session.connection.isLost }).catch(() => []);
     const copied: Ending[] = [];
     for (const [k, ending] of endings.entries()) {
       if (published[k] === "confirmed") copied.push(ending);

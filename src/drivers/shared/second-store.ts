@@ -42,10 +42,18 @@ export class SecondStore implements RecordStore {
   readonly #later: string;
   readonly #putBack: PutBack;
   readonly #stayMs: (job: StoredJob) => number;
+  readonly #pause: () => Promise<unknown>;
   #capabilities: Capabilities | undefined;
 
-  /** `stayMs`: how much longer a job must stay here before the broker can take it. */
-  constructor(second: SecondQueue, prefix: string, putBack: PutBack, stayMs: (job: StoredJob) => number) {
+  /** `stayMs`: how much longer a job must stay here before the broker can take it. `pause`: until somebody else's few steps are over. */
+  constructor(
+    second: SecondQueue,
+    prefix: string,
+    putBack: PutBack,
+    stayMs: (job: StoredJob) => number,
+    pause: () => Promise<unknown>,
+  ) {
+    this.#pause = pause;
     this.#stayMs = stayMs;
     this.#second = second;
     this.#failed = `${prefix} failed/`;
@@ -127,13 +135,16 @@ export class SecondStore implements RecordStore {
     const { driver } = this.#second;
     await driver.maintain({ max });
     const all = await driver.queues();
+    const queues = all.filter((name) => name.startsWith(this.#later));
+    let promoted = 0;
+    if (queues.length > 0) {
+      const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
+      promoted = (await this.#leave(reservations, (kept) => kept)).size;
+    }
     // Nobody counts or finds what somebody who died left pending there.
     const failed = all.filter((name) => name.startsWith(this.#failed));
     if (failed.length > 0) await this.#failPending(failed);
-    const queues = all.filter((name) => name.startsWith(this.#later));
-    if (queues.length === 0) return 0;
-    const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
-    return (await this.#leave(reservations, (kept) => kept)).size;
+    return promoted;
   }
 
   /** Into the broker, then away here; resolves to whose that was. What the broker did not take stays as it was. */
@@ -254,24 +265,29 @@ export class SecondStore implements RecordStore {
     changes: Partial<StoredJob>,
   ): Promise<number> {
     const left = new Set(resting.map(({ id }) => id));
+    let moved = 0;
     const queues = [...new Set(resting.map(({ queue }) => queue))];
     // Whatever its time was, it is now.
     const now = ({ job, maxLosses }: KeptJob): KeptJob => ({ job: { ...job, ...changes, availableAt: 0 }, maxLosses });
     for (let pass = 0; pass < PASSES && left.size > 0; pass += 1) {
+      // Whoever took them, a failure or an upkeep, lets go of them soon.
+      if (pass > 0) await this.#pause();
       await wake([...left]);
       for (;;) {
         const request = { queues, max: BATCH, leaseMs: LEASE_MS, waitMs: 0 };
         const { reservations } = await this.#second.driver.reserve(request);
         if (reservations.length === 0) break;
         const [asked, others] = [true, false].map((is) => reservations.filter(({ job }) => left.has(job.id) === is));
+        // What the broker did not take, or not surely, stays as it was. Once more at once could be a copy more.
+        for (const { job } of asked ?? []) left.delete(job.id);
         try {
-          for (const id of await this.#leave(asked ?? [], now)) left.delete(id);
+          moved += (await this.#leave(asked ?? [], now)).size;
         } finally {
           await this.#notAsked(others ?? []);
         }
       }
     }
-    return resting.length - left.size;
+    return moved;
   }
 
   /** What a crash left pending among the failed, and delays that are over. */
