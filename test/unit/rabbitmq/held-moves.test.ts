@@ -46,7 +46,9 @@ function stage(): Stage {
       tries.push([clock.monotonic(), to === back ? "back" : "failed", idsOf(taken)]);
       if (to === toFailed) await state.hangs;
       if (state.breaks !== undefined) throw state.breaks;
-      return state.takes ? { moved: taken, refused: [], error: undefined } : { moved: [], refused: taken, error: state.error };
+      return state.takes
+        ? { moved: taken, refused: [], error: undefined }
+        : { moved: [], refused: taken, error: state.error };
     },
     giveUp: async (taken) => void givenUp.push(...idsOf(taken)),
     isLost: () => state.isLost,
