@@ -114,6 +114,10 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     });
   }
 
+  timer(delayMs: number, callback: () => void): Timer {
+    return this.#clock.timer(delayMs, callback);
+  }
+
   /** Gives the connection up when the server has not answered in time: then who does not `watch` would wait for ever. */
   deadline(what: string): Timer {
     return this.#clock.timer(this.#answerMs, () =>

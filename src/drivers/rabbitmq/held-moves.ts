@@ -1,6 +1,6 @@
 import type { Clock, Logger } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
-import { Deferred, sleep } from "../../runtime/index.ts";
+import { sleep } from "../../runtime/index.ts";
 import type { Taken } from "./drawing.ts";
 import type { Parcel } from "./message.ts";
 import type { Posting } from "./posting.ts";
@@ -48,7 +48,8 @@ export class HeldMoves {
   readonly #loops = new Set<Destination>();
   #error: unknown;
   #toldAt = -Infinity;
-  #held = new Deferred();
+  /** Not one promise that lives as long as the session: each race with it would stay in memory as long (312 bytes a wait). */
+  readonly #watchers = new Set<() => void>();
   readonly #closing = new AbortController();
 
   constructor(host: HeldMovesHost) {
@@ -62,8 +63,7 @@ export class HeldMoves {
     const since = this.#host.clock.monotonic();
     for (const one of refused) this.#waiting.push({ taken: one, to, late, since });
     this.#tell(error);
-    this.#held.resolve();
-    this.#held = new Deferred();
+    this.#wake();
     if (!this.#loops.has(to)) {
       this.#loops.add(to);
       this.#host.inBackground(this.#run(to));
@@ -71,9 +71,14 @@ export class HeldMoves {
     return moved;
   }
 
-  /** Resolves when more is held, which a free slot may take. */
-  get more(): Promise<void> {
-    return this.#held.promise;
+  /** Calls back when something may be taken that could not be before. Returns how to end that. */
+  onMore(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #wake(): void {
+    for (const watcher of this.#watchers) watcher();
   }
 
   /**
@@ -128,6 +133,7 @@ export class HeldMoves {
       while (this.#waiting.some(isOurs) && !isLost() && !isLast) {
         await sleep(clock, pauseMs, this.#closing.signal, { keepAlive: false });
         isLast = this.#closing.signal.aborted;
+        await this.#giveUpOld(to);
         const moved = await this.#tryAll(to);
         pauseMs = moved ? FIRST_PAUSE_MS : Math.min(2 * pauseMs, MAX_PAUSE_MS);
       }
@@ -139,7 +145,7 @@ export class HeldMoves {
 
   /** Portion by portion, until one is not moved whole. Whether any was moved. */
   async #tryAll(to: Destination): Promise<boolean> {
-    const { clock, isLost, giveUp } = this.#host;
+    const { isLost } = this.#host;
     let any = false;
     for (;;) {
       const portion = this.#portion(to);
@@ -152,13 +158,19 @@ export class HeldMoves {
       any ||= gone.size > 0;
       for (const { taken, late } of portion) if (gone.has(taken)) late([taken]);
       if (left.size === 0) continue;
-      const tooOld = clock.monotonic() - MAX_AGE_MS;
-      const again = portion.filter(({ taken }) => left.has(taken));
-      this.#waiting.push(...again.filter(({ since }) => since > tooOld));
+      this.#waiting.push(...portion.filter(({ taken }) => left.has(taken)));
       this.#tell(error);
-      await giveUp(again.filter(({ since }) => since <= tooOld).map(({ taken }) => taken));
+      this.#wake();
       return any;
     }
+  }
+
+  async #giveUpOld(to: Destination): Promise<void> {
+    const tooOld = this.#host.clock.monotonic() - MAX_AGE_MS;
+    const isOld = (move: Move): boolean => move.to === to && move.since <= tooOld;
+    const old = this.#waiting.filter(isOld);
+    this.#waiting = this.#waiting.filter((move) => !isOld(move));
+    await this.#host.giveUp(old.map(({ taken }) => taken));
   }
 
   #portion(to: Destination): readonly Move[] {

@@ -9,7 +9,7 @@ import type {
 import { JobferryError } from "../../errors/index.ts";
 import { settledWithin } from "../../runtime/index.ts";
 import type { KeptJob } from "../shared/kept-job.ts";
-import { notOpenError } from "../shared/life-cycle.ts";
+import { closedError, notOpenError } from "../shared/life-cycle.ts";
 import type { SecondStore } from "../shared/second-store.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
@@ -164,7 +164,12 @@ export class OpenBroker {
   async close(): Promise<void> {
     this.#closing.abort();
     await settledWithin(this.#context.clock, Promise.allSettled(this.#reserves), CLOSE_MS);
-    await this.#session?.handsFree();
+    const session = this.#session;
+    if (session !== undefined && !(await session.handsFree())) {
+      // Copies wait for a server that takes none: with their connection they are over, and what was confirmed before must be acknowledged.
+      this.#publisher.current?.lose(closedError("RabbitMQ driver"));
+      await session.movesOver();
+    }
     await Promise.all([this.#publisher.close(), this.#consumer.close()]);
   }
 }

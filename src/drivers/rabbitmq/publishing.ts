@@ -17,10 +17,13 @@ export type Outgoing = Readonly<{
 export type Published = "confirmed" | "unknown" | Readonly<{ error: unknown }>;
 
 /**
- * `isWanted`: asked just before a message is sent. `isPatient`: what was sent is waited for as long as the connection lives, also during an alarm, behind which the
+ * `isWanted`: asked just before a message is sent. `isPatient`: what was sent is waited for 5 minutes, also during an alarm, behind which the
  * server stores what it had read of it: whoever tried again before would store it twice.
  */
 export type Manner = Readonly<{ isWanted?: () => boolean; isPatient?: boolean }>;
+
+/** Well below the 30 minutes after which the server ends the connection that holds the original. */
+const PATIENCE_MS = 300_000;
 
 const ALWAYS = (): boolean => true;
 
@@ -117,8 +120,9 @@ class Batch {
   async #answered(): Promise<void> {
     // The watcher of one that was lost before is never called.
     if (this.#connection.isLost) return;
-    if (this.#isPatient) return this.#done.promise;
-    const deadline = this.#connection.deadline("publisher confirms");
+    const deadline = this.#isPatient
+      ? this.#connection.timer(PATIENCE_MS, () => this.#done.resolve())
+      : this.#connection.deadline("publisher confirms");
     await this.#done.promise;
     deadline.cancel();
   }

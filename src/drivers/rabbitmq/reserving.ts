@@ -1,5 +1,5 @@
 import type { Clock, Reservation, ReserveRequest, ReserveResult, StoredJob } from "../../contract/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import { Deferred, sleep } from "../../runtime/index.ts";
 import type { Draw, Taken } from "./drawing.ts";
 import type { Link } from "./link.ts";
 import { storedOf } from "./message.ts";
@@ -98,8 +98,13 @@ export class Reserving {
       this.#takeHeld(session, claim);
       for (const queue of claim.request.queues) await this.#look(session, queue, claim);
       while (isEmpty(claim) && !claim.ended.aborted && until > clock.monotonic()) {
-        await this.#wait(session, claim, until - clock.monotonic());
+        // Before the look: what is held from now on ends the wait.
+        const more = new Deferred();
+        const unwatch = session.moves.onMore(more.resolve);
         this.#takeHeld(session, claim);
+        const waitMs = until - clock.monotonic();
+        if (isEmpty(claim)) await this.#wait(session, claim, waitMs, more.promise).finally(unwatch);
+        else unwatch();
       }
     } catch (error) {
       // What came on a connection that is lost is lost with it. Else it must be told, or nobody would ever end it; the error comes again with the next call.
@@ -139,7 +144,7 @@ export class Reserving {
   }
 
   /** A consumer for one job on each queue, until the first comes, the time is over, or nobody wants any more; then what else is there. */
-  async #wait(session: Session, claim: Claim, waitMs: number): Promise<void> {
+  async #wait(session: Session, claim: Claim, waitMs: number, more: Promise<void>): Promise<void> {
     const { clock, topology, names } = this.#parts;
     const { queues } = claim.request;
     session.moves.checkRoom();
@@ -150,7 +155,7 @@ export class Reserving {
     const over = new AbortController();
     const late = sleep(clock, waitMs, AbortSignal.any([over.signal, claim.ended]));
     const firsts = draws.map(([, draw]) => draw.atLeast(1));
-    await session.connection.orLost(Promise.race([...firsts, session.moves.more, late])).finally(() => over.abort());
+    await session.connection.orLost(Promise.race([...firsts, more, late])).finally(() => over.abort());
     claim.claimedAt = clock.monotonic();
     const came = draws.filter(([, draw]) => draw.isFull);
     for (const [queue, draw] of draws) {

@@ -200,8 +200,8 @@ export class Session {
     return { moved: taken.filter((_, i) => published[i] === "confirmed"), refused, error };
   }
 
-  /** Before the connection is closed in good order. */
-  async handsFree(): Promise<void> {
+  /** Before the connection is closed in good order. Whether nothing is on its way any more. */
+  async handsFree(): Promise<boolean> {
     this.moves.close();
     const latest = this.#clock.monotonic() + 4 * IN_HAND_MS;
     for (;;) {
@@ -209,9 +209,15 @@ export class Session {
       const left = this.#singleAt + IN_HAND_MS - now;
       // What parked consumers get meanwhile is given back first.
       const isEmpty = left <= 0 && this.#givingBack.size === 0;
-      if (this.connection.isLost || isEmpty || now >= latest) return;
+      if (this.connection.isLost || isEmpty) return true;
+      if (now >= latest) return false;
       await sleep(this.#clock, Math.max(10, left));
     }
+  }
+
+  /** Moves whose connection was given up: those that were confirmed are acknowledged still. */
+  async movesOver(): Promise<void> {
+    await settledWithin(this.#clock, Promise.allSettled(this.#givingBack), IN_HAND_MS);
   }
 
   /** Back to the server as they are, which counts each as lost before 4.3. */

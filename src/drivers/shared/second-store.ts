@@ -136,15 +136,12 @@ export class SecondStore implements RecordStore {
     await driver.maintain({ max });
     const all = await driver.queues();
     const queues = all.filter((name) => name.startsWith(this.#later));
-    let promoted = 0;
-    if (queues.length > 0) {
-      const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
-      promoted = (await this.#leave(reservations, (kept) => kept)).size;
-    }
     // Nobody counts or finds what somebody who died left pending there.
     const failed = all.filter((name) => name.startsWith(this.#failed));
     if (failed.length > 0) await this.#failPending(failed);
-    return promoted;
+    if (queues.length === 0) return 0;
+    const { reservations } = await driver.reserve({ queues, max, leaseMs: LEASE_MS, waitMs: 0 });
+    return (await this.#leave(reservations, (kept) => kept)).size;
   }
 
   /** Into the broker, then away here; resolves to whose that was. What the broker did not take stays as it was. */

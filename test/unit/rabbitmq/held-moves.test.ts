@@ -62,10 +62,12 @@ const NOTHING = (): void => undefined;
 test("is tried again with a growing pause until it is taken, and whoever waits is told", async () => {
   const { clock, moves, tries, state } = stage();
   const late: string[] = [];
-  const more = moves.more.then(() => "more");
+  const woken: string[] = [];
+  const unwatch = moves.onMore(() => woken.push(`at ${clock.monotonic()}`));
   expect(await moves.moveOrHold([job("a"), job("b")], toFailed, (moved) => late.push(...idsOf(moved)))).toEqual([]);
-  expect(await more).toBe("more");
   await clock.advance("4s");
+  unwatch();
+  expect(woken).toEqual(["at 0", "at 500", "at 1500", "at 3500"]);
   expect(tries.map(([at]) => at)).toEqual([0, 500, 1_500, 3_500]);
   state.takes = true;
   await clock.advance("4s");
@@ -151,6 +153,14 @@ test("nothing is held so long that the server would end the connection", async (
   expect(givenUp).toEqual([]);
   await clock.advance("70s");
   expect(givenUp).toEqual(["a"]);
+});
+
+test("nor are those that were not tried for long, because others before them are refused", async () => {
+  const { clock, moves, givenUp } = stage();
+  const large = Array.from({ length: 200 }, (_, i) => job(String(i), 0, { bytes: 9 * 1024 * 1024 }));
+  await moves.moveOrHold(large, back, NOTHING);
+  await clock.advance("11m");
+  expect(givenUp.length).toBe(200);
 });
 
 test("a thousand at most, those on their way too, which is told with the reason", async () => {
