@@ -3,7 +3,7 @@ import { afterAll, expect } from "vitest";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { complaints, report } from "./report.ts";
 import { type Outcome, runScenario, type Scenario } from "./scenario.ts";
-import { type Name, scenario } from "./scenarios.ts";
+import { type Name, scenario, scenarioOn } from "./scenarios.ts";
 
 /** `other`: than in the long form. */
 export type Run = readonly [name: Name, seconds: number, other?: Partial<Pick<Scenario, "workers" | "most">>];
@@ -27,7 +27,7 @@ export function runLanes(
     if (server !== undefined) servers.push(server);
     let before: Promise<unknown> = Promise.resolve(server).catch(() => undefined);
     for (const [name, seconds, other = {}] of lane) {
-      const planned = { ...scenario(name, seconds), ...other };
+      const planned = { ...scenarioOn(store, name, seconds), ...other };
       const outcome = before.then(async () => runScenario(planned, store, await server));
       outcomes.set(name, outcome);
       before = outcome.catch(() => undefined); // its own test tells it

@@ -3,7 +3,7 @@ import { parseDuration } from "../../src/runtime/index.ts";
 import { CLUSTER_STORES, type ClusterStore, FAULTS, runCluster } from "./cluster-scenario.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
-import { type Name, NAMES, scenario, scenariosFor, secondsOf } from "./scenarios.ts";
+import { type Name, NAMES, scenario, scenarioOn, scenariosFor, secondsOf } from "./scenarios.ts";
 
 const [, , scheme = "sqlite", duration = "10m", ...asked] = process.argv;
 const clusterStore = CLUSTER_STORES.find((store) => scheme === `cluster-${store}`);
@@ -34,7 +34,7 @@ async function onCluster(store: ClusterStore): Promise<Outcome> {
 
 for (const name of names) {
   const seconds = secondsOf(name, names, total);
-  const planned = scenario(name, seconds);
+  const planned = scenarioOn(scheme, name, seconds);
   console.error(`${planned.name}: ${Math.round(seconds)} s and the drain ...`);
   const started = performance.now();
   const progress = setInterval(() => console.error(`  ${Math.round((performance.now() - started) / 1_000)} s`), 10_000);
