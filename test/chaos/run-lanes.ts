@@ -3,7 +3,7 @@ import { afterAll, expect } from "vitest";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import { complaints, report } from "./report.ts";
 import { type Outcome, runScenario, type Scenario } from "./scenario.ts";
-import { type Name, scenario, scenarioOn } from "./scenarios.ts";
+import { type Name, scenarioOn } from "./scenarios.ts";
 
 /** `other`: than in the long form. */
 export type Run = readonly [name: Name, seconds: number, other?: Partial<Pick<Scenario, "workers" | "most">>];

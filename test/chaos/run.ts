@@ -3,7 +3,7 @@ import { parseDuration } from "../../src/runtime/index.ts";
 import { CLUSTER_STORES, type ClusterStore, FAULTS, runCluster } from "./cluster-scenario.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
-import { type Name, NAMES, scenario, scenarioOn, scenariosFor, secondsOf } from "./scenarios.ts";
+import { type Name, NAMES, scenarioOn, scenariosFor, secondsOf } from "./scenarios.ts";
 
 const [, , scheme = "sqlite", duration = "10m", ...asked] = process.argv;
 const clusterStore = CLUSTER_STORES.find((store) => scheme === `cluster-${store}`);
