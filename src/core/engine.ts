@@ -137,7 +137,7 @@ export class Engine<Tx = never> {
     if (completed.count > 0)
       throw new UnsupportedError(
         "keepCompleted",
-        `keepCompleted was asked for, but ${name} counts completed jobs and cannot keep them. Leave it out, or take another backend.`,
+        `keepCompleted was asked for, but ${name} cannot keep completed jobs. Leave it out, or take another backend.`,
       );
     if (failed.count === Infinity && failed.ageMs === Infinity) return;
     const instead = records === "resting" ? "Give keepFailed to the queue of records" : "Leave it out";
