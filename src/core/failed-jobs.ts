@@ -29,13 +29,14 @@ export async function retryFailed(engine: Engine, options: RetryFailed): Promise
   // What could not be brought back may stand behind all others then: it is not looked at again either.
   let [done, looked] = [0, 0];
   let cursor: string | undefined;
-  do {
+  while (done < most && looked < (failed ?? Infinity)) {
     const page = { limit: Math.min(CHUNK, most - done), cursor };
     const found = await engine.call("retry", () => records.list(failedOf(queue), page));
     done += await engine.call("retry", () => records.retry(found.jobs.map(({ id }) => id)));
     looked += found.jobs.length;
     ({ cursor } = found);
-  } while (cursor !== undefined && done < most && looked < (failed ?? Infinity));
+    if (cursor === undefined) break;
+  }
   return done;
 }
 

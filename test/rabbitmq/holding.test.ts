@@ -108,80 +108,42 @@ for (const name of BOTH) {
     });
 
     it("a job that comes for nobody and cannot be given back now is held, and loses no life by that", async () => {
-      const clients: AmqpClient[] = [];
-      let isAway = false;
-      const through = async (): Promise<AmqpClient> => {
-        if (isAway) throw new Error("away");
-        const client = await connect(server.url);
-        clients.push(client);
-        return client;
-      };
-      const { driver, prefix } = await opened({ connect: through });
+      const { driver, prefix, publisher } = await withPublisher(server.url);
       const other = await opened({ url: server.url, prefix });
-      const over = new AbortController();
-      const waiting = driver.reserve({
-        ...{ queues: ["work"], max: 1, leaseMs: 30_000, waitMs: 60_000 },
-        signal: over.signal,
-      });
-      await pause(500);
-      over.abort();
-      expect((await waiting).reservations).toEqual([]);
-      isAway = true;
-      cutOff(clients[0]); // which publishes
+      await parkConsumer(driver);
+      publisher.leave();
       await other.driver.push([item({ id: "a" })]);
       await pause(700);
       expect((await other.driver.stats("work")).pending).toBe(0);
-      isAway = false;
+      publisher.comeBack();
       const { job } = await takeOne(other.driver, 10_000);
       expect([job.id, job.losses, job.attempts]).toEqual(["a", 0, 1]);
       await Promise.all([driver.close(), other.driver.close()]);
     });
 
     it("a job without a life left that cannot go back is never had by anybody here", async () => {
-      const clients: AmqpClient[] = [];
-      let isAway = false;
-      const through = async (): Promise<AmqpClient> => {
-        if (isAway) throw new Error("away");
-        const client = await connect(server.url);
-        clients.push(client);
-        return client;
-      };
-      const { driver, prefix } = await opened({ connect: through });
+      const { driver, prefix, publisher } = await withPublisher(server.url);
       const [other, dying] = [await opened({ url: server.url, prefix }), await opened({ url: server.url, prefix })];
       await other.driver.push([item({ id: "a", maxLosses: 1 })]);
       await takeOne(dying.driver);
-      const over = new AbortController();
       const any = { queues: ["work"], max: 5, free: 5, leaseMs: 30_000 };
-      const waiting = driver.reserve({ ...any, waitMs: 60_000, signal: over.signal });
-      await pause(500);
-      over.abort();
-      expect((await waiting).reservations).toEqual([]);
-      isAway = true;
-      cutOff(clients[0]); // which publishes
+      await parkConsumer(driver);
+      publisher.leave();
       await dying.driver.close(); // its job comes to the consumer that nobody waits for
       await pause(300);
       expect((await driver.reserve({ ...any, waitMs: 100 })).reservations).toEqual([]);
-      isAway = false;
+      publisher.comeBack();
       await untilWorks(async () => expect((await driver.reserve({ ...any, waitMs: 500 })).died.length).toBe(1), 20_000);
       await Promise.all([driver.close(), other.driver.close()]);
     });
 
     it("a job that cannot go back is had by the next call that has room for it", async () => {
-      const clients: AmqpClient[] = [];
-      let isAway = false;
-      const through = async (): Promise<AmqpClient> => {
-        if (isAway) throw new Error("away");
-        const client = await connect(server.url);
-        clients.push(client);
-        return client;
-      };
-      const { driver, prefix } = await opened({ connect: through });
+      const { driver, prefix, publisher } = await withPublisher(server.url);
       const other = await opened({ url: server.url, prefix });
       const one = { queues: ["work", "mails"], max: 1, leaseMs: 30_000, waitMs: 10_000 };
       const first = driver.reserve(one);
       await pause(500);
-      isAway = true;
-      cutOff(clients[0]); // which publishes
+      publisher.leave();
       // Both consumers get one, or the second gets it when nobody waits any more.
       await other.driver.push([item({ id: "a" }), item({ id: "b", queue: "mails" })]);
       const had = [...(await first).reservations];
@@ -207,14 +169,7 @@ for (const name of BOTH) {
       const other = await opened({ url: server.url, prefix });
       await driver.push([item({ id: "first" })]);
       expect(await drain(driver)).toEqual(["first"]);
-      const over = new AbortController();
-      const waiting = driver.reserve({
-        ...{ queues: ["work"], max: 1, leaseMs: 30_000, waitMs: 60_000 },
-        signal: over.signal,
-      });
-      await pause(500);
-      over.abort();
-      await waiting;
+      await parkConsumer(driver);
       proxy.slow({ latency: 600 });
       await other.driver.push([item({ id: "a" })]);
       await pause(300);
@@ -429,6 +384,36 @@ for (const name of BOTH) {
       await driver.close();
     });
   });
+}
+
+/** A wait that nobody wants any more leaves its consumer behind. */
+async function parkConsumer(driver: Driver): Promise<void> {
+  const over = new AbortController();
+  const request = { queues: ["work"], max: 1, leaseMs: 30_000, waitMs: 60_000, signal: over.signal };
+  const waiting = driver.reserve(request);
+  await pause(500);
+  over.abort();
+  expect((await waiting).reservations).toEqual([]);
+}
+
+type Publisher = Readonly<{ leave: () => void; comeBack: () => void }>;
+
+/** Its publishing connection can be cut, and is not made again before it may come back. */
+async function withPublisher(url: string): Promise<Readonly<{ driver: Driver; prefix: string; publisher: Publisher }>> {
+  const clients: AmqpClient[] = [];
+  let isAway = false;
+  const through = async (): Promise<AmqpClient> => {
+    if (isAway) throw new Error("away");
+    const client = await connect(url);
+    clients.push(client);
+    return client;
+  };
+  const { driver, prefix } = await opened({ connect: through });
+  const leave = (): void => {
+    isAway = true;
+    cutOff(clients[0]); // made first, by open()
+  };
+  return { driver, prefix, publisher: { leave, comeBack: () => void (isAway = false) } };
 }
 
 function cutOff(client: AmqpClient | undefined): void {
