@@ -1,4 +1,5 @@
 import amqplib from "amqplib";
+import { createJob } from "../../dist/entry/index.js";
 import { rabbitmqQueue } from "../../dist/entry/rabbitmq.js";
 import { served } from "./jobferry.mjs";
 
@@ -29,6 +30,9 @@ export const ours = {
   async open() {
     const prefix = freshName();
     const parts = await this.attach({ prefix });
+    // Queues are declared once, and the raw client has declared its own and made both connections before the clock starts.
+    await parts.queue.push(createJob({ i: 0 }));
+    await (await parts.queue.pop())?.complete();
     return {
       ...parts,
       connection: { prefix },

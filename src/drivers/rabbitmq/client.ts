@@ -5,7 +5,7 @@
 export interface AmqpMessage {
   readonly content: Uint8Array;
   readonly fields: Readonly<{ deliveryTag: number }>;
-  readonly properties: Readonly<{ headers?: object | undefined }>;
+  readonly properties: Readonly<{ headers?: object | undefined; messageId?: unknown }>;
 }
 
 /** A method's type, because those take listeners that name their parameters more closely. */

@@ -3,6 +3,8 @@ import { Deferred, nextTurn } from "../../runtime/index.ts";
 import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { Link } from "./link.ts";
+import { messageIdOf } from "./message.ts";
+import { watchReturns } from "./returns.ts";
 
 export type Outgoing = Readonly<{
   exchange: string;
@@ -26,9 +28,6 @@ export type Manner = Readonly<{ isWanted?: () => boolean; isPatient?: boolean }>
 const PATIENCE_MS = 300_000;
 
 const ALWAYS = (): boolean => true;
-
-/** AMQP's short strings. */
-const MAX_SHORT = 255;
 
 /** Nothing is written to the socket before this turn of the event loop ends, so after so many messages it ends: the server need not wait for all to be encoded. */
 const PORTION = 100;
@@ -71,7 +70,11 @@ class Batch {
   readonly #results: Published[];
   readonly #done = new Deferred();
   readonly #onUnroutable: () => void;
-  readonly #returned: Set<string>;
+  /** What each was sent as. */
+  readonly #keys: string[] = [];
+  /** Of those that came back. */
+  readonly #returned = new Map<number, Published>();
+  readonly #unwatchReturns: () => void;
   readonly #isPatient: boolean;
   #open: number;
   #sent = 0;
@@ -91,7 +94,11 @@ class Batch {
     this.#open = count;
     this.#results = Array.from({ length: count }, () => "unknown");
     this.#onUnroutable = onUnroutable;
-    this.#returned = returnsOf(connection);
+    // Until the last answer, also when nobody waits for it any more: whoever sends the job once more must not be told of this one.
+    this.#unwatchReturns = watchReturns(connection, {
+      open: (key) => this.#openOnes(key).length,
+      cameBack: (key, alone) => this.#cameBack(key, alone),
+    });
   }
 
   /** A connection that is lost, or does not answer in time, leaves unknown what is open. */
@@ -142,12 +149,13 @@ class Batch {
   }
 
   #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {
-    const correlationId = String(this.#first + i);
-    const messageId = id.length * 3 <= MAX_SHORT || Buffer.byteLength(id) <= MAX_SHORT ? id : undefined;
+    const messageId = messageIdOf(id);
+    // Every byte is written to the server's disk: a number only where there is no name.
+    const correlationId = messageId === undefined ? String(this.#first + i) : undefined;
+    this.#keys.push(messageId ?? String(correlationId));
     const confirmed = (error: unknown): void => {
-      const isReturned = this.#returned.size > 0 && this.#returned.delete(correlationId);
-      if (isReturned) this.#onUnroutable();
-      if (isReturned) this.#results[i] = { error: unroutable() };
+      const returned = this.#returned.size > 0 ? this.#returned.get(i) : undefined;
+      if (returned !== undefined) this.#results[i] = returned;
       else if (error === null || error === undefined) this.#results[i] = "confirmed";
       else if (isNack(error)) this.#results[i] = { error: full("reject-publish") };
       this.#landed(1);
@@ -162,24 +170,22 @@ class Batch {
     }
   }
 
+  /** Those that were sent under that key and have no answer that says more. */
+  #openOnes(key: string): readonly number[] {
+    return this.#keys.flatMap((sent, i) => (sent === key && this.#results[i] === "unknown" ? [i] : []));
+  }
+
+  #cameBack(key: string, alone: boolean): void {
+    this.#onUnroutable();
+    for (const i of this.#openOnes(key)) this.#returned.set(i, alone ? { error: unroutable() } : "unknown");
+  }
+
   #landed(count: number): void {
     this.#open -= count;
-    if (this.#open === 0) this.#done.resolve();
+    if (this.#open > 0) return;
+    this.#done.resolve();
+    this.#unwatchReturns();
   }
-}
-
-const returns = new WeakMap<ConfirmConnection, Set<string>>();
-
-/** The numbers of messages that came back, which each does before its confirm. One listener for each connection. */
-function returnsOf(connection: ConfirmConnection): Set<string> {
-  const known = returns.get(connection);
-  if (known !== undefined) return known;
-  const numbers = new Set<string>();
-  returns.set(connection, numbers);
-  connection.channel.on("return", ({ properties }: Readonly<{ properties: Readonly<{ correlationId?: unknown }> }>) =>
-    numbers.add(String(properties.correlationId)),
-  );
-  return numbers;
 }
 
 /** amqplib tells a nack and the end of the channel in the same way; after the latter nobody knows. */
