@@ -4,7 +4,8 @@ import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { Link } from "./link.ts";
 import { messageIdOf } from "./message.ts";
-import { watchReturns } from "./returns.ts";
+import { keyOf, watchReturns } from "./returns.ts";
+import type { Awaiting } from "./returns.ts";
 
 export type Outgoing = Readonly<{
   exchange: string;
@@ -28,6 +29,7 @@ export type Manner = Readonly<{ isWanted?: () => boolean; isPatient?: boolean }>
 const PATIENCE_MS = 300_000;
 
 const ALWAYS = (): boolean => true;
+const NOWHERE: Pick<Outgoing, "routingKey" | "id"> = { routingKey: "", id: "" };
 
 /** Nothing is written to the socket before this turn of the event loop ends, so after so many messages it ends: the server need not wait for all to be encoded. */
 const PORTION = 100;
@@ -64,19 +66,21 @@ export class Publishing {
 }
 
 /** The messages of one call on one connection. */
-class Batch {
+class Batch implements Awaiting {
   readonly #connection: ConfirmConnection;
   readonly #first: number;
   readonly #results: Published[];
   readonly #done = new Deferred();
   readonly #onUnroutable: () => void;
-  /** What each was sent as. */
-  readonly #keys: string[] = [];
-  /** Of those that came back. */
-  readonly #returned = new Map<number, Published>();
+  /** What was sent, and where, by `keyOf` only when something comes back. */
+  readonly #sentAs: Pick<Outgoing, "routingKey" | "id">[] = [];
+  /** Those without an answer, from the first return on: thousands may come at once, when a queue is gone. */
+  #open: Map<string, Set<number>> | undefined;
+  /** A confirm of these says nothing. */
+  readonly #doubtful = new Set<number>();
   readonly #unwatchReturns: () => void;
   readonly #isPatient: boolean;
-  #open: number;
+  #unanswered: number;
   #sent = 0;
   /** The connection was lost or blocked at some time, so answers may be missing. */
   #isCut = false;
@@ -91,14 +95,11 @@ class Batch {
     this.#connection = connection;
     this.#first = first;
     this.#isPatient = isPatient;
-    this.#open = count;
+    this.#unanswered = count;
     this.#results = Array.from({ length: count }, () => "unknown");
     this.#onUnroutable = onUnroutable;
     // Until the last answer, also when nobody waits for it any more: whoever sends the job once more must not be told of this one.
-    this.#unwatchReturns = watchReturns(connection, {
-      open: (key) => this.#openOnes(key).length,
-      cameBack: (key, alone) => this.#cameBack(key, alone),
-    });
+    this.#unwatchReturns = watchReturns(connection, this);
   }
 
   /** A connection that is lost, or does not answer in time, leaves unknown what is open. */
@@ -111,10 +112,13 @@ class Batch {
     try {
       await this.#sendAll(messages, isWanted).catch((error: unknown) => {
         // After the first one the others' fate must be told: what was not sent stays unknown.
-        if (this.#sent === 0) throw error;
+        if (this.#sent === 0) {
+          this.#unwatchReturns();
+          throw error;
+        }
         this.#landed(this.#results.length - this.#sent);
       });
-      if (this.#open > 0) await this.#answered();
+      if (this.#unanswered > 0) await this.#answered();
     } finally {
       unwatch();
     }
@@ -151,12 +155,14 @@ class Batch {
   #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {
     const messageId = messageIdOf(id);
     // Every byte is written to the server's disk: a number only where there is no name.
-    const correlationId = messageId === undefined ? String(this.#first + i) : undefined;
-    this.#keys.push(messageId ?? String(correlationId));
+    const correlationId = messageId === undefined ? this.#number(i) : undefined;
+    this.#sentAs.push({ routingKey, id });
+    this.#open?.set(this.#keyOf(i), (this.#open.get(this.#keyOf(i)) ?? new Set()).add(i));
     const confirmed = (error: unknown): void => {
-      const returned = this.#returned.size > 0 ? this.#returned.get(i) : undefined;
-      if (returned !== undefined) this.#results[i] = returned;
-      else if (error === null || error === undefined) this.#results[i] = "confirmed";
+      this.#open?.get(this.#keyOf(i))?.delete(i);
+      if (this.#results[i] !== "unknown") return this.#landed(1);
+      const isConfirmed = error === null || error === undefined;
+      if (isConfirmed && !this.#doubtful.has(i)) this.#results[i] = "confirmed";
       else if (isNack(error)) this.#results[i] = { error: full("reject-publish") };
       this.#landed(1);
     };
@@ -170,19 +176,46 @@ class Batch {
     }
   }
 
-  /** Those that were sent under that key and have no answer that says more. */
-  #openOnes(key: string): readonly number[] {
-    return this.#keys.flatMap((sent, i) => (sent === key && this.#results[i] === "unknown" ? [i] : []));
+  #number(i: number): string {
+    return String(this.#first + i);
   }
 
-  #cameBack(key: string, alone: boolean): void {
+  #keyOf(i: number): string {
+    const { routingKey, id } = this.#sentAs[i] ?? NOWHERE;
+    return keyOf(routingKey, messageIdOf(id), this.#number(i));
+  }
+
+  open(key: string): readonly number[] {
+    this.#open ??= this.#findOpen();
+    return [...(this.#open.get(key) ?? [])];
+  }
+
+  #findOpen(): Map<string, Set<number>> {
+    const open = new Map<string, Set<number>>();
+    for (const i of this.#sentAs.keys()) {
+      if (this.#results[i] !== "unknown") continue;
+      const key = this.#keyOf(i);
+      open.set(key, (open.get(key) ?? new Set()).add(i));
+    }
+    return open;
+  }
+
+  cameBack(i: number): void {
+    this.#results[i] = { error: unroutable() };
+    this.#open?.get(this.#keyOf(i))?.delete(i);
+  }
+
+  inDoubt(those: readonly number[] | "all"): void {
+    for (const i of those === "all" ? this.#sentAs.keys() : those) this.#doubtful.add(i);
+  }
+
+  onUnroutable(): void {
     this.#onUnroutable();
-    for (const i of this.#openOnes(key)) this.#returned.set(i, alone ? { error: unroutable() } : "unknown");
   }
 
   #landed(count: number): void {
-    this.#open -= count;
-    if (this.#open > 0) return;
+    this.#unanswered -= count;
+    if (this.#unanswered > 0) return;
     this.#done.resolve();
     this.#unwatchReturns();
   }

@@ -1,41 +1,62 @@
 import type { ConfirmConnection } from "./connection.ts";
 
-/** What came back without a queue to take it. `alone`: no other message of that key is without an answer, so it is this one that was not stored. */
-export type CameBack = (key: string, alone: boolean) => void;
-
-/** Messages of one call: how many of that key have no answer yet, and who is told when one of them came back. */
-export type Sent = Readonly<{ open: (key: string) => number; cameBack: CameBack }>;
-
-type Returned = Readonly<{ properties: Readonly<{ messageId?: unknown; correlationId?: unknown }> }>;
-
-const all = new WeakMap<ConfirmConnection, Set<Sent>>();
-
-/**
- * Watches for messages that reached no queue until the returned function is called. Each comes back before its confirm, named by its job's id, which several
- * may bear: then nobody knows which of them it was. One listener for each connection.
- */
-export function watchReturns(connection: ConfirmConnection, sent: Sent): () => void {
-  const calls = callsOn(connection);
-  calls.add(sent);
-  return () => calls.delete(sent);
+/** The messages of one call, by their numbers in it, as long as some have no answer. */
+export interface Awaiting {
+  /** Those under that key that have no answer. */
+  open(key: string): readonly number[];
+  /** It was not stored. */
+  cameBack(i: number): void;
+  /** One of these, or none, was not stored: a confirm says nothing. */
+  inDoubt(those: readonly number[] | "all"): void;
+  /** Something came back, of whatever call. */
+  onUnroutable(): void;
 }
 
-function callsOn(connection: ConfirmConnection): Set<Sent> {
+type Returned = Readonly<{
+  fields: Readonly<{ routingKey: string }>;
+  properties: Readonly<{ messageId?: unknown; correlationId?: unknown }>;
+}>;
+
+const all = new WeakMap<ConfirmConnection, Set<Awaiting>>();
+
+/** Where it went and its name, or its number when it has none. */
+export function keyOf(routingKey: string, messageId: unknown, correlationId: unknown): string {
+  return messageId === undefined ? `${routingKey}\n\n${String(correlationId)}` : `${routingKey}\n${String(messageId)}`;
+}
+
+/** Watches for messages that reached no queue, each of which comes back before its confirm, until the returned function is called. */
+export function watchReturns(connection: ConfirmConnection, call: Awaiting): () => void {
+  const calls = callsOn(connection);
+  calls.add(call);
+  return () => calls.delete(call);
+}
+
+/** One listener for each connection. */
+function callsOn(connection: ConfirmConnection): Set<Awaiting> {
   const known = all.get(connection);
   if (known !== undefined) return known;
-  const calls = new Set<Sent>();
+  const calls = new Set<Awaiting>();
   all.set(connection, calls);
-  connection.channel.on("return", ({ properties }: Returned) => tell(calls, keyOf(properties)));
+  connection.channel.on("return", ({ fields, properties }: Returned) =>
+    tell(calls, keyOf(fields.routingKey, properties.messageId, properties.correlationId)),
+  );
   return calls;
 }
 
-/** An id that is too long for `message_id` is not on the message: that one has a number. */
-function keyOf({ messageId, correlationId }: Returned["properties"]): string {
-  return String(messageId ?? correlationId);
-}
-
-function tell(calls: ReadonlySet<Sent>, key: string): void {
-  let open = 0;
-  for (const call of calls) open += call.open(key);
-  for (const call of calls) if (call.open(key) > 0) call.cameBack(key, open === 1);
+/** Several of one id on their way to one place: nobody knows which of them it was. And one that nobody knows may be anybody's. */
+export function tell(calls: ReadonlySet<Awaiting>, key: string): void {
+  const found: (readonly [Awaiting, readonly number[]])[] = [];
+  let count = 0;
+  for (const call of calls) {
+    call.onUnroutable();
+    const open = call.open(key);
+    if (open.length > 0) found.push([call, open]);
+    count += open.length;
+  }
+  for (const [call, open] of found) {
+    const [i] = open;
+    if (count === 1 && i !== undefined) call.cameBack(i);
+    else call.inDoubt(open);
+  }
+  if (count === 0) for (const call of calls) call.inDoubt("all");
 }

@@ -25,6 +25,7 @@ it("a plain job costs at most 60 bytes of body beside its payload and its envelo
 it.each([
   ["everything set", BARE.id],
   ["an id that does not fit into message_id", "x".repeat(300)],
+  ["an id that UTF-8 would change", "a\ud800b"],
   ["an id of 255 bytes in 85 signs", "任".repeat(85)],
   ["an id of 258 bytes in 86 signs", "任".repeat(86)],
 ])("%s: it is read as it was written", (_, id) => {
