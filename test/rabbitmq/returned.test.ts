@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { PushResult } from "../../src/contract/index.ts";
 import { sharedServer } from "../servers/shared-server.ts";
+import { startStopwatch } from "../stalls/stopwatch.ts";
 import { beside, BOTH, drain, item, opened } from "./brokers.ts";
 
 const told = (results: readonly PushResult[]): readonly string[] => results.map(({ status }) => status);
@@ -63,7 +64,9 @@ for (const name of BOTH) {
       await driver.push([item({ queue: "gone" })]);
       await channel.deleteQueue(`${prefix}.jobs.gone`);
       const calls = Array.from({ length: 10 }, () => Array.from({ length: 1_000 }, () => item({ queue: "gone" })));
+      const took = await startStopwatch();
       const results = await Promise.all(calls.map((items) => driver.push(items)));
+      expect(await took()).toBeLessThan(8_000);
       expect(new Set(told(results.flat()))).toEqual(new Set(["failed"]));
       await driver.close();
       await close();
