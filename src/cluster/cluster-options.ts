@@ -28,7 +28,7 @@ export type ClusterOptions = Readonly<{
   keepMessages?: Duration;
   /** How many messages of a topic are kept at most. Default 1,000. */
   maxMessages?: number;
-  /** What others see of this node: JSON. */
+  /** What others see of this node: JSON. With the node's load it must fit into one value of the store (Consul 320,000 bytes, ZooKeeper 800,000, the others 1 MiB). */
   info?: unknown;
   clock?: Clock;
   logger?: Logger;

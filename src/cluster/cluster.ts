@@ -34,7 +34,7 @@ export let insideOf: (cluster: Cluster) => ClusterInside;
 /**
  * One node of a cluster: election, locks, membership and broadcasts over any coordination store. Everything that it holds hangs on a session in
  * the store; `stop` ends it, and others take over at once.
- * @throws INVALID_ARGUMENT for options that are wrong, do not fit together, or go beyond what the store takes.
+ * @throws INVALID_ARGUMENT for options that are wrong, do not fit together, or go beyond what the store takes; PAYLOAD_INVALID, PAYLOAD_TOO_LARGE for `info`.
  */
 export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   readonly #store: CoordinationStore;
@@ -239,7 +239,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
     return nodesOf(entries, nodeId);
   }
 
-  /** What others see of this node's load: JSON. Told with the next heartbeat. */
+  /** What others see of this node's load: JSON. Told with the next heartbeat. @throws PAYLOAD_INVALID, PAYLOAD_TOO_LARGE. */
   setLoad(load: unknown): void {
     checkJson(load);
     this.#parts.node.setLoad(load);

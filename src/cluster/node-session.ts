@@ -3,7 +3,7 @@ import type { JobferryError } from "../errors/index.ts";
 import { Deferred, idOfSequence, KeptSession, nextSequence, sleep } from "../runtime/index.ts";
 import type { ClusterSettings } from "./cluster-options.ts";
 import { bytesOfJson } from "./json-bytes.ts";
-import { register, type NodeRecord } from "./registration.ts";
+import { checkRecord, register, type NodeRecord } from "./registration.ts";
 import type { StoreLink } from "./store-link.ts";
 
 const LONGEST_PAUSE_MS = 1_000;
@@ -40,6 +40,11 @@ export class NodeSession {
     this.#settings = settings;
     this.#hooks = hooks;
     this.#startedAt = Math.floor(link.clock.now());
+    checkRecord("info", this.#record, this.#maxBytes);
+  }
+
+  get #maxBytes(): number {
+    return this.#link.store.capabilities.limits.valueBytes;
   }
 
   /** @throws NODE_ID_TAKEN, or what the store says; then nothing is left behind. */
@@ -66,9 +71,14 @@ export class NodeSession {
     }
   }
 
-  /** Told to others with one of the next heartbeats. */
+  /** Told to others with one of the next heartbeats. @throws PAYLOAD_TOO_LARGE; then the load before it stays. */
   setLoad(load: unknown): void {
+    checkRecord("load", { ...this.#record, load }, this.#maxBytes);
     this.#load = load;
+    this.#tellSoon();
+  }
+
+  #tellSoon(): void {
     if (this.#loadTimer !== undefined || this.#stop.signal.aborted) return;
     const tell = (): void => {
       this.#loadTimer = undefined;
@@ -157,10 +167,10 @@ export class NodeSession {
       const put = { put: key, value, session: session.id };
       const told = await this.#link.store.transact([{ session: session.id }, before], [put]);
       if (told.ok) this.#version = told.versions[0];
-      else this.setLoad(this.#load);
+      else this.#tellSoon();
     } catch (error) {
       this.#link.report(error, "Telling the load");
-      this.setLoad(this.#load);
+      this.#tellSoon();
     }
   }
 }

@@ -13,6 +13,7 @@ export class FaultyClient implements CoordinationStore {
   #cut: AbortController | undefined;
   #losesAnswer = false;
   #delays = false;
+  #refusal: JobferryError | undefined;
   #late: (() => Promise<TransactResult>) | undefined;
   #dead = false;
   #hangs = false;
@@ -56,6 +57,11 @@ export class FaultyClient implements CoordinationStore {
     this.#losesAnswer = true;
   }
 
+  /** Every transaction from now on is refused with this. */
+  failTransacts(error: JobferryError): void {
+    this.#refusal = error;
+  }
+
   /** The next transaction fails here, and is still under way: it reaches the store when the function is called. */
   delayNext(): () => Promise<TransactResult> {
     this.#delays = true;
@@ -69,6 +75,7 @@ export class FaultyClient implements CoordinationStore {
   list: CoordinationStore["list"] = (prefix, options) => this.#through(() => this.inner.list(prefix, options));
 
   transact: CoordinationStore["transact"] = async (compares, writes): Promise<TransactResult> => {
+    if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#delays) {
       this.#delays = false;
       this.#late = () => this.inner.transact(compares, writes);

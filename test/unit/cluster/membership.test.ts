@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Cluster } from "../../../src/cluster/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
+import { JobferryError } from "../../../src/errors/index.ts";
 import { failure, newStage, TTL } from "./stage.ts";
 
 const ids = (nodes: readonly { id: string }[]): readonly string[] => nodes.map(({ id }) => id);
@@ -144,6 +145,43 @@ describe("a node id", () => {
     await stage.settled(node.cluster.start());
     expect(ids(await node.cluster.nodes())).toEqual(["a"]);
   });
+});
+
+describe("what the store does not take", () => {
+  const refused = (code: "ACCESS_DENIED" | "UNAVAILABLE"): JobferryError =>
+    new JobferryError(code, "The put was refused.", { retryable: code === "UNAVAILABLE" });
+
+  test("is refused at construction (info) and at the call (load), and says which", async () => {
+    const stage = newStage();
+    const tooMuch = "x".repeat(1_048_576);
+    expect(() => stage.node("a", { info: tooMuch })).toThrow(
+      expect.objectContaining({ code: "PAYLOAD_TOO_LARGE", message: expect.stringContaining("this info has") }),
+    );
+    const a = await stage.started("a", { info: "y".repeat(500_000) });
+    a.cluster.setLoad({ jobs: 1 });
+    expect(() => a.cluster.setLoad("z".repeat(600_000))).toThrow(
+      expect.objectContaining({ code: "PAYLOAD_TOO_LARGE", message: expect.stringContaining("this load has") }),
+    );
+    await stage.pass(600);
+    expect((await a.cluster.nodes())[0]?.load).toEqual({ jobs: 1 });
+    expect(a.errors).toEqual([]);
+  });
+
+  test.each(["ACCESS_DENIED", "UNAVAILABLE"] as const)(
+    "%s: the start says so, not that the id was taken, and leaves nothing",
+    async (code) => {
+      const stage = newStage();
+      const node = stage.node("a");
+      node.line.failTransacts(refused(code));
+      const began = stage.clock.monotonic();
+      const error = await stage.settled(failure(node.cluster.start()));
+      expect([error.code, error.message]).toEqual([code, "The put was refused."]);
+      // Only what is worth repeating is tried until the time of the join is over.
+      expect(stage.clock.monotonic() - began).toBeLessThan(code === "ACCESS_DENIED" ? 100 : TTL * 2);
+      const other = await stage.started("b");
+      expect(ids(await other.cluster.nodes())).toEqual(["b"]);
+    },
+  );
 });
 
 describe("starting and stopping", () => {
