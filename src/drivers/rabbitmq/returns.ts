@@ -14,14 +14,14 @@ export interface Awaiting {
 
 type Returned = Readonly<{
   fields: Readonly<{ routingKey: string }>;
-  properties: Readonly<{ messageId?: unknown; correlationId?: unknown }>;
+  properties: Readonly<{ messageId?: string; correlationId?: string }>;
 }>;
 
 const all = new WeakMap<ConfirmConnection, Set<Awaiting>>();
 
 /** Where it went and its name, or its number when it has none. */
-export function keyOf(routingKey: string, messageId: unknown, correlationId: unknown): string {
-  return messageId === undefined ? `${routingKey}\n\n${String(correlationId)}` : `${routingKey}\n${String(messageId)}`;
+export function keyOf(routingKey: string, messageId: string | undefined, number: string | undefined): string {
+  return messageId === undefined ? `${routingKey}\n\n${number ?? ""}` : `${routingKey}\n${messageId}`;
 }
 
 /** Watches for messages that reached no queue, each of which comes back before its confirm, until the returned function is called. */
