@@ -13,4 +13,4 @@ test("coordinated: SIGKILL of a worker every second", () =>
   survived("killedWorkers", { kills: 4, pushed: 200, "leases that ran out": 1 }));
 
 test("coordinated: SIGSTOP past the lease: the late acknowledgement is refused", () =>
-  survived("frozenWorkers", { stops: 1, "leases that ran out": 1 }));
+  survived("frozenWorkers", { stops: 1, "leases that ran out": 1, "refused as stale": 1 }));

@@ -40,7 +40,7 @@ const CASES: Readonly<Partial<Record<Name, Case>>> = {
   },
   frozenWorkers: {
     title: "SIGSTOP past the lease: the late acknowledgement is refused",
-    happened: { stops: 1, "leases that ran out": 1 },
+    happened: { stops: 1, "leases that ran out": 1, "refused as stale": 1 },
   },
   clockSteps: {
     title: "the wall clocks of the processes step by an hour: the store's own clock decides",
