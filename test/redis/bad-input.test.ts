@@ -178,24 +178,6 @@ describe.runIf(await isServerAvailable("redis"))(
       client.disconnect();
     });
 
-    it("a server that is full", async () => {
-      await using full = await startServer("redis", { maxMemory: "8mb" });
-      await using queue = queueOn(full.url, { pushTimeout: "1s" });
-      await queue.open();
-      const payload = "x".repeat(1_000_000);
-      const error = await rejection(
-        (async () => {
-          for (let i = 0; i < 20; i += 1) await queue.push(createJob(payload));
-        })(),
-      );
-      expect(error.retryable).toBe(true);
-      expect(["STORE_FULL", "UNAVAILABLE"]).toContain(error.code);
-      // What was confirmed is there, and a worker can still finish it.
-      const reserved = await queue.pop();
-      await reserved?.complete();
-      expect((await queue.getStats()).completedJobs).toBe(1);
-    });
-
     it("a payload over the limit, before it is sent", async () => {
       await using queue = queueOn(open.url);
       expect(await rejection(queue.push(createJob("x".repeat(9_000_000))))).toMatchObject({
