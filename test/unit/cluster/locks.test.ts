@@ -271,6 +271,16 @@ test("a lock with a time-out of its own ends by that, and those of one time-out 
   expect((await stage.settled(b.cluster.lock("slow"), TTL)).token).toBeGreaterThan(slow.token);
 });
 
+test("lockTimeout is the time-out of locks that do not say otherwise; the node itself lives on by electionTimeout", async () => {
+  const stage = newStage();
+  const a = await stage.started("a", { lockTimeout: TTL / 2, heartbeatInterval: 400 });
+  const b = await stage.started("b");
+  const first = await a.cluster.lock("x");
+  a.line.die();
+  expect((await stage.settled(b.cluster.lock("x"), TTL * 0.6)).token).toBeGreaterThan(first.token);
+  expect((await b.cluster.nodes()).map(({ id }) => id)).toEqual(["a", "b"]);
+});
+
 test("locks of one time-out that are asked for at once share a session, which ends when it was not used for that time", async () => {
   const stage = newStage();
   const a = await stage.started("a");
