@@ -1,6 +1,7 @@
 /**
- * npm run bench:cluster -- [sqlite redis postgres] [--case claims|failover|locks|idle]
- * What a cluster costs and how long it takes; prints JSON lines, and writes all of them to bench/results.
+ * npm run bench:cluster -- [sqlite redis postgres] [--case claims|failover|locks|idle] [--timeout 2000] [--check]
+ * What a cluster costs and how long it takes; prints JSON lines, and writes all of them to bench/results; then a line a target. `--timeout` is that of the
+ * elections that fail over, ms; `--check` ends with 1 when a target is missed.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -11,9 +12,18 @@ import { failOver } from "./fail-over.mjs";
 import { idle } from "./idle.mjs";
 import { locks } from "./locks.mjs";
 import { STORES } from "./stores.mjs";
+import { targetsOf } from "./targets.mjs";
 
 const CASES = { locks, failover: failOver, idle, claims };
-const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { case: { type: "string" } } });
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { case: { type: "string" }, timeout: { type: "string", default: "2000" }, check: { type: "boolean" } },
+});
+const ttlMs = Number(flags.timeout);
+if (!Number.isInteger(ttlMs) || ttlMs < 1_000 || ttlMs > 60_000) {
+  process.stderr.write(`--timeout is ${flags.timeout}; it must be a number of milliseconds from 1000 to 60000.\n`);
+  process.exit(2);
+}
 const stores = positionals.length === 0 ? STORES : positionals;
 const unknown =
   stores.find((store) => !STORES.includes(store)) ??
@@ -36,7 +46,7 @@ for (const store of stores) {
   for (const [name, run] of Object.entries(CASES)) {
     if (flags.case !== undefined && flags.case !== name) continue;
     const load = loadavg()[0];
-    const result = await run(store);
+    const result = await run(store, { ttlMs });
     report.results[`${store}.${name}`] = { loadBefore: load, ...result };
     process.stdout.write(`${store}.${name} ${JSON.stringify(result, rounded)}\n`);
   }
@@ -45,8 +55,10 @@ const folder = fileURLToPath(new URL("../results/", import.meta.url));
 mkdirSync(folder, { recursive: true });
 const file = `cluster-${report.at.replaceAll(":", "-")}.json`;
 writeFileSync(`${folder}${file}`, `${JSON.stringify(report, null, 2)}\n`);
-process.stdout.write(`written to bench/results/${file}\n`);
-process.exit(0);
+const targets = targetsOf(report.results);
+const lines = [...targets.map(({ text }) => text), `written to bench/results/${file}`];
+process.stdout.write(`${lines.join("\n")}\n`);
+process.exit(flags.check === true && targets.some(({ reached }) => !reached) ? 1 : 0);
 
 function rounded(_key, value) {
   return typeof value === "number" ? Math.round(value * 100) / 100 : value;
