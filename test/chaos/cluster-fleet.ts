@@ -84,19 +84,16 @@ export class ClusterFleet {
     return [...this.#nodes.keys()];
   }
 
-  /** Who was elected last, if it is there. */
+  /** Who was elected last, if it is there and was not deposed. */
   get leader(): string | undefined {
-    const last = this.heard.findLast(({ kind }) => kind === "elected")?.node;
-    return last !== undefined && this.#nodes.has(last) ? last : undefined;
+    const last = this.heard.findLast(({ kind }) => kind === "elected");
+    const isDeposed = this.heard.some((one) => one.kind === "deposed" && one.term === last?.term);
+    return last !== undefined && !isDeposed && this.#nodes.has(last.node) ? last.node : undefined;
   }
 
   /** One that does not lead. */
   get follower(): string | undefined {
     return this.names.find((name) => name !== this.leader);
-  }
-
-  get canPart(): boolean {
-    return this.#ground.servers.length > 0;
   }
 
   async kill(name: string): Promise<void> {
@@ -150,8 +147,17 @@ export class ClusterFleet {
   }
 
   /** When another one was elected after that time. */
-  async elected(after: number, withinMs: number): Promise<number | undefined> {
-    const found = (): Heard | undefined => this.heard.find(({ kind, at }) => kind === "elected" && at > after);
+  elected(after: number, withinMs: number): Promise<number | undefined> {
+    return this.#told(({ kind }) => kind === "elected", after, withinMs);
+  }
+
+  /** When that node joined again after that time. */
+  rejoined(name: string, after: number, withinMs: number): Promise<number | undefined> {
+    return this.#told(({ kind, node }) => kind === "rejoined" && node === name, after, withinMs);
+  }
+
+  async #told(is: (one: Heard) => boolean, after: number, withinMs: number): Promise<number | undefined> {
+    const found = (): Heard | undefined => this.heard.find((one) => one.at > after && is(one));
     await this.until(() => found() !== undefined, withinMs, "").catch(() => undefined);
     return found()?.at;
   }

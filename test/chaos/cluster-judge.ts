@@ -1,42 +1,62 @@
 /** Whether a cluster kept its promises: never two accepted writers, never two who believe that they lead, a new leader in time. */
-import { DatabaseSync } from "node:sqlite";
 import { merged, type Span, timeIn } from "../stalls/spans.ts";
 import type { Violation } from "./finding.ts";
 import type { Heard } from "./cluster-fleet.ts";
+import { type Write, writesIn } from "./cluster-register.ts";
 
-/** `from`: by the machine's clock, when the leader was lost. `without`: the node that led until then. */
-export type Election = Readonly<{ fault: string; from: number; ms: number; boundMs: number; without: string }>;
+/** How long `what` took to come after a fault. `from`: by the machine's clock. `without`: the node that it befell, if nobody may wait for it. */
+export type Wait = Readonly<{
+  fault: string;
+  what: string;
+  from: number;
+  ms: number;
+  boundMs: number;
+  without: string;
+}>;
 
-type Write = Readonly<{ at: number; term: number; node: string; accepted: number; believed: number }>;
+export const HAND_OVER = "a hand-over";
+export const HAND_OVER_MS = 100;
+/** So many are not all slow because others are busy. */
+const ENOUGH_HAND_OVERS = 3;
 
 /** How long it took of the time in which all who could lead were run. */
-export function withoutStalls({ from, ms, without }: Election, stalls: ReadonlyMap<string, readonly Span[]>): number {
+export function withoutStalls({ from, ms, without }: Wait, stalls: ReadonlyMap<string, readonly Span[]>): number {
   const ofOthers = [...stalls].flatMap(([node, spans]) => (node === without ? [] : spans));
   return ms === Infinity ? ms : ms - timeIn(merged(ofOthers), from, from + ms);
 }
 
-export function judgeElections(
-  elections: readonly Election[],
+export function judgeWaits(
+  waits: readonly Wait[],
   ttlMs: number,
   stalls: ReadonlyMap<string, readonly Span[]>,
 ): readonly Violation[] {
-  return elections
-    .map((election) => ({ ...election, ms: withoutStalls(election, stalls) }))
+  return waits
+    .map((wait) => ({ ...wait, ms: withoutStalls(wait, stalls) }))
     .filter(({ ms, boundMs }) => ms >= boundMs)
-    .map(({ fault, ms, boundMs }) => ({
+    .map(({ fault, what, ms, boundMs }) => ({
       kind: "unbounded" as const,
       id: fault,
-      why: `no new leader for ${Math.round(ms)} ms, at most ${boundMs} with a time-out of ${ttlMs} ms`,
+      why: `${what} did not come for ${Math.round(ms)} ms, at most ${boundMs} with a time-out of ${ttlMs} ms`,
     }));
+}
+
+/** The shortest of a run is as long as a hand-over takes: whatever the machine does meanwhile, it does not meet each. */
+export function judgeHandOvers(
+  waits: readonly Wait[],
+  stalls: ReadonlyMap<string, readonly Span[]>,
+): readonly Violation[] {
+  const took = waits.filter(({ what }) => what === HAND_OVER).map((wait) => withoutStalls(wait, stalls));
+  const least = Math.min(...took);
+  if (took.length < ENOUGH_HAND_OVERS || least < HAND_OVER_MS) return [];
+  const why = `none of ${took.length} took less than ${HAND_OVER_MS} ms, the shortest ${Math.round(least)}`;
+  return [{ kind: "unbounded", id: HAND_OVER, why }];
 }
 
 export function judgeRegister(
   file: string,
   heard: readonly Heard[],
 ): Readonly<{ violations: readonly Violation[]; counts: Readonly<Record<string, number>> }> {
-  const database = new DatabaseSync(file, { readOnly: true });
-  const writes = database.prepare("SELECT at, term, node, accepted, believed FROM writes ORDER BY n").all() as Write[];
-  database.close();
+  const writes = writesIn(file);
   const elected = heard
     .filter(({ kind }) => kind === "elected")
     .map(({ at, node, term }) => ({ at, node, term: Number(term) }))

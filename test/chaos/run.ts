@@ -1,6 +1,8 @@
 /** The long form: `npm run chaos -- sqlite 10m [scenario ...]`, or `cluster-redis 5m [fault ...]` with five nodes. Exits with 1 on any violation. */
 import { parseDuration } from "../../src/runtime/index.ts";
-import { CLUSTER_STORES, type ClusterStore, FAULTS, runCluster } from "./cluster-scenario.ts";
+import { FAULTS } from "./cluster-faults.ts";
+import { runCluster } from "./cluster-scenario.ts";
+import { CLUSTER_STORES, type ClusterStore } from "./cluster-stores.ts";
 import { complaints, isClean, report } from "./report.ts";
 import { type Outcome, runScenario } from "./scenario.ts";
 import { type Name, NAMES, scenarioOn, scenariosFor, secondsOf } from "./scenarios.ts";
