@@ -9,6 +9,7 @@ import { freePorts } from "./free-port.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { isListening } from "./is-listening.ts";
+import { runProgram } from "./run-program.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
@@ -21,6 +22,8 @@ export interface RabbitmqOptions extends ServerOptions {
   readonly memoryLimit?: number;
   /** Milliseconds after which a dead letter that its target did not take is sent again. Default: the server's, 3 minutes. */
   readonly deadLetterRetry?: number;
+  /** The server's `max_message_size`, in bytes. */
+  readonly maxMessageSize?: number;
 }
 
 const PATTERN = "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server";
@@ -76,11 +79,16 @@ async function start(kind: string, options: RabbitmqOptions, located: Located): 
     isReady: () => isListening(epmdPort),
     stopSignal: "SIGTERM",
   });
+  const command = program(located, "rabbitmq-server");
+  tools.set(amqp, (...words) => {
+    const tool = place.command(join(dirname(command), "rabbitmqctl"), ...words);
+    return runProgram(tool.command, tool.args, { env });
+  });
   const node = await startProcess({
     name: kind,
     port: amqp,
     folder,
-    launch: { ...place.command(program(located, "rabbitmq-server")), env },
+    launch: { ...place.command(command), env },
     // The broker listens before it is ready for clients; the plugins come last.
     isReady: async (output) => /completed with \d+ plugins/.test(output) && (await isListening(amqp)),
     stopSignal: "SIGTERM",
@@ -91,6 +99,18 @@ async function start(kind: string, options: RabbitmqOptions, located: Located): 
   const endpoints: Readonly<Record<string, string>> = hasApi ? { management: `http://${HOST}:${management}` } : {};
   const ca = files ? { ca: files.certificate } : {};
   return runningServer({ kind, version: versionOf(located), url, endpoints, ...ca }, [node], { companions: [epmd] });
+}
+
+type Tool = (...words: readonly string[]) => Promise<string>;
+
+/** By the port of the server. */
+const tools = new Map<number, Tool>();
+
+/** Runs `rabbitmqctl` for a server that this process has started; it takes seconds. */
+export function rabbitmqctl({ port }: RunningServer, ...words: readonly string[]): Promise<string> {
+  const tool = tools.get(port);
+  if (tool === undefined) throw new Error(`No RabbitMQ of this process is on port ${port}.`);
+  return tool(...words);
 }
 
 function versionOf(located: Located): string {
@@ -109,7 +129,7 @@ type Parts = Readonly<{ amqp: number; management: number; inside: string; files:
 
 /** Erlang terms: the newer format takes two seconds more at every start. */
 function configuration(
-  { password, memoryLimit, deadLetterRetry }: RabbitmqOptions,
+  { password, memoryLimit, deadLetterRetry, maxMessageSize }: RabbitmqOptions,
   { amqp, management, inside, files }: Parts,
 ): string {
   const listener = `[{"${HOST}",${amqp}}]`;
@@ -123,6 +143,7 @@ function configuration(
     ...(password === undefined ? [] : [`{default_pass,<<"${password}">>}`]),
     `{vm_memory_high_watermark,{absolute,${memoryLimit ?? 2 * 1024 ** 3}}}`,
     ...(deadLetterRetry === undefined ? [] : [`{dead_letter_worker_publisher_confirm_timeout,${deadLetterRetry}}`]),
+    ...(maxMessageSize === undefined ? [] : [`{max_message_size,${maxMessageSize}}`]),
     `{disk_free_limit,${50 * 1024 ** 2}}`,
     `{log,[{console,[{enabled,false}]},{file,[{file,"${inside}/log/rabbit.log"},{level,warning}]}]}`,
   ];

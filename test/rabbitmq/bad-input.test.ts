@@ -7,9 +7,10 @@ import type { Driver, ErrorClass, PushResult } from "../../src/contract/index.ts
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
 import { checkServer } from "../../src/drivers/rabbitmq/server.ts";
 import { createQueue } from "../../src/entry/index.ts";
-import type { ServerAddress } from "../../scripts/servers/server.ts";
+import { rabbitmqctl } from "../../scripts/servers/rabbitmq.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { beside, BOTH, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
+import { api } from "./management.ts";
 import { freshPrefix } from "./target.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 
@@ -233,14 +234,27 @@ for (const name of BOTH) {
       expect((await driver.stats("work")).pending).toBe(0);
       await driver.close();
     });
-  });
-}
 
-async function api({ endpoints }: ServerAddress, method: string, path: string, body?: object): Promise<void> {
-  const headers = { authorization: `Basic ${btoa("guest:guest")}`, "content-type": "application/json" };
-  const url = `${endpoints["management"] ?? ""}/api/${path}`;
-  const response = await fetch(url, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
+    it("a disk alarm blocks pushes with STORE_FULL, jobs are finished meanwhile, and pushes go on when it is over", async () => {
+      await using own = await startServer(name, { plugins: [] });
+      const { driver } = await opened({ url: own.url, answerTimeout: "5s" });
+      await driver.push([item({ id: "before" })]);
+      await rabbitmqctl(own, "set_disk_free_limit", "1000000GB");
+      expect(driver.classify(await failureOf(driver.push([item({ id: "during" })])))).toMatchObject({
+        code: "STORE_FULL",
+        retryable: true,
+        message: expect.stringContaining("disk"),
+      });
+      const held = await takeOne(driver);
+      expect(held.job.id).toBe("before");
+      expect(await driver.finish([{ reservation: held, outcome: "done" }])).toEqual(["ok"]);
+      await rabbitmqctl(own, "set_disk_free_limit", "50MB");
+      const stored = [{ status: "stored" }];
+      await expect.poll(() => driver.push([item({ id: "after" })])).toEqual(stored);
+      expect(await drain(driver)).toContain("after");
+      await driver.close();
+    });
+  });
 }
 
 /** Of a push that fails as a whole, or for its only job. */

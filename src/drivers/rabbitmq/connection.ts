@@ -85,6 +85,11 @@ export class Connection<Channel extends AmqpChannel = AmqpChannel> {
     return this.#lostBy !== undefined;
   }
 
+  /** The reason, once it is lost. */
+  get lostBy(): unknown {
+    return this.#lostBy?.reason;
+  }
+
   /** Calls back once with the reason when the connection is lost, and with undefined whenever the server blocks publishes. */
   watch(callback: (reason: unknown) => void): () => void {
     this.#watchers.add(callback);

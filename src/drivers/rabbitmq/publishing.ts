@@ -4,6 +4,7 @@ import type { AmqpConfirmChannel } from "./client.ts";
 import type { ConfirmConnection } from "./connection.ts";
 import type { Link } from "./link.ts";
 import { messageIdOf } from "./message.ts";
+import { overLimit, toldLimit } from "./message-limit.ts";
 import { keyOf, watchReturns } from "./returns.ts";
 import type { Awaiting } from "./returns.ts";
 
@@ -29,7 +30,7 @@ export type Manner = Readonly<{ isWanted?: () => boolean; isPatient?: boolean }>
 const PATIENCE_MS = 300_000;
 
 const ALWAYS = (): boolean => true;
-const NOWHERE: Pick<Outgoing, "routingKey" | "id"> = { routingKey: "", id: "" };
+const NOWHERE: Sent = { routingKey: "", id: "", bytes: 0 };
 
 /** Nothing is written to the socket before this turn of the event loop ends, so after so many messages it ends: the server need not wait for all to be encoded. */
 const PORTION = 100;
@@ -42,6 +43,9 @@ export class Publishing {
   readonly #link: Link<AmqpConfirmChannel>;
   readonly #onUnroutable: () => void;
   #numbers = 0;
+  /** What the server has told that it takes. */
+  readonly #limit: Limit = { bytes: Infinity };
+  #connection: ConfirmConnection | undefined;
 
   constructor(link: Link<AmqpConfirmChannel>, onUnroutable: () => void) {
     this.#link = link;
@@ -59,11 +63,21 @@ export class Publishing {
   ): Promise<readonly Published[]> {
     if (count === 0) return [];
     const connection = this.#link.current ?? (await this.#link.get());
+    if (connection !== this.#connection) this.#begin(connection);
     const first = this.#numbers;
     this.#numbers += count;
-    return new Batch(connection, count, first, this.#onUnroutable, isPatient).send(messages, isWanted);
+    return new Batch(connection, count, first, this.#onUnroutable, isPatient, this.#limit).send(messages, isWanted);
+  }
+
+  /** What was told holds until the server may be another one: raising the limit takes a restart. */
+  #begin(connection: ConfirmConnection): void {
+    if (toldLimit(this.#connection?.lostBy) === undefined) this.#limit.bytes = Infinity;
+    this.#connection = connection;
   }
 }
+
+type Sent = Pick<Outgoing, "routingKey" | "id"> & Readonly<{ bytes: number }>;
+type Limit = { bytes: number };
 
 /** The messages of one call on one connection. */
 class Batch implements Awaiting {
@@ -73,13 +87,14 @@ class Batch implements Awaiting {
   readonly #done = new Deferred();
   readonly #onUnroutable: () => void;
   /** What was sent, and where, by `keyOf` only when something comes back. */
-  readonly #sentAs: Pick<Outgoing, "routingKey" | "id">[] = [];
+  readonly #sentAs: Sent[] = [];
   /** Those without an answer, from the first return on: thousands may come at once, when a queue is gone. */
   #open: Map<string, Set<number>> | undefined;
   /** A confirm of these says nothing. */
   readonly #doubtful = new Set<number>();
   readonly #unwatchReturns: () => void;
   readonly #isPatient: boolean;
+  readonly #limit: Limit;
   #unanswered: number;
   #sent = 0;
   /** The connection was lost or blocked at some time, so answers may be missing. */
@@ -91,7 +106,9 @@ class Batch implements Awaiting {
     first: number,
     onUnroutable: () => void,
     isPatient: boolean,
+    limit: Limit,
   ) {
+    this.#limit = limit;
     this.#connection = connection;
     this.#first = first;
     this.#isPatient = isPatient;
@@ -122,10 +139,19 @@ class Batch implements Awaiting {
     } finally {
       unwatch();
     }
+    this.#refuseTooLarge(toldLimit(connection.lostBy));
     if (this.#isPatient) return this.#results.map((result, i) => (i < this.#sent ? result : { error: unsent() }));
     // A copy: what comes later must not change what was told.
     if (connection.blocked === undefined) return [...this.#results];
     return this.#results.map((result) => (result === "unknown" ? { error: full(connection.blocked) } : result));
+  }
+
+  /** What the server has closed the channel for would be unknown for ever, and end each channel that it is sent on. */
+  #refuseTooLarge(told: number | undefined): void {
+    if (told === undefined) return;
+    this.#limit.bytes = told;
+    for (const [i, { bytes }] of this.#sentAs.entries())
+      if (bytes > told && this.#results[i] === "unknown") this.#results[i] = { error: overLimit(bytes, told) };
   }
 
   async #answered(): Promise<void> {
@@ -153,10 +179,15 @@ class Batch implements Awaiting {
   }
 
   #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {
+    const bytes = body.length;
+    this.#sentAs.push({ routingKey, id, bytes });
+    if (bytes > this.#limit.bytes) {
+      this.#results[i] = { error: overLimit(bytes, this.#limit.bytes) };
+      return this.#landed(1);
+    }
     const messageId = messageIdOf(id);
     // Every byte is written to the server's disk: a number only where there is no name.
     const correlationId = messageId === undefined ? this.#number(i) : undefined;
-    this.#sentAs.push({ routingKey, id });
     this.#open?.set(this.#keyOf(i), (this.#open.get(this.#keyOf(i)) ?? new Set()).add(i));
     const confirmed = (error: unknown): void => {
       this.#open?.get(this.#keyOf(i))?.delete(i);
