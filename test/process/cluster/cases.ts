@@ -12,6 +12,10 @@ import type { Place } from "./place.ts";
 export type CaseTimes = Readonly<{ ttl: number; lockTtlMs: number; boundMs: number; write?: () => Promise<unknown> }>;
 const TIMES: CaseTimes = { ttl: 1_000, lockTtlMs: 500, boundMs: 1_500 };
 
+const HAND_OVER_MS = 100;
+/** Each within its bound, and the shortest below the promised time on every store. */
+const HAND_OVERS = 5;
+
 /** For what has no promised time: three nodes of a store on a machine that is busy with other things take seconds for a round. */
 const PATIENCE_MS = 20_000;
 
@@ -106,7 +110,8 @@ export function clusterCases(
     test("a graceful stop hands over within 100 ms", async () => {
       const times: number[] = [];
       const { fleet } = await threeNodes(placeIn, ttl);
-      await fleet.start("d", "leads");
+      // One more than hand-overs.
+      await Promise.all(["d", "e", "f"].map((nodeId) => fleet.start(nodeId, "leads")));
       const handOver = async (): Promise<void> => {
         const { nodeId: leader } = await fleet.leading();
         const asked = now();
@@ -116,13 +121,15 @@ export function clusterCases(
         times.push(await fleet.ran(left, elected.at));
       };
       const bounds: number[] = [];
-      for (let round = 0; round < 3; round += 1) {
+      for (let round = 0; round < HAND_OVERS; round += 1) {
         if (write === undefined) await handOver();
-        bounds.push(write === undefined ? 100 : Math.max(100, 10 * (await slowestWrite(write, handOver))));
+        const slowestMs = write === undefined ? 0 : await slowestWrite(write, handOver);
+        bounds.push(Math.max(HAND_OVER_MS, 10 * slowestMs));
       }
       const [took, allowed] = [times, bounds].map((all) => all.map((ms) => ms.toFixed(1)).join(", "));
       console.log(`hand-over after a graceful stop: ${took} ms, at most ${allowed}`);
       for (const [round, ms] of times.entries()) expect(ms).toBeLessThan(bounds[round] ?? 0);
+      expect(Math.min(...times), "what a busy machine adds does not meet each").toBeLessThan(HAND_OVER_MS);
       expectRising(acceptedTokens(fleet.register));
     });
 
