@@ -73,7 +73,7 @@ export class IoredisConnection implements RedisConnection {
   readonly #slots = new Map<string, number>();
   #greeting: Timer | undefined;
   #closed = false;
-  readonly #onError = (error: unknown): void => void (this.lastError = withoutCommand(error));
+  readonly #onError = (error: unknown): void => void (this.lastError = withoutCommand(refusalIn(error)));
   readonly #onLoss = (): void => {
     this.losses += 1;
     this.#greeting?.cancel();
@@ -225,12 +225,22 @@ export class IoredisConnection implements RedisConnection {
 }
 
 /** The server's own word, so the connection is there. */
-function isReply(error: unknown): boolean {
+function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
+}
+
+/** A cluster client that no node would have says only that it has no slots; why the last one would not lies in it. */
+function refusalIn(error: unknown): unknown {
+  const { lastNodeError } = (error ?? {}) as Readonly<{ lastNodeError?: unknown }>;
+  return isReply(lastNodeError) && /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)\b/.test(lastNodeError.message)
+    ? lastNodeError
+    : error;
 }
 
 /** An error of ioredis carries the command with its arguments: payloads, and for AUTH the password. Whoever prints the error must not print these. */
 function withoutCommand(error: unknown): unknown {
-  if (typeof error === "object" && error !== null) Reflect.deleteProperty(error, "command");
+  if (typeof error !== "object" || error === null) return error;
+  Reflect.deleteProperty(error, "command");
+  if ("lastNodeError" in error) withoutCommand(error.lastNodeError);
   return error;
 }

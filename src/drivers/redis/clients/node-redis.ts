@@ -79,8 +79,8 @@ export class NodeRedisConnection implements RedisConnection {
   /** Until the client is ready, or gives up by itself. */
   #connecting: Promise<unknown> | undefined;
   readonly #onError = (told: unknown): void => {
-    // A sentinel client tells some of its errors as text.
-    const error = typeof told === "string" ? new Error(told) : told;
+    // A sentinel client tells some of its errors as text, and its servers' as the cause of one that names the server.
+    const error = typeof told === "string" ? new Error(told) : causeOf(told);
     this.lastError = error;
     this.losses += 1;
     this.#greeting?.cancel();
@@ -262,6 +262,10 @@ function end(client: Client): void {
 
 function wordsOf(args: readonly Argument[]): Words {
   return args.map((arg) => (typeof arg === "string" ? arg : Buffer.from(arg.buffer, arg.byteOffset, arg.length)));
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
 }
 
 /** The server's own word, so the connection is there. */
