@@ -84,6 +84,22 @@ describe.each(RELEASES)("Node.js %s", (release) => {
   });
 });
 
+/** None of these libraries comes with the package. */
+const CLIENTS: readonly (readonly [url: string, options: object, command: string])[] = [
+  ["redis://127.0.0.1:1", {}, "npm install ioredis"],
+  ["redis://127.0.0.1:1", { library: "redis" }, "npm install redis"],
+  ["postgres://127.0.0.1:1/jobs", {}, "npm install pg"],
+  ["amqp://127.0.0.1:1", {}, "npm install amqplib"],
+];
+
+test.each(CLIENTS)("without its library %s %j says what to install", async (url, options, command) => {
+  const tell = `({ code, retryable, message }) => console.log(JSON.stringify({ code, retryable, message }))`;
+  const script = `import { createQueue } from "jobferry"; await createQueue("${url}", ${JSON.stringify(options)}).catch(${tell})`;
+  const told: unknown = JSON.parse(await output(process.execPath, ["--input-type=module", "-e", script], project));
+  const words = new RegExp(`: ${command}$`);
+  expect(told).toEqual({ code: "CLIENT_MISSING", retryable: false, message: expect.stringMatching(words) });
+});
+
 test("an older Node.js is told which one the command needs", async () => {
   const main = join(installed?.installed ?? "", "dist", "cli", "main.js");
   const old = output(nodeBinary("20.20.2"), [main, "stats"], project);
