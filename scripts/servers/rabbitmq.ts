@@ -1,10 +1,10 @@
-import { globSync, mkdirSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import { debianPackages } from "./debian-packages.ts";
 import { debianSuite, placeOf, suiteRoot } from "./debian-suite.ts";
-import { findPrograms } from "./find-programs.ts";
+import { findPrograms, pathFolders, programsIn } from "./find-programs.ts";
 import { freePorts } from "./free-port.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
@@ -33,7 +33,8 @@ const READY_WAIT = 120_000;
 export const rabbitmq: ServerKind<RabbitmqOptions> = {
   name: "rabbitmq",
   needs: {
-    find: () => findIn("/") ?? findPrograms(["rabbitmq-server", "epmd"], ["/opt/homebrew/opt/rabbitmq/sbin"]),
+    find: () =>
+      onPath() ?? findIn("/") ?? findPrograms(["rabbitmq-server", "epmd"], ["/opt/homebrew/opt/rabbitmq/sbin"]),
     installers: [debianPackages("rabbitmq-server", "openssl")],
     words: "Install RabbitMQ, 3.10 or newer (Debian: apt-get install rabbitmq-server; macOS: brew install rabbitmq).",
   },
@@ -45,7 +46,7 @@ export const rabbitmq: ServerKind<RabbitmqOptions> = {
 export const rabbitmq4: ServerKind<RabbitmqOptions> = {
   name: "rabbitmq-4",
   needs: {
-    find: (cache) => findIn("/", "4.") ?? findIn(suiteRoot(cache)),
+    find: (cache) => onPath("4.") ?? findIn("/", "4.") ?? findIn(suiteRoot(cache)),
     installers: [debianSuite("trixie", "rabbitmq-server")],
     words: "Install RabbitMQ 4; on Debian, root gets it by itself from the suite trixie.",
   },
@@ -53,7 +54,16 @@ export const rabbitmq4: ServerKind<RabbitmqOptions> = {
   dockerUrl: (port) => `amqp://${HOST}:${port}`,
 };
 
-/** Not `/usr/sbin/rabbitmq-server`: that changes to another user and to folders of its own. */
+/** Not `/usr/sbin/rabbitmq-server` of Debian, a link to a script of another name: that changes to another user and to folders of its own. */
+function onPath(version = ""): Located | undefined {
+  const epmd = findPrograms(["epmd"]);
+  const paths = pathFolders().flatMap((folder) => Object.values(programsIn(["rabbitmq-server"], [folder]) ?? {}));
+  const server = paths
+    .map((path) => realpathSync(path))
+    .find((path) => basename(path) === "rabbitmq-server" && homeOf(path).startsWith(`rabbitmq_server-${version}`));
+  return server === undefined || epmd === undefined ? undefined : { ...epmd, "rabbitmq-server": server };
+}
+
 function findIn(root: string, version = ""): Located | undefined {
   const server = globSync(join(root, PATTERN)).find((path) => path.includes(`rabbitmq_server-${version}`));
   const epmd = globSync(join(root, "usr/bin/epmd"))[0];
@@ -114,8 +124,12 @@ export function rabbitmqctl({ port }: RunningServer, ...words: readonly string[]
 }
 
 function versionOf(located: Located): string {
-  const home = basename(dirname(dirname(program(located, "rabbitmq-server"))));
-  return /\d+\.\d+\.\d+/.exec(home)?.[0] ?? "unknown";
+  return /\d+\.\d+\.\d+/.exec(homeOf(program(located, "rabbitmq-server")))?.[0] ?? "unknown";
+}
+
+/** The name of the folder of the release. */
+function homeOf(server: string): string {
+  return basename(dirname(dirname(server)));
 }
 
 function writeFiles(folder: string, plugins: readonly string[], config: string): void {
