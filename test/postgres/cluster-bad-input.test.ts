@@ -79,6 +79,16 @@ describe.runIf(server !== undefined)("postgres cluster: a schema", async () => {
     expect(missing).toMatchObject({ code: "STORE_OUTDATED" });
   });
 
+  test("of a newer release, which is left as it is", async () => {
+    const first = make({ url: database.url, schema: "newer" });
+    await first.start();
+    await first.stop();
+    await database.query("UPDATE newer.meta SET value = '99' WHERE key = 'layout'");
+    const error = await startError({ url: database.url, schema: "newer" });
+    expect(error).toMatchObject({ code: "STORE_NEWER", retryable: false });
+    expect(await database.query("SELECT * FROM newer.sessions")).toEqual([]);
+  });
+
   test("with a living node of that id; the living one stays, and of the other nothing is left", async () => {
     const options = { url: database.url, schema: "taken", electionTimeout: "1s", joinTimeout: "1500ms" };
     const first = make(options);

@@ -1,6 +1,7 @@
 // What a node of a cluster on Redis is told, with which code, and that it leaves nothing half started.
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
+import { Redis } from "ioredis";
 import { afterAll, describe, expect, it } from "vitest";
 import { freePort } from "../../scripts/servers/free-port.ts";
 import { redisCluster, type RedisClusterOptions } from "jobferry/redis";
@@ -101,6 +102,20 @@ describe.runIf(await isServerAvailable("redis"))("redis cluster: a server that d
     await second?.stop();
     expect((await first?.nodes())?.map(({ id }) => id)).toEqual(["a"]);
     await first?.stop();
+  });
+
+  it("holds a cluster of a newer release, which is left as it is", async () => {
+    const client = new Redis(`redis://:right@${addr}`);
+    const first = node({ addr, password: "right", prefix: "newer" });
+    await first.start();
+    await first.stop();
+    const [layout = ""] = await client.keys("{newer}*layout");
+    await client.set(layout, "99");
+    const before = await client.keys("{newer}*");
+    const error = await startError({ addr, password: "right", prefix: "newer" });
+    expect(error).toMatchObject({ code: "STORE_NEWER", retryable: false });
+    expect((await client.keys("{newer}*")).toSorted()).toEqual(before.toSorted());
+    client.disconnect();
   });
 
   it("takes no such lock name and no such message", async () => {
