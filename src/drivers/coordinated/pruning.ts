@@ -11,28 +11,20 @@ const MARKERS = 16;
 /** Finished jobs that the retention keeps no longer, the oldest first, at most `max` in all. */
 export async function prune(js: JobStore, max: number): Promise<number> {
   const { failed, completed } = js.retention;
-  const isCounted = Number.isFinite(failed.count) || Number.isFinite(completed.count);
-  const counts = isCounted && (js.keeps.failed || js.keeps.completed) ? await readCounts(js) : undefined;
-  const total = (what: "failed" | "kept"): number =>
-    [...(counts?.values() ?? [])].reduce((sum, one) => sum + one[what], 0);
-  const failedGone = js.keeps.failed ? await pruneOf(js, "f", failed, total("failed"), max) : 0;
+  const failedGone = js.keeps.failed ? await pruneOf(js, "f", failed, max) : 0;
   const left = max - failedGone;
-  return failedGone + (js.keeps.completed ? await pruneOf(js, "c", completed, total("kept"), left) : 0);
+  return failedGone + (js.keeps.completed ? await pruneOf(js, "c", completed, left) : 0);
 }
 
-async function pruneOf(
-  js: JobStore,
-  kind: ShelfKind,
-  { count, ageMs }: Retention,
-  total: number,
-  max: number,
-): Promise<number> {
-  let tooMany = Number.isFinite(count) ? Math.max(0, total - count) : 0;
+async function pruneOf(js: JobStore, kind: ShelfKind, { count, ageMs }: Retention, max: number): Promise<number> {
+  const isCounted = Number.isFinite(count);
   const before = js.clock.now() - ageMs;
   let pruned = 0;
-  if (max <= 0 || (tooMany === 0 && ageMs === Infinity)) return 0;
+  if (max <= 0 || (!isCounted && ageMs === Infinity)) return 0;
   for (const marker of await js.shelves.markers(kind, { limit: MARKERS })) {
     const entries = await js.shelves.entries(marker);
+    // Counted after they were listed, never before: what others prune or remove in between would make too many of those that are left.
+    const tooMany = isCounted ? Math.max(0, (await totalOf(js, kind)) - count) : 0;
     const isOver = ({ job }: (typeof entries)[number], index: number): boolean =>
       index < tooMany || (job.finishedAt ?? Infinity) < before;
     const old = entries.filter(isOver).slice(0, max - pruned);
@@ -44,11 +36,15 @@ async function pruneOf(
       if (!committed.ok) return pruned;
       pruned += group.length;
     }
-    tooMany = Math.max(0, tooMany - old.length);
     if (old.length === entries.length) await js.shelves.tidy(marker);
     if (pruned >= max || old.length < entries.length) return pruned;
   }
   return pruned;
+}
+
+async function totalOf(js: JobStore, kind: ShelfKind): Promise<number> {
+  const what = kind === "f" ? "failed" : "kept";
+  return [...(await readCounts(js)).values()].reduce((sum, one) => sum + one[what], 0);
 }
 
 function partOf(

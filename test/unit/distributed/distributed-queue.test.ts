@@ -370,6 +370,23 @@ test("two leaders at once, on purpose: both keep the same jobs in order, plan an
   expect(await fleet.queue.getStats()).toMatchObject({ completedJobs: 101, reservedJobs: 0, delayedJobs: 0 });
 });
 
+test("two leaders at once prune as one: as many completed jobs stay as may", async () => {
+  const fleet = newFleet();
+  const queue = memoryQueue({ clock: fleet.clock, logger: silentLogger, keepCompleted: { count: 5 } });
+  const ran: unknown[] = [];
+  const handler = (job: { payload: unknown }): void => void ran.push(job.payload);
+  for (const name of ["one", "two"])
+    await fleet.settled(fleet.make(fleet.cluster("a", { name }), { queue, handler }).start());
+  for (let n = 0; n < 60; n += 1) await queue.push(createJob(n, { delay: n * 1_000 }));
+  await fleet.clock.advance("3m");
+  expect(ran.toSorted((a, b) => Number(a) - Number(b))).toEqual([...Array(60).keys()]);
+  const { jobs } = await queue.records.list({ state: "completed" });
+  expect(jobs.map(({ payload }) => payload).toSorted()).toEqual([55, 56, 57, 58, 59]);
+  expect(await queue.getStats()).toMatchObject({ completedJobs: 60, pendingJobs: 0, reservedJobs: 0 });
+  await fleet.stop();
+  await queue.close();
+});
+
 test("upkeep is done by others too when the leader's way to the jobs is broken", async () => {
   const fleet = newFleet();
   let done = 0;

@@ -342,6 +342,29 @@ export const records: CaseGroup = {
       },
     },
     {
+      name: "two processes that prune at once leave those that may stay",
+      requires: needs.all(needs.records, needs.shared),
+      retention: { completed: { count: 3, ageMs: Infinity } },
+      run: async (stage) => {
+        const second = await stage.second();
+        await stage.push(stage.items(30));
+        for (const held of await stage.take(30)) await stage.done(held);
+        for (let pruned = 1; pruned > 0;) {
+          const told = await Promise.all([
+            stage.maintain(stage.driver, 4),
+            stage.maintain(second, 4),
+            stage.maintain(),
+          ]);
+          pruned = told.reduce((sum, each) => sum + each.pruned, 0);
+          const left = (await listAll(stage, { state: "completed" })).length;
+          assert.ok(left >= 3, `${left} of 3 that may stay are left`);
+        }
+        assert.equal((await listAll(stage, { state: "completed" })).length, 3);
+        if (stage.capabilities.stats.completed === "exact")
+          assert.equal((await stage.driver.stats()).completed, 30, "pruning uncounts nothing");
+      },
+    },
+    {
       name: "finished jobs stay only so long",
       requires: needs.all(needs.records, needs.virtualTime),
       retention: { completed: { count: Infinity, ageMs: 60_000 }, failed: { count: Infinity, ageMs: 120_000 } },
