@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { coordinationScripts } from "../../../src/drivers/redis/coordination-scripts.ts";
 
 /** Finds the requests in what a client sends: gives the names of those that are whole, and the bytes that are left. */
 export type Requests = (sent: Buffer, isFirst: boolean) => Readonly<{ names: readonly string[]; rest: Buffer }>;
@@ -113,6 +114,11 @@ export const etcdRequests: Requests = (sent, isFirst) => {
   }
   return { names, rest: sent.subarray(at) };
 };
+
+/** Their names by the numbers under which they are called. */
+export const redisScripts: ReadonlyMap<string, string> = new Map(
+  Object.entries(coordinationScripts).map(([name, { sha }]) => [sha, name]),
+);
 
 /** Redis: each is an array of strings; a script's name is its number. */
 export const redisRequests =

@@ -1,7 +1,6 @@
 // Counted on the wire: how many requests reach a real store between a release and the next holder, with 100 that wait.
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { coordinationScripts } from "../../../src/drivers/redis/coordination-scripts.ts";
 import type { Cluster, Lock } from "../../../src/entry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { LosingProxy } from "../../consul/losing-proxy.ts";
@@ -14,6 +13,7 @@ import {
   postgresRequests,
   quiet,
   redisRequests,
+  redisScripts,
   STEADY,
   zookeeperRequests,
 } from "./counting-proxy.ts";
@@ -78,12 +78,11 @@ describe.runIf(postgres !== undefined)("postgres", () => {
 });
 
 describe.runIf(redis !== undefined)("redis", () => {
-  const names = new Map(Object.entries(coordinationScripts).map(([name, { sha }]) => [sha, name]));
   test.each(["ioredis", "redis"] as const)(
     "redis, with %s: 100 wait, one releases, at most 3 requests",
     async (library) => {
       if (redis === undefined) return;
-      await using proxy = await CountingProxy.start(redis, redisRequests(names));
+      await using proxy = await CountingProxy.start(redis, redisRequests(redisScripts));
       const url = `redis://127.0.0.1:${proxy.port}`;
       await herd({ kind: "redis", url, prefix: `test:${randomUUID()}`, library }, proxy);
     },

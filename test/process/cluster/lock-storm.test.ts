@@ -5,8 +5,19 @@ import { describe, expect, test } from "vitest";
 import type { Cluster, Lock } from "../../../src/entry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { LosingProxy } from "../../consul/losing-proxy.ts";
+import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
-import { type Counts, CountingProxy, etcdRequests, quiet, STEADY, zookeeperRequests } from "./counting-proxy.ts";
+import {
+  type Counts,
+  CountingProxy,
+  etcdRequests,
+  postgresRequests,
+  quiet,
+  redisRequests,
+  redisScripts,
+  STEADY,
+  zookeeperRequests,
+} from "./counting-proxy.ts";
 import { Fleet, now } from "./fleet.ts";
 import { clusterIn, type Place } from "./place.ts";
 
@@ -153,9 +164,35 @@ async function storm(
   expect(Math.max(...killed.map(({ ms }) => ms))).toBeLessThan(takeOverMs);
 }
 
+const postgres = await sharedServer("postgres");
+const redis = await sharedServer("redis");
 const etcd = await sharedServer("etcd");
 const consul = await sharedServer("consul");
 const zookeeper = await sharedServer("zookeeper");
+
+// The nodes learn from a list of the members and one of the line that somebody died: each node once, however many wait on it. Not beside those below: ten nodes are a load.
+describe("50 contenders on a database, whose holder is killed again and again", { timeout: TIMEOUT_MS }, () => {
+  // Some see at once that the session ran out, and end it.
+  test
+    .runIf(postgres)
+    .concurrent("postgres: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
+      if (postgres === undefined) return;
+      const database = await makeDatabase(postgres, "storm");
+      onTestFinished(() => database.drop());
+      await using proxy = await CountingProxy.start(postgres, postgresRequests);
+      const place = { kind: "postgres", url: database.urlBy(proxy.port), schema: "storm" } as const;
+      await storm(place, proxy, onTestFinished, { mostKilled: 4, aNode: 3, mostReleased: 3, takeOverMs: 10_000 });
+    });
+
+  test
+    .runIf(redis)
+    .concurrent("redis: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
+      if (redis === undefined) return;
+      await using proxy = await CountingProxy.start(redis, redisRequests(redisScripts));
+      const place = { kind: "redis", url: `redis://127.0.0.1:${proxy.port}`, prefix: `test:${randomUUID()}` } as const;
+      await storm(place, proxy, onTestFinished, { mostKilled: 4, aNode: 2, mostReleased: 3, takeOverMs: 10_000 });
+    });
+});
 
 describe.concurrent("50 contenders whose holder is killed again and again", { timeout: TIMEOUT_MS }, () => {
   test.runIf(etcd)("etcd: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
