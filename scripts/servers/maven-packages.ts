@@ -10,8 +10,22 @@ export function jarFolder(cache: string): string {
   return join(cache, "jars");
 }
 
+/** The folder in a kind's cache that `mavenFiles` fills. */
+export function fileFolder(cache: string): string {
+  return join(cache, "files");
+}
+
 /** `group:artifact:version`, with all that they need at run time, from Maven Central into the cache. For anybody with Maven; root on Debian gets it. */
 export function mavenPackages(...coordinates: readonly string[]): Installer {
+  return fromMaven("copy-dependencies", jarFolder, coordinates);
+}
+
+/** What lies in them, in place of the jars. */
+export function mavenFiles(...coordinates: readonly string[]): Installer {
+  return fromMaven("unpack-dependencies", fileFolder, coordinates);
+}
+
+function fromMaven(goal: string, folderIn: (cache: string) => string, coordinates: readonly string[]): Installer {
   return {
     isPossible: () => hasMaven() || isDebianRoot(),
     install: async (cache) => {
@@ -20,10 +34,10 @@ export function mavenPackages(...coordinates: readonly string[]): Installer {
       rmSync(draft, { recursive: true, force: true });
       mkdirSync(draft);
       writeFileSync(join(draft, "pom.xml"), pom(coordinates));
-      const args = ["-q", "-B", "-f", join(draft, "pom.xml"), "dependency:copy-dependencies", "-DincludeScope=runtime"];
-      await runProgram("mvn", [...args, `-DoutputDirectory=${join(draft, "jars")}`]);
-      rmSync(jarFolder(cache), { recursive: true, force: true });
-      renameSync(join(draft, "jars"), jarFolder(cache));
+      const args = ["-q", "-B", "-f", join(draft, "pom.xml"), `dependency:${goal}`, "-DincludeScope=runtime"];
+      await runProgram("mvn", [...args, `-DoutputDirectory=${join(draft, "got")}`]);
+      rmSync(folderIn(cache), { recursive: true, force: true });
+      renameSync(join(draft, "got"), folderIn(cache));
       rmSync(draft, { recursive: true });
     },
   };

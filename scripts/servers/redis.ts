@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, globSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
@@ -8,6 +8,7 @@ import { findPrograms } from "./find-programs.ts";
 import { freePort } from "./free-port.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
+import { fileFolder, mavenFiles } from "./maven-packages.ts";
 import { redisCommand } from "./redis-command.ts";
 import { runProgram } from "./run-program.ts";
 import { runningServer } from "./running-server.ts";
@@ -44,6 +45,25 @@ export const valkey: ServerKind<RedisOptions> = {
   },
   start: (options, located) => start("valkey", options, located),
 };
+
+/** The oldest one that Jobferry supports: a build that Java programs bring along for their tests. */
+export const redis62: ServerKind<RedisOptions> = {
+  name: "redis-6.2",
+  needs: {
+    find: findRedis62,
+    installers: [mavenFiles("com.github.codemonstur:embedded-redis:1.0.0")],
+    words: "Install Maven, which fetches Redis 6.2 (Debian: apt-get install maven).",
+  },
+  start: (options, located) => start("redis-6.2", options, located),
+};
+
+function findRedis62(cache: string): Located | undefined {
+  const system = `${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`;
+  const [path] = globSync(join(fileFolder(cache), `redis-server-6.2.*-${system}`));
+  if (path === undefined) return undefined;
+  chmodSync(path, 0o755); // a jar keeps no modes
+  return { "redis-server": path };
+}
 
 function findValkey(cache: string): Located | undefined {
   const here = findPrograms(["valkey-server"], ["/opt/homebrew/bin"])?.["valkey-server"];

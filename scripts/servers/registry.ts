@@ -7,7 +7,7 @@ import { postgresPgbouncer } from "./postgres-pgbouncer.ts";
 import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
-import { redis, valkey } from "./redis.ts";
+import { redis, redis62, valkey } from "./redis.ts";
 import { zookeeperCluster } from "./zookeeper-cluster.ts";
 import { zookeeper, zookeeper38 } from "./zookeeper.ts";
 
@@ -24,6 +24,7 @@ export const serverKinds = {
   rabbitmq,
   "rabbitmq-4": rabbitmq4,
   redis,
+  "redis-6.2": redis62,
   "redis-cluster": redisCluster,
   "redis-sentinel": redisSentinel,
   valkey,

@@ -12,6 +12,7 @@ const access: Access = {
 };
 
 await testLifeCycle("redis", access);
+await testLifeCycle("redis-6.2", access);
 await testLifeCycle("valkey", access);
 await testLifeCycle("redis-sentinel", access);
 await testLifeCycle("redis-cluster", access);
@@ -22,6 +23,16 @@ describe.runIf(await isServerAvailable("valkey"))("options of valkey", () => {
     await using server = await startServer("valkey", { tls: true, password, args: ["--maxclients", "77"] });
     const { port, ca, version } = server;
     expect(version).toMatch(/^[89]\./);
+    expect(await redisCommand({ port, ca, password }, "INFO", "clients")).toContain("maxclients:77");
+  });
+});
+
+describe.runIf(await isServerAvailable("redis-6.2"))("options of redis-6.2", () => {
+  it("tls, password, args", async () => {
+    const password = "a-secret";
+    await using server = await startServer("redis-6.2", { tls: true, password, args: ["--maxclients", "77"] });
+    const { port, ca, version } = server;
+    expect(version).toMatch(/^6\.2\./);
     expect(await redisCommand({ port, ca, password }, "INFO", "clients")).toContain("maxclients:77");
   });
 });
