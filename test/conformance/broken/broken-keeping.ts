@@ -24,6 +24,30 @@ const prunesSilently: Wrapper = (inner) =>
     },
   });
 
+/** Counts, waits for its turn, and removes as many as it counted: what others have pruned meanwhile is pruned once more. */
+const prunesByAnOldCount: Wrapper = (inner) => {
+  let keep = Infinity;
+  let turn: Promise<unknown> = Promise.resolve();
+  const all = async (): Promise<readonly string[]> =>
+    ((await inner.records?.list({ state: "completed" }, { limit: 100 }))?.jobs ?? []).map(({ id }) => id);
+  return changed(inner, {
+    open: (context) => {
+      keep = context.retention.completed.count;
+      return inner.open({ ...context, retention: { completed: FOREVER, failed: FOREVER } });
+    },
+    maintain: async (options) => {
+      const tooMany = Math.min(options.max, Math.max(0, (await all()).length - keep));
+      const pruning = turn.then(async () => {
+        const old = (await all()).slice(0, tooMany);
+        await inner.records?.remove(old);
+        return old.length;
+      });
+      turn = pruning;
+      return { ...(await inner.maintain(options)), pruned: await pruning };
+    },
+  });
+};
+
 /** Takes held jobs away, too. */
 const clearsHeld: Wrapper = (inner) => {
   const held: Reservation[] = [];
@@ -315,6 +339,11 @@ export const brokenKeeping: readonly Broken[] = [
     caughtBy:
       "records: maintain prunes at most max at once and tells how many, so that nothing stays when it is repeated",
     wrap: prunesSilently,
+  },
+  {
+    breaks: "two that prune at once leave as many as may stay",
+    caughtBy: "records: those that prune at once, also in two processes, leave as many as may stay",
+    wrap: prunesByAnOldCount,
   },
   {
     breaks: "retention by age",
