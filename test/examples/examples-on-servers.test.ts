@@ -49,6 +49,17 @@ for (const [place, files] of places) {
   });
 }
 
+const [postgres] = places[0] ?? [];
+if (postgres !== undefined) onPostgres(postgres);
+
+function onPostgres(place: Place): void {
+  it("transactional-push-postgres.ts", { timeout: SLOW }, async () => {
+    const { code, stdout, stderr } = await run(place, "examples/transactional-push-postgres.ts");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.trimEnd().split("\n")).toEqual(printed["transactional-push.ts"]);
+  });
+}
+
 function run(place: Place, file: string): Promise<Run> {
   return place.withStore((url) => inEmptyFolder((folder) => runFile(file, folder, [], { JOBFERRY_URL: url })));
 }

@@ -4,7 +4,7 @@ import { printed, printedInAnyOrder, withoutTimes } from "./printed.ts";
 import { inEmptyFolder, runFile } from "./run-example.ts";
 
 /** Run by tests of their own. */
-const elsewhere = ["distributed.ts", "minimal-driver.ts", "periodic-statistics.ts"];
+const elsewhere = ["distributed.ts", "minimal-driver.ts", "periodic-statistics.ts", "transactional-push-postgres.ts"];
 
 describe("examples", () => {
   it("are all run", () => {
