@@ -46,7 +46,9 @@ function jobsTwice(history: History, bounds: Bounds): Apart {
     if (bounds.forgets) checkLeases(job, history, bounds, blame);
     return again && mayBeTwice(job, history, bounds);
   });
-  const faults = history.faults.filter(({ fault }) => fault === "kill" || fault === "poison").length;
+  // A stop that lasts ends a connection, and what was on its way to the stopped process is read when it goes on.
+  const ends = bounds.leaseEnds === "connection" ? ["kill", "poison", "stop"] : ["kill", "poison"];
+  const faults = history.faults.filter(({ fault }) => ends.includes(fault)).length;
   const bound = (faults + history.outages.length) * twicePerFault;
   return { what: "jobs twice after a fault", count: twice.length, bound };
 }

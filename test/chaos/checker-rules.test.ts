@@ -466,6 +466,24 @@ test("on a broker a fault while the job waits may leave it twice, also long befo
   expect(foundWithin(broker, twice(...server(40_000)), completed(1))).toEqual(dups);
 });
 
+test("on a broker a stop ends a connection, so it may leave a job twice; where leases end by time it explains none", () => {
+  const broker: Bounds = { ...BOUNDS, leaseEnds: "connection", twicePerFault: 1, takeBackMs: 10_000 };
+  const stop: Timed = [5, { type: "fault", fault: "stop", target: "w1" }];
+  // What had been sent to the stopped process when its connection ended, and was done by another one before it went on.
+  const late: readonly Timed[] = [
+    [9_000, start(2, 8_999)],
+    [9_001, run],
+    [9_002, ran],
+    [9_003, finishing(2)],
+    [9_004, refused(2)],
+  ];
+  const lines = (...fault: readonly Timed[]): readonly Line[] => log(...PUSHED, ...fault, ...DONE, ...late);
+  expect(foundWithin(broker, lines(stop), completed(1))).toEqual([]);
+  const blamed = 'illegal duplicate: started under 2 after "done" was accepted under 1';
+  expect(foundWithin(broker, lines(), completed(1))).toEqual([blamed]);
+  expect(found(lines(stop), completed(1))).toEqual([blamed]);
+});
+
 test("a fail-over may forget claims and ends that were confirmed shortly before it, and no push", () => {
   const group: Bounds = { ...BOUNDS, forgets: true, twicePerFault: 1, takeBackMs: 10_000, resumeMs: 10_000 };
   const failOver = (at: number): readonly Timed[] => [

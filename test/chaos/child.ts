@@ -63,8 +63,7 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
   const driver = isWrongDriver(settings.wrong) ? wrongDriver(settings.wrong, right, settings.url) : right;
   const queue = new Queue(loggingDriver(driver, log, clock), {
     ...{ clock, logger: loggerInto(log) },
-    // A broker cannot.
-    keepCompleted: settings.keepsCompleted && driver.name !== "rabbitmq",
+    keepCompleted: settings.keepsCompleted,
   });
   return opened(queue, clock);
 }

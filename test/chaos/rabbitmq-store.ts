@@ -5,7 +5,7 @@ import type { Capabilities, Driver } from "../../src/contract/index.ts";
 import { rabbitmqDriver } from "../../src/drivers/rabbitmq/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import { createJob, Queue } from "../../src/entry/index.ts";
-import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { type Duration, silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { QUEUES } from "./job-plan.ts";
 import { serverStore } from "./server-store.ts";
 import type { Store } from "./store.ts";
@@ -19,7 +19,7 @@ export const SERVER_OPTIONS = { plugins: [], deadLetterRetry: 5_000 } as const;
 let made = 0;
 
 /** `amqp://HOST:PORT?records=PATH&prefix=NAME` */
-export function rabbitmqFor(url: string): Driver {
+export function rabbitmqFor(url: string, heartbeat: Duration = "10s"): Driver {
   const server = new URL(url);
   const driver = sqliteDriver({ path: server.searchParams.get("records") ?? "" });
   const prefix = server.searchParams.get("prefix") ?? "jobferry";
@@ -30,7 +30,8 @@ export function rabbitmqFor(url: string): Driver {
     (opening ??= driver.open({
       ...{ clock: systemClock, logger: silentLogger, retention: { completed: forever, failed: forever } },
     }));
-  return rabbitmqDriver({ url: server.href, prefix, connectTimeout: "30s" }, { driver: driver as Driver, open });
+  const options = { url: server.href, prefix, connectTimeout: "30s", heartbeat } as const;
+  return rabbitmqDriver(options, { driver: driver as Driver, open });
 }
 
 export async function rabbitmqStore(server: ServerName, folder: string, running?: RunningServer): Promise<Store> {

@@ -37,8 +37,8 @@ const LANES: Readonly<Record<"rabbitmq" | "rabbitmq-4", readonly (readonly Run[]
   ],
 };
 
-/** A worker that is stopped keeps its leases: they end with its connection, after two missed heartbeats. */
-const HAPPENED = { frozenWorkers: { stops: 1, completed: 50 } };
+/** What a worker held when it was stopped went to others, and its late ends were refused. */
+const HAPPENED = { frozenWorkers: { stops: 2, "leases that ran out": 1, "refused as stale": 1, completed: 50 } };
 
 for (const name of ["rabbitmq", "rabbitmq-4"] as const) {
   if (!(await isServerAvailable(name))) continue;

@@ -103,7 +103,8 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     scenario,
     {
       ...{ url: store.url, folder, clockFile, wrong: scenario.wrong, sessionTtl: scenario.sessionTtl },
-      keepsCompleted: scenario.keepsCompleted === true,
+      // What has no records keeps none.
+      keepsCompleted: scenario.keepsCompleted === true && queue.capabilities.records === true,
     },
     log,
   );

@@ -11,7 +11,7 @@ import type { Store } from "./store.ts";
 /** A primary that was cut off confirms nothing for longer than about a second. */
 export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
-/** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores. Each is imported when it is asked for: a worker of one backend loads no other. */
+/** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores; of a broker the heartbeat, whose absence ends a session. Each is imported when it is asked for: a worker of one backend loads no other. */
 export async function driverFor(url: string, sessionTtl?: Duration): Promise<Driver> {
   const colon = url.indexOf(":");
   const rest = url.slice(colon + 1);
@@ -38,7 +38,7 @@ export async function driverFor(url: string, sessionTtl?: Duration): Promise<Dri
     }
     case "amqp": {
       const { rabbitmqFor } = await import("./rabbitmq-store.ts");
-      return rabbitmqFor(url);
+      return rabbitmqFor(url, sessionTtl);
     }
     default:
       throw new Error(`No chaos target for ${url.slice(0, colon)}:`);
