@@ -1,4 +1,4 @@
-/** The short forms: a cluster of three on each store; `npm run chaos -- cluster-redis 5m` is the long form, with five. */
+/** The short forms: a cluster of three on each store, and one of five; `npm run chaos -- cluster-redis 5m` is the long form, with five. */
 import { afterAll, describe, expect, it } from "vitest";
 import { isServerAvailable } from "../servers/shared-server.ts";
 import type { Fault } from "./cluster-faults.ts";

@@ -1,6 +1,6 @@
 /** The long form: `npm run chaos -- sqlite 10m [scenario ...]`, or `cluster-redis 5m [fault ...]` with five nodes. Exits with 1 on any violation. */
 import { parseDuration } from "../../src/runtime/index.ts";
-import { FAULTS } from "./cluster-faults.ts";
+import { FAULTS, hasFault } from "./cluster-faults.ts";
 import { runCluster } from "./cluster-scenario.ts";
 import { CLUSTER_STORES, type ClusterStore } from "./cluster-stores.ts";
 import { complaints, isClean, report } from "./report.ts";
@@ -25,8 +25,9 @@ if (clusterStore !== undefined) outcomes.push(await onCluster(clusterStore));
 
 async function onCluster(store: ClusterStore): Promise<Outcome> {
   const faults = asked.length === 0 ? FAULTS : FAULTS.filter((fault) => asked.includes(fault));
-  if (faults.length === 0) {
-    console.error(`There is no such fault. Known: ${FAULTS.join(", ")}.`);
+  const possible = FAULTS.filter((fault) => hasFault(store, fault));
+  if (!faults.some((fault) => possible.includes(fault))) {
+    console.error(`There is no such fault of ${store}. Known: ${possible.join(", ")}.`);
     process.exit(2);
   }
   const outcome = await runCluster({ store, nodes: 5, ttlMs: 2_000, faults, seconds: total });
