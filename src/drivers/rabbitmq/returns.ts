@@ -44,7 +44,7 @@ function callsOn(connection: ConfirmConnection): Set<Awaiting> {
 }
 
 /** Several of one id on their way to one place: nobody knows which of them it was. And one that nobody knows may be anybody's. */
-export function tell(calls: ReadonlySet<Awaiting>, key: string): void {
+function tell(calls: ReadonlySet<Awaiting>, key: string): void {
   const found: (readonly [Awaiting, readonly number[]])[] = [];
   let count = 0;
   for (const call of calls) {

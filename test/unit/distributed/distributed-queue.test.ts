@@ -381,7 +381,7 @@ test("two leaders at once prune as one: as many completed jobs stay as may", asy
   await fleet.clock.advance("3m");
   expect(ran.toSorted((a, b) => Number(a) - Number(b))).toEqual([...Array(60).keys()]);
   const { jobs } = await queue.records.list({ state: "completed" });
-  expect(jobs.map(({ payload }) => payload).toSorted()).toEqual([55, 56, 57, 58, 59]);
+  expect(new Set(jobs.map(({ payload }) => payload))).toEqual(new Set([55, 56, 57, 58, 59]));
   expect(await queue.getStats()).toMatchObject({ completedJobs: 60, pendingJobs: 0, reservedJobs: 0 });
   await fleet.stop();
   await queue.close();
