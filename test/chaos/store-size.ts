@@ -18,7 +18,7 @@ export async function watchSize(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (size === undefined) return [];
-  const samples: number[] = [];
+  const samples: (number | undefined)[] = [];
   for (let minute = 1; ; minute += 1) {
     await pause(MINUTE_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) break;
@@ -28,6 +28,15 @@ export async function watchSize(
     samples[minute] = found.tables + found.indexes;
     console.error(`  minute ${minute}: tables ${megabytes(found.tables)} MiB, indexes ${megabytes(found.indexes)} MiB`);
   }
+  const last = samples.at(-1);
+  const tenth = samples[SETTLED_MINUTES];
+  if (last !== undefined && tenth !== undefined && samples.length > SETTLED_MINUTES + 1)
+    console.error(`  minute ${samples.length - 1} is ${(last / tenth).toFixed(2)} of minute ${SETTLED_MINUTES}`);
+  return growthIn(samples);
+}
+
+/** `samples`: bytes by minute, from 1 on; some may be missing. What is wrong with them: peaks, because one minute may be just before a vacuum and the other just behind it. */
+export function growthIn(samples: readonly (number | undefined)[]): readonly string[] {
   if (samples.length <= SETTLED_MINUTES + PEAK_MINUTES) return [];
   const settled = peak(samples.slice(SETTLED_MINUTES - PEAK_MINUTES + 1, SETTLED_MINUTES + 1));
   const last = peak(samples.slice(-PEAK_MINUTES));
