@@ -1,4 +1,5 @@
 // What a node of a cluster on PostgreSQL is told, with which code, and that it leaves nothing half started.
+import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { postgresCluster, type PostgresClusterOptions } from "../../src/entry/postgres.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
@@ -47,6 +48,28 @@ describe.runIf(await isServerAvailable("postgres"))("postgres cluster: a server 
     await using own = await startServer("postgres", { password: "right" });
     const url = own.url.replace("postgres@", `postgres:${SECRET}@`);
     expect(await startError({ url })).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+  });
+
+  test("waits for a standby that is not there: without quorum; it works when it need not wait any more", async () => {
+    await using own = await startServer("postgres", { args: ["-c", "synchronous_commit=on"] });
+    const admin = new pg.Client(own.url);
+    admin.on("error", () => undefined);
+    await admin.connect();
+    const waitFor = async (standby: string): Promise<void> => {
+      await admin.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+      await admin.query("SELECT pg_reload_conf()");
+      const names = "SELECT current_setting('synchronous_standby_names') AS names";
+      await expect.poll(async () => (await admin.query<{ names: string }>(names)).rows[0]?.names).toBe(standby);
+    };
+    await waitFor("nobody");
+    const waits = { url: own.url, callTimeout: "1500ms", electionTimeout: "2s" };
+    expect(await startError(waits)).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    await waitFor("");
+    const cluster = make(waits);
+    await cluster.start();
+    expect((await cluster.nodes()).map(({ id }) => id)).toEqual(["a"]);
+    await cluster.stop();
+    await admin.end();
   });
 
   test("is read-only", async () => {

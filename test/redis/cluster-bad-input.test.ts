@@ -128,3 +128,19 @@ describe.runIf(await isServerAvailable("redis"))("redis cluster: a server that d
     await cluster.stop();
   });
 });
+
+describe.runIf(await isServerAvailable("redis-cluster"))("redis cluster: a Redis Cluster without a majority", () => {
+  it.each(["ioredis", "redis"] as const)("is UNAVAILABLE, and the start ends in time, with %s", async (library) => {
+    await using server = await startServer("redis-cluster");
+    // Two of three primaries and their replicas: nobody is left who could elect.
+    for (const one of server.nodes.filter((_, i) => i % 3 !== 0)) await one.kill();
+    const cluster = redisCluster({
+      ...{ url: server.url, library, nodeId: "a", prefix: `test:${randomUUID()}`, logger: silentLogger },
+      ...{ connectTimeout: "3s", commandTimeout: "1s", electionTimeout: "2s" },
+    });
+    const began = performance.now();
+    expect(await rejection(cluster.start())).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(performance.now() - began).toBeLessThan(20_000);
+    await cluster.stop();
+  });
+});
