@@ -4,6 +4,10 @@ import { objectOf } from "./json-bytes.ts";
 import type { StoreLink } from "./store-link.ts";
 import { inOrder } from "./waiting-line.ts";
 
+/** Until the next run: what this one removed is told by the watch. After one that failed the store may be away for long. */
+const AGAIN_MS = 50;
+const AFTER_FAILURE_MS = 1_000;
+
 /** Sorts behind every message: those begin with a digit or letter. */
 const MARKER = "~pruned";
 const encoder = new TextEncoder();
@@ -41,6 +45,8 @@ export class Topic {
   #marker: CoordinationEntry | undefined;
   #timer: Timer | undefined;
   #pruning: Promise<void> | undefined;
+  /** No timer prunes before this, by the monotonic clock. */
+  #notBefore = -Infinity;
 
   /** `unused` is called when nothing is kept and nobody listens any more. */
   constructor(link: StoreLink, prefix: string, rules: TopicRules, unused: () => void) {
@@ -115,10 +121,11 @@ export class Topic {
     if (oldest === undefined || this.#timer !== undefined || this.#stop.signal.aborted) return;
     const { keepMs, maxMessages } = this.#rules;
     const jitter = keepMs * 0.5 * this.#link.clock.random();
-    const age = this.#link.clock.monotonic() - (this.#seenAt.get(oldest.key) ?? 0);
+    const now = this.#link.clock.monotonic();
+    const age = now - (this.#seenAt.get(oldest.key) ?? 0);
     const delay = this.#messages.length > maxMessages ? jitter / 50 : keepMs - age + jitter;
     this.#timer = this.#link.clock.timer(
-      Math.max(0, delay),
+      Math.max(0, delay, this.#notBefore - now),
       () => {
         this.#timer = undefined;
         void this.prune().finally(() => this.#arm());
@@ -130,9 +137,20 @@ export class Topic {
   /** Lets go what is old, and what is too much. Joins a run on its way. Never rejects. */
   prune(): Promise<void> {
     this.#pruning ??= this.#prune()
-      .catch((error: unknown) => this.#link.report(error, "Removing old messages"))
+      .then(
+        () => this.#pause(AGAIN_MS),
+        (error: unknown) => {
+          this.#link.report(error, "Removing old messages");
+          this.#pause(AFTER_FAILURE_MS);
+        },
+      )
       .finally(() => (this.#pruning = undefined));
     return this.#pruning;
+  }
+
+  #pause(ms: number): void {
+    const { clock } = this.#link;
+    this.#notBefore = clock.monotonic() + ms * (0.5 + clock.random());
   }
 
   async #prune(): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Gap, Message } from "../../../src/cluster/index.ts";
-import { failure, newStage } from "./stage.ts";
+import { failure, newStage, TTL } from "./stage.ts";
 
 const KEEP = 10_000;
 const data = (messages: readonly Message[]): readonly unknown[] => messages.map((message) => message.data);
@@ -215,4 +215,20 @@ describe("bad input is refused before anything is stored", () => {
       "INVALID_ARGUMENT",
     );
   });
+});
+
+test("old messages that cannot be removed, because the store is away, are tried again about once a second", async () => {
+  const stage = newStage();
+  const a = await stage.started("a", { keepMessages: "1s" });
+  await stage.settled(a.cluster.subscribe("news", () => undefined));
+  await stage.settled(a.cluster.broadcast("news", 1));
+  const heal = a.line.cut();
+  await stage.pass(10_000);
+  const tries = a.errors.filter(({ message }) => message.includes("cut")).length;
+  expect(tries).toBeGreaterThan(5);
+  expect(tries).toBeLessThan(60);
+  heal();
+  await stage.pass(TTL);
+  const kept = (await a.line.inner.list("jobferry/bus/news/")).entries.map(({ key }) => key);
+  expect(kept).toEqual([expect.stringContaining("~pruned")]);
 });
