@@ -20,7 +20,8 @@ function failOver(name, { ttlMs, afterSigkillMs, afterResignMs }) {
 
 function idle(name, result) {
   const each = (nodes) => (result[nodes].requests ?? result[nodes].writes) / nodes;
-  return [line(`${name} requests a node, 50 nodes against 3`, each(50) / each(3), IDLE_GROWTH)];
+  const what = result[3].requests === undefined ? "writes" : "requests";
+  return [line(`${name} ${what} a node, 50 nodes against 3`, each(50) / each(3), IDLE_GROWTH)];
 }
 
 function line(what, got, below) {

@@ -32,7 +32,9 @@ export const ours = {
     const parts = await this.attach({ prefix });
     // Queues are declared once, and the raw client has declared its own and made both connections before the clock starts.
     await parts.queue.push(createJob({ i: 0 }));
-    await (await parts.queue.pop())?.complete();
+    const first = await parts.queue.pop({ wait: "5s" });
+    if (first === undefined) throw new Error("The job of the warm-up did not come.");
+    await first.complete();
     return {
       ...parts,
       connection: { prefix },

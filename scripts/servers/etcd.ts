@@ -49,7 +49,8 @@ const TOGETHER = ["etcd", "etcdctl"];
 export const etcd34: ServerKind<EtcdOptions> = {
   name: "etcd-3.4",
   needs: {
-    find: () => findOnPath(TOGETHER, (version) => !isCurrent(version)) ?? programsIn(TOGETHER, ["/usr/bin"]),
+    find: () =>
+      findOnPath(TOGETHER, ({ major, minor }) => major === 3 && minor === 4) ?? programsIn(TOGETHER, ["/usr/bin"]),
     installers: [debianPackages("etcd-server", "etcd-client", "openssl")],
     words: "Install etcd and etcdctl 3.4 or newer into /usr/bin (Debian: apt-get install etcd-server etcd-client).",
   },

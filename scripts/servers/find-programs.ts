@@ -27,11 +27,15 @@ export function findOnPath(names: readonly string[], fits: (version: Version) =>
 export type Version = Readonly<{ major: number; minor: number }>;
 
 /** By path: a program is asked at every start of a server otherwise. */
-const versions = new Map<string, Version | undefined>();
+const versions = new Map<string, Version>();
 
 function versionOf(path = ""): Version | undefined {
-  if (!versions.has(path)) versions.set(path, askVersion(path));
-  return versions.get(path);
+  const known = versions.get(path);
+  if (known !== undefined) return known;
+  const version = askVersion(path);
+  // A busy machine may have kept it from answering: then it is asked again.
+  if (version !== undefined) versions.set(path, version);
+  return version;
 }
 
 /** undefined where it does not tell. */

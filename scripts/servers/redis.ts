@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, globSync, mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createCertificate } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
@@ -57,11 +58,22 @@ export const redis62: ServerKind<RedisOptions> = {
   start: (options, located) => start("redis-6.2", options, located),
 };
 
+/** By platform: the file and its SHA-256, as they were when this was written. Nobody signs them. */
+const REDIS_62: Readonly<Record<string, readonly [file: string, sha256: string]>> = {
+  "linux-x64": ["6.2.6-v5-linux-amd64", "1f716094e08a25faee2bc7626feb9e13464ed89018ac5c376c5e9cff06bdcf52"],
+  "linux-arm64": ["6.2.7-linux-arm64", "036a23aa65bfb31d2a048aa96c170b38c2fbd4f1de68ef0f9c3133dd4b1474cd"],
+  "darwin-x64": ["6.2.6-v5-darwin-amd64", "7a4eb450d90a6ce9a2c651cfc4a0613b980a270c6426cbb6fa42d6c3beec9ce8"],
+  "darwin-arm64": ["6.2.6-v5-darwin-arm64", "c523aec5a9b6f565cff0271ef67f5c51fa83e1180e3e954ab5251b3cf6282b76"],
+};
+
 function findRedis62(cache: string): Located | undefined {
-  const system = `${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`;
-  const [path] = globSync(join(fileFolder(cache), `redis-server-6.2.*-${system}`));
-  if (path === undefined) return undefined;
-  chmodSync(path, 0o755); // a jar keeps no modes
+  const [file, sha256] = REDIS_62[`${process.platform}-${process.arch}`] ?? [];
+  const path = join(fileFolder(cache), `redis-server-${file}`);
+  if (sha256 === undefined || !existsSync(path)) return undefined;
+  if (createHash("sha256").update(readFileSync(path)).digest("hex") !== sha256)
+    throw new Error(`${path} is not the file that it should be (SHA-256). Remove it.`);
+  // A jar keeps no modes; and what somebody else has cached cannot be changed.
+  if ((statSync(path).mode & 0o111) === 0) chmodSync(path, 0o755);
   return { "redis-server": path };
 }
 

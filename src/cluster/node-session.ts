@@ -7,6 +7,8 @@ import { checkRecord, register, type NodeRecord } from "./registration.ts";
 import type { StoreLink } from "./store-link.ts";
 
 const LONGEST_PAUSE_MS = 1_000;
+/** After what another try would most probably meet again, as a right that is missing. An id that is taken was waited for already. */
+const REFUSED_PAUSE_MS = 10_000;
 
 export type NodeHooks = Readonly<{
   /** A new session is registered, also the first. */
@@ -140,14 +142,17 @@ export class NodeSession {
 
   async #joinAgain(): Promise<void> {
     const { clock } = this.#link;
-    for (let pause = 50; !this.#stop.signal.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    for (let next = 50; !this.#stop.signal.aborted; next = Math.min(2 * next, LONGEST_PAUSE_MS)) {
+      let pause = next;
       try {
         const session = await this.#join();
         if (!this.#stop.signal.aborted) return this.#set(session);
         return await session.close(this.#stop.signal.reason);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
+        const { code, retryable } = this.#link.errorOf(error, "Joining again");
         this.#link.report(error, "Joining again");
+        if (!retryable && code !== "NODE_ID_TAKEN") pause = REFUSED_PAUSE_MS;
       }
       await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal);
     }

@@ -63,6 +63,7 @@ export async function register(
     if (found === undefined || known?.incarnation === record.incarnation) {
       const compare = found === undefined ? ({ key, absent: true } as const) : { key, version: found.version };
       // Not repeated here when its answer is lost: the next look tells what to compare with.
+      refused = undefined;
       const result = await store.transact([compare], [put]).catch((error: unknown) => {
         refused = link.errorOf(error, "Registering the node");
         if (!refused.retryable) throw refused;

@@ -5,7 +5,7 @@ import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
-import { BOTH, drain, item, opened } from "./brokers.ts";
+import { BOTH, drain, item, opened, takeOne } from "./brokers.ts";
 import { freshPrefix } from "./target.ts";
 
 const MAX = 1_000_000;
@@ -44,8 +44,24 @@ for (const name of BOTH) {
       const [first] = await driver.push([item({ payload: TOO_LARGE })]);
       expect(first).toMatchObject({ status: "failed", error: { code: "PAYLOAD_TOO_LARGE" } });
       const mixed = await driver.push([item({ id: "a" }), item({ payload: TOO_LARGE }), item({ id: "b" })]);
-      expect(mixed.map(({ status }) => status)).toEqual(["stored", "failed", "stored"]);
+      expect(mixed.map(({ status }) => status)).toEqual(["stored", "refused", "stored"]);
       expect(await drain(driver)).toEqual(["a", "b"]);
+      await driver.close();
+    });
+
+    it("a job that was stored just below it can fail all the same: without the stack that does not fit", async () => {
+      await using server = await startServer(name, { plugins: [], maxMessageSize: MAX });
+      const { driver } = await opened({ url: server.url });
+      expect(await driver.push([item({ payload: Buffer.alloc(MAX - 10_000) })])).toEqual([{ status: "stored" }]);
+      const reservation = await takeOne(driver);
+      const failure = { code: "HANDLER_FAILED", name: "Error", message: "no ".repeat(100), stack: "x".repeat(20_000) };
+      const fail = async () => driver.finish([{ reservation, outcome: "fail", threw: true, failure }]);
+      // The first one ends the connection: nobody knew the limit.
+      expect(await fail()).toEqual(["unknown"]);
+      await expect.poll(fail, { timeout: 10_000 }).toEqual(["ok"]);
+      expect(await driver.deadLetters?.retry({ queue: "work", max: 10 })).toBe(1);
+      const again = await takeOne(driver);
+      expect(again.job.payload).toHaveLength(MAX - 10_000);
       await driver.close();
     });
   });

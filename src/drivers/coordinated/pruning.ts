@@ -21,9 +21,12 @@ async function pruneOf(js: JobStore, kind: ShelfKind, { count, ageMs }: Retentio
   const before = js.clock.now() - ageMs;
   let pruned = 0;
   if (max <= 0 || (!isCounted && ageMs === Infinity)) return 0;
+  // Mostly nothing is too many, and then no job is read.
+  if (ageMs === Infinity && (await totalOf(js, kind)) <= count) return 0;
   for (const marker of await js.shelves.markers(kind, { limit: MARKERS })) {
     const entries = await js.shelves.entries(marker);
-    // Counted after they were listed, never before: what others prune or remove in between would make too many of those that are left.
+    // Counted after they were listed: what others prune in between would be counted, and those that are left pruned in its stead. Another pruner begins with
+    // the same jobs, so that one of the two fails.
     const tooMany = isCounted ? Math.max(0, (await totalOf(js, kind)) - count) : 0;
     const isOver = ({ job }: (typeof entries)[number], index: number): boolean =>
       index < tooMany || (job.finishedAt ?? Infinity) < before;

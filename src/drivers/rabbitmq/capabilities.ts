@@ -1,11 +1,10 @@
 import type { Capabilities } from "../../contract/index.ts";
 import { MAX_DELAY_MS } from "./ladder.ts";
+import { HEADROOM } from "./message-limit.ts";
 import type { Settings } from "./options.ts";
 import { PRIORITY_OFFSET } from "./posting.ts";
 import type { Server } from "./server.ts";
 
-/** What the envelope and the fields of a job may take of a message beside its payload. */
-export const HEADROOM: number = 64 * 1024;
 const MAX_SERVER_PRIORITY = 31;
 
 /** RabbitMQ's quorum queues: none before 4.0, two mixed classes to 4.2, 32 strict levels from 4.3. */

@@ -17,6 +17,7 @@ import type { Connection } from "./connection.ts";
 import { wantsTls } from "./errors.ts";
 import { MAX_DELAY_MS } from "./ladder.ts";
 import { Link } from "./link.ts";
+import { MessageLimit } from "./message-limit.ts";
 import { Names } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { AHEAD_MS, PostOffice } from "./posting.ts";
@@ -45,6 +46,7 @@ export class OpenBroker {
   readonly #reserves = new Set<Promise<unknown>>();
   /** Part of every token: no other driver has it. */
   readonly #instance = crypto.randomUUID();
+  readonly #limit: MessageLimit;
   readonly #second: SecondStore | undefined;
   #session: Session | undefined;
   #pushing: Pushing | undefined;
@@ -52,6 +54,7 @@ export class OpenBroker {
 
   constructor(settings: Settings, context: DriverContext, second: SecondStore | undefined) {
     const { clock } = context;
+    this.#limit = new MessageLimit(clock);
     this.#second = second;
     this.#settings = settings;
     this.#context = context;
@@ -68,9 +71,9 @@ export class OpenBroker {
       (client) => client.createChannel(),
       (connection) => this.#begin(connection),
     );
-    const publishing = new Publishing(this.#publisher, () => this.topology.forget());
+    const publishing = new Publishing(this.#publisher, this.#limit, () => this.topology.forget());
     this.topology = new Topology(this.names, clock, settings.settleMs, publishing, this.#closing.signal);
-    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing, second);
+    this.#office = new PostOffice(this.#publisher, this.names, this.topology, publishing, this.#limit, second);
     this.settling = new Settling(
       clock,
       this.#office,
@@ -88,7 +91,7 @@ export class OpenBroker {
     const { server } = await this.#firstConnection();
     const capabilities = capabilitiesOf(server, this.#settings, await this.#second?.open());
     this.#maxDelayMs = capabilities.delay.maxMs;
-    this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities);
+    this.#pushing = new Pushing(this.#context.clock, this.#office, capabilities, this.#limit);
     return capabilities;
   }
 

@@ -6,6 +6,7 @@ import type { SecondStore } from "../shared/second-store.ts";
 import { MAX_DELAY_MS, routingKey, topLevel, unitsOf } from "./ladder.ts";
 import type { Link } from "./link.ts";
 import { encode, storedOf } from "./message.ts";
+import type { MessageLimit } from "./message-limit.ts";
 import type { Parcel } from "./message.ts";
 import type { Names } from "./names.ts";
 import { full } from "./publishing.ts";
@@ -20,6 +21,9 @@ export type Posting = Readonly<{ parcel: Parcel; to: "jobs" | "failed"; delayMs:
 /** Our 0 is the server's default of 4, so that messages of others stand where a job without priority does. */
 export const PRIORITY_OFFSET = 4;
 
+/** Of a failure that does not fit as a whole, in characters. */
+const SHORT_MESSAGE = 100;
+
 /** A delay that waits in the second store comes back this much before its time: the ladder is exact, however late it is brought. */
 export const AHEAD_MS = 86_400_000;
 
@@ -29,6 +33,7 @@ export class PostOffice {
   readonly #names: Names;
   readonly #topology: Topology;
   readonly #publishing: Publishing;
+  readonly #limit: MessageLimit;
   readonly #second: SecondStore | undefined;
 
   /** `second`: where failed jobs and longer delays go, instead of to the server. */
@@ -37,8 +42,10 @@ export class PostOffice {
     names: Names,
     topology: Topology,
     publishing: Publishing,
+    limit: MessageLimit,
     second: SecondStore | undefined,
   ) {
+    this.#limit = limit;
     this.#second = second;
     this.#link = link;
     this.#names = names;
@@ -131,8 +138,22 @@ export class PostOffice {
         units > 0
           ? { exchange: this.#names.ladder(topLevel(units)), routingKey: routingKey(units, this.#names.word(queue)) }
           : { exchange: "", routingKey: to === "jobs" ? jobs : failed };
-      yield { ...place, body: encode(parcel), priority: withPriority ? priority + PRIORITY_OFFSET : undefined, id };
+      yield {
+        ...place,
+        body: this.#bodyOf(parcel),
+        priority: withPriority ? priority + PRIORITY_OFFSET : undefined,
+        id,
+      };
     }
+  }
+
+  /** A job that the server took before its limit was known, or lowered, must be able to fail: better without the failure's stack than round and round. */
+  #bodyOf(parcel: Parcel): Buffer {
+    const body = encode(parcel);
+    const { failure } = parcel.fields;
+    if (failure === undefined || body.length <= this.#limit.bytes) return body;
+    const short = { ...failure, message: failure.message.slice(0, SHORT_MESSAGE), stack: undefined };
+    return encode({ ...parcel, fields: { ...parcel.fields, failure: short } });
   }
 }
 

@@ -5,6 +5,7 @@ import type { ConfirmConnection } from "./connection.ts";
 import type { Link } from "./link.ts";
 import { messageIdOf } from "./message.ts";
 import { overLimit, toldLimit } from "./message-limit.ts";
+import type { MessageLimit } from "./message-limit.ts";
 import { keyOf, watchReturns } from "./returns.ts";
 import type { Awaiting } from "./returns.ts";
 
@@ -43,12 +44,11 @@ export class Publishing {
   readonly #link: Link<AmqpConfirmChannel>;
   readonly #onUnroutable: () => void;
   #numbers = 0;
-  /** What the server has told that it takes. */
-  readonly #limit: Limit = { bytes: Infinity };
-  #connection: ConfirmConnection | undefined;
+  readonly #limit: MessageLimit;
 
-  constructor(link: Link<AmqpConfirmChannel>, onUnroutable: () => void) {
+  constructor(link: Link<AmqpConfirmChannel>, limit: MessageLimit, onUnroutable: () => void) {
     this.#link = link;
+    this.#limit = limit;
     this.#onUnroutable = onUnroutable;
   }
 
@@ -63,21 +63,13 @@ export class Publishing {
   ): Promise<readonly Published[]> {
     if (count === 0) return [];
     const connection = this.#link.current ?? (await this.#link.get());
-    if (connection !== this.#connection) this.#begin(connection);
     const first = this.#numbers;
     this.#numbers += count;
     return new Batch(connection, count, first, this.#onUnroutable, isPatient, this.#limit).send(messages, isWanted);
   }
-
-  /** What was told holds until the server may be another one: raising the limit takes a restart. */
-  #begin(connection: ConfirmConnection): void {
-    if (toldLimit(this.#connection?.lostBy) === undefined) this.#limit.bytes = Infinity;
-    this.#connection = connection;
-  }
 }
 
 type Sent = Pick<Outgoing, "routingKey" | "id"> & Readonly<{ bytes: number }>;
-type Limit = { bytes: number };
 
 /** The messages of one call on one connection. */
 class Batch implements Awaiting {
@@ -94,7 +86,7 @@ class Batch implements Awaiting {
   readonly #doubtful = new Set<number>();
   readonly #unwatchReturns: () => void;
   readonly #isPatient: boolean;
-  readonly #limit: Limit;
+  readonly #limit: MessageLimit;
   #unanswered: number;
   #sent = 0;
   /** The connection was lost or blocked at some time, so answers may be missing. */
@@ -106,7 +98,7 @@ class Batch implements Awaiting {
     first: number,
     onUnroutable: () => void,
     isPatient: boolean,
-    limit: Limit,
+    limit: MessageLimit,
   ) {
     this.#limit = limit;
     this.#connection = connection;
@@ -149,7 +141,7 @@ class Batch implements Awaiting {
   /** What the server has closed the channel for would be unknown for ever, and end each channel that it is sent on. */
   #refuseTooLarge(told: number | undefined): void {
     if (told === undefined) return;
-    this.#limit.bytes = told;
+    this.#limit.told(told);
     for (const [i, { bytes }] of this.#sentAs.entries())
       if (bytes > told && this.#results[i] === "unknown") this.#results[i] = { error: overLimit(bytes, told) };
   }
@@ -181,8 +173,9 @@ class Batch implements Awaiting {
   #sendOne(i: number, { exchange, routingKey, body, priority, id }: Outgoing): void {
     const bytes = body.length;
     this.#sentAs.push({ routingKey, id, bytes });
-    if (bytes > this.#limit.bytes) {
-      this.#results[i] = { error: overLimit(bytes, this.#limit.bytes) };
+    const limit = this.#limit.bytes;
+    if (bytes > limit) {
+      this.#results[i] = { error: overLimit(bytes, limit) };
       return this.#landed(1);
     }
     const messageId = messageIdOf(id);

@@ -1,7 +1,8 @@
 import type { Capabilities, Clock, PushItem, PushResult } from "../../contract/index.ts";
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
-import { HEADROOM } from "./capabilities.ts";
 import { parcelOf } from "./message.ts";
+import { HEADROOM, overLimit } from "./message-limit.ts";
+import type { MessageLimit } from "./message-limit.ts";
 import type { PostOffice, Posting } from "./posting.ts";
 import type { Published } from "./publishing.ts";
 
@@ -10,7 +11,10 @@ export class Pushing {
   readonly #office: PostOffice;
   readonly #capabilities: Capabilities;
 
-  constructor(clock: Clock, office: PostOffice, capabilities: Capabilities) {
+  readonly #limit: MessageLimit;
+
+  constructor(clock: Clock, office: PostOffice, capabilities: Capabilities, limit: MessageLimit) {
+    this.#limit = limit;
     this.#clock = clock;
     this.#office = office;
     this.#capabilities = capabilities;
@@ -42,6 +46,9 @@ export class Pushing {
       return new JobferryError("PAYLOAD_TOO_LARGE", `The payload is larger than ${sizes.maxBytes} bytes.`);
     if (payload.length + envelope.length > sizes.maxBytes + HEADROOM / 2)
       return new JobferryError("PAYLOAD_TOO_LARGE", `Payload and envelope are larger than ${sizes.maxBytes} bytes.`);
+    const { bytes, pushBytes } = this.#limit;
+    if (payload.length + envelope.length > pushBytes)
+      return overLimit(payload.length + envelope.length, bytes, pushBytes);
     if (priority < priorities.min || priority > priorities.max)
       return new UnsupportedError(
         "priority",

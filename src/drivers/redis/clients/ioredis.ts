@@ -78,7 +78,11 @@ export class IoredisConnection implements RedisConnection {
     this.losses += 1;
     this.#greeting?.cancel();
   };
-  readonly #onReady = (): void => this.#greeting?.cancel();
+  readonly #onReady = (): void => {
+    // Why it was away says nothing of why it will be the next time.
+    this.lastError = undefined;
+    this.#greeting?.cancel();
+  };
   readonly #onConnect = (): void => {
     this.#greeting?.cancel();
     this.#greeting = systemClock.timer(GREETING_MS, () => {
@@ -102,9 +106,9 @@ export class IoredisConnection implements RedisConnection {
     client.on("error", this.#onError);
     client.on("close", this.#onLoss);
     client.on("node error", this.#onLoss);
+    client.on("ready", this.#onReady);
     if (!own || this.kind === "cluster") return;
     client.on("connect", this.#onConnect);
-    client.on("ready", this.#onReady);
   }
 
   async send(args: readonly Argument[]): Promise<unknown> {

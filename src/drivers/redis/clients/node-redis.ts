@@ -87,7 +87,11 @@ export class NodeRedisConnection implements RedisConnection {
     if (error instanceof Error && (REFUSED.test(error.message) || this.#isGivenUp(error))) this.#refused?.reject(error);
   };
   readonly #onLoss = (): void => void (this.losses += 1);
-  readonly #onReady = (): void => this.#greeting?.cancel();
+  readonly #onReady = (): void => {
+    // Why it was away says nothing of why it will be the next time.
+    this.lastError = undefined;
+    this.#greeting?.cancel();
+  };
   readonly #onConnect = (): void => {
     this.#greeting?.cancel();
     this.#greeting = systemClock.timer(GREETING_MS, () => this.renew());
@@ -111,9 +115,9 @@ export class NodeRedisConnection implements RedisConnection {
     // Without a listener an error of the connection ends the process.
     client.on("error", this.#onError);
     if (this.kind !== "single") for (const event of LOSSES) client.on(event, this.#onLoss);
-    else if (this.#own) {
-      client.on("connect", this.#onConnect);
+    else {
       client.on("ready", this.#onReady);
+      if (this.#own) client.on("connect", this.#onConnect);
     }
   }
 
