@@ -30,7 +30,7 @@ export type DistributedQueueOptions = Readonly<{
   workerCount?: number;
   /** How many jobs this node runs at once: the same for each worker, so a multiple of `workerCount`, else rounded down to one. Default: `workerCount`. */
   maxConcurrency?: number;
-  /** Where the jobs are. Default: the cluster's own store. */
+  /** Where the jobs are. It stays yours: close it after `stop()`, or the process does not end. Default: the cluster's own store. */
   queue?: Queue;
   /** Which queues this node serves. Their order or weights hold while there is no plan; weights count in the plan, too. Default "default". */
   queues?: Queues;

@@ -1,6 +1,7 @@
 import { describeValue, invalidArgument, JobferryError } from "../../errors/index.ts";
 import { checkInteger, checkOptions, nearest, parseDuration } from "../../runtime/index.ts";
 import type { Duration } from "../../runtime/index.ts";
+import { urlFault } from "../shared/url-fault.ts";
 import type { AmqpClient } from "./client.ts";
 
 export type RabbitmqDriverOptions = Readonly<{
@@ -92,8 +93,13 @@ export function resolveOptions(options: RabbitmqDriverOptions): Settings {
 function parseUrl(text: unknown): URL {
   if (typeof text !== "string") throw invalidArgument("url", describeValue(text), "a URL");
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "amqp:" && url.protocol !== "amqps:") || url.hostname === "")
-    throw new JobferryError("INVALID_ARGUMENT", "url must be amqp://user:password@host:5672/vhost, or amqps://.");
+  // A # in a password of digits would make the name a host and the password's beginning a port.
+  const isCut = (url?.hash ?? "") !== "";
+  if (url === undefined || isCut || (url.protocol !== "amqp:" && url.protocol !== "amqps:") || url.hostname === "")
+    throw new JobferryError(
+      "INVALID_ARGUMENT",
+      `The RabbitMQ URL ${urlFault(text, /^amqps?$/i, { path: true, query: true })}. Write it as amqp://[USER:PASSWORD@]HOST[:PORT][/VHOST], or amqps for TLS.`,
+    );
   for (const name of url.searchParams.keys()) if (!IN_URL.includes(name)) throw unknownInUrl(name);
   return url;
 }
