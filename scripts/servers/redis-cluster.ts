@@ -1,7 +1,7 @@
 import { createCertificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
 import type { Located } from "./locate.ts";
-import { redisCommand } from "./redis-command.ts";
+import { mayNotWrite, redisCommand } from "./redis-command.ts";
 import { redisNeeds, redisVersion, startRedisNode, tlsArguments } from "./redis.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
@@ -95,7 +95,9 @@ async function waitUntilWhole(nodes: readonly ServerProcess[], ask: Ask): Promis
   await waitUntil("all replicas are linked", async () => {
     const answers = await Promise.all(nodes.map((node) => ask(node, "INFO", "replication")));
     const replicas = answers.filter((answer) => answer.includes("role:slave"));
-    return replicas.length === PRIMARIES && replicas.every((answer) => answer.includes("master_link_status:up"));
+    const mayWrite = !answers.some((answer) => mayNotWrite(answer));
+    const areLinked = replicas.every((answer) => answer.includes("master_link_status:up"));
+    return replicas.length === PRIMARIES && areLinked && mayWrite;
   });
 }
 

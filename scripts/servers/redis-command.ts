@@ -35,6 +35,14 @@ function encode(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
 }
 
+/**
+ * From what `INFO replication` says: a primary that must have replicas (min-replicas-to-write), and does not count enough of them as good. It does so up to a second
+ * after they themselves say that they are linked.
+ */
+export function mayNotWrite(replication: string): boolean {
+  return replication.includes("role:master") && replication.includes("min_slaves_good_slaves:0");
+}
+
 /** The complete replies so far: status lines, numbers and strings, which is all that our commands get. */
 function parse(bytes: Buffer): readonly string[] {
   const replies: string[] = [];

@@ -5,7 +5,7 @@ import type { Certificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
-import { redisCommand } from "./redis-command.ts";
+import { mayNotWrite, redisCommand } from "./redis-command.ts";
 import { redisNeeds, redisVersion, startRedisNode, tlsArguments } from "./redis.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
@@ -53,6 +53,8 @@ async function start(options: RedisSentinelOptions, located: Located): Promise<R
 
   const waitUntilReady = (): Promise<void> => waitUntil("the sentinels agree", () => agree(sentinels, ca));
   await waitUntilReady();
+  const askPrimary = (): Promise<string> => redisCommand({ port: primaryPort, password, ca }, "INFO", "replication");
+  await waitUntil("the primary may write", async () => !mayNotWrite(await askPrimary()));
   const url = `${tls ? "rediss" : "redis"}+sentinel://${ports.map((port) => `${HOST}:${port}`).join(",")}?master=${MASTER}`;
   const nodes = [primary, replica, ...sentinels];
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
