@@ -35,12 +35,15 @@ export class MessageLimit {
   }
 
   get bytes(): number {
-    return this.#clock.monotonic() < this.#until ? this.#told : Infinity;
+    // Asked for each message: mostly nothing was told, and the clock is not read.
+    if (this.#told !== Infinity && this.#clock.monotonic() >= this.#until) this.#told = Infinity;
+    return this.#told;
   }
 
   /** For what is pushed: a job grows by its failure, and could not be failed or released if it was stored as large as can be. */
   get pushBytes(): number {
-    return Math.max(this.bytes - HEADROOM, this.bytes / 2);
+    const { bytes } = this;
+    return Math.max(bytes - HEADROOM, bytes / 2);
   }
 }
 
