@@ -250,6 +250,7 @@ export class NodeRedisConnection implements RedisConnection {
     if (this.#own) return end(client);
     const unlisten = (): void => {
       client.off("error", this.#onError);
+      client.off("ready", this.#onReady);
       for (const event of LOSSES) client.off(event, this.#onLoss);
     };
     // One that was handed in and that we began to connect goes on trying. An error that nobody hears would end that, and it would be open for ever and never ready.
