@@ -89,7 +89,22 @@ function denied(): ErrorClass {
   );
 }
 
+/**
+ * A stream is read only from a node that has a running member of it. It has none for a moment after its declaration, a restart or an election (the words
+ * differ by version: 3.10 says "a replica", 4 "a running replica"), and for good on a node that joined the cluster later.
+ */
+export function isWithoutMember(error: unknown): boolean {
+  const { code, message } = partsOf(error);
+  return code === PRECONDITION_FAILED && WITHOUT_MEMBER.test(message);
+}
+
+const WITHOUT_MEMBER = /does not have a (?:running )?replica on the local node|failed consuming from stream/;
+
 function ofPrecondition(message: string): ErrorClass {
+  if (WITHOUT_MEMBER.test(message))
+    return available(
+      'The list of queues (the stream "….queues") has no running member on the node of RabbitMQ that this process is connected to. That passes after a start or an election. Where it stays, run `rabbitmq-streams add_replica` for that stream and node, or give another node\'s URL.',
+    );
   if (/message size|larger than/.test(message))
     return refused(
       "PAYLOAD_TOO_LARGE",

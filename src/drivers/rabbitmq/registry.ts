@@ -1,8 +1,9 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { Deferred, settledWithin } from "../../runtime/index.ts";
+import { Deferred, settledWithin, sleep } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { isWithoutMember } from "./errors.ts";
 import type { Published, Publishing } from "./publishing.ts";
 
 /** What lies on the server for one queue: its jobs and failed jobs, the lower steps of its ladder, the higher ones. */
@@ -13,6 +14,9 @@ export type Entry = Readonly<{ queue: string; part: Part }>;
 const PREFETCH = 1_000;
 /** After which a stream that gives nothing is taken for an empty one, until a mark proves it. */
 const EMPTY_MS = 50;
+/** A stream has no member on this node for a moment while one starts there or a leader is elected. */
+const MEMBER_WAIT_MS = 5_000;
+const MEMBER_PAUSE_MS = 50;
 const MARK = Buffer.from("[]");
 const ARGUMENTS = { durable: true, arguments: { "x-queue-type": "stream" } };
 
@@ -26,9 +30,11 @@ export class Registry {
   readonly #stream: string;
   readonly #clock: Clock;
   readonly #publishing: Publishing;
+  readonly #closing: AbortSignal;
   #readers = 0;
 
-  constructor(stream: string, clock: Clock, publishing: Publishing) {
+  constructor(stream: string, clock: Clock, publishing: Publishing, closing: AbortSignal) {
+    this.#closing = closing;
     this.#stream = stream;
     this.#clock = clock;
     this.#publishing = publishing;
@@ -44,6 +50,19 @@ export class Registry {
 
   async read(connection: Connection): Promise<readonly Entry[]> {
     await this.#declare(connection);
+    const until = this.#clock.monotonic() + MEMBER_WAIT_MS;
+    for (;;) {
+      try {
+        return await this.#readOnce(connection);
+      } catch (error) {
+        if (!isWithoutMember(error) || this.#clock.monotonic() > until) throw error;
+        await sleep(this.#clock, MEMBER_PAUSE_MS, this.#closing);
+        if (this.#closing.aborted) throw error;
+      }
+    }
+  }
+
+  #readOnce(connection: Connection): Promise<readonly Entry[]> {
     return connection.onChannel("list the queues", async (channel) => {
       const last = await this.#lastOffset(connection, channel);
       if (last === undefined) return [];

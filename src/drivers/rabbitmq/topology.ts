@@ -42,7 +42,7 @@ export class Topology {
     this.#clock = clock;
     this.#settleMs = settleMs;
     this.#closing = closing;
-    this.#registry = new Registry(names.registry, clock, publishing);
+    this.#registry = new Registry(names.registry, clock, publishing, closing);
   }
 
   /** A connection was made: what was declared on the one before may be gone. */
