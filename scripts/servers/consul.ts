@@ -9,6 +9,7 @@ import { builtModule, goModule } from "./go-module.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { runningServer } from "./running-server.ts";
+import { hostOf, launchOn, relayTo, type Hosts } from "./hosts.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
@@ -20,6 +21,8 @@ export interface ConsulOptions extends ServerOptions {
   readonly shortestSession?: string;
   /** With `tls`: clients have to show the server's own certificate (`clientKeyOf`). */
   readonly clientCertificates?: boolean;
+  /** One for each of its servers. */
+  readonly hosts?: Hosts;
 }
 
 const SERVERS = 3;
@@ -69,22 +72,27 @@ async function start(
   const count = ports.length / 3;
   const plans = Array.from({ length: count }, (_, index) => {
     const [http = 0, server = 0, gossip = 0] = ports.slice(3 * index, 3 * index + 3);
-    return { name: count === 1 ? kind : `${kind}-${index + 1}`, http, server, gossip };
+    const host = hostOf(options.hosts, index);
+    return { name: count === 1 ? kind : `${kind}-${index + 1}`, host, http, server, gossip };
   });
   const folders = await Promise.all(plans.map(({ name }) => serverFolder(name)));
   const files = options.tls ? await createCertificate(folders[0] ?? "") : undefined;
   const key = files !== undefined && options.clientCertificates ? files.key : undefined;
   const place = (port: number): ConsulPlace => ({ port, ca: files?.certificate, key, token: options.password });
   const nodes = await Promise.all(
-    plans.map((plan, index) => {
-      const others = plans.filter((other) => other !== plan).map(({ gossip }) => gossip);
+    plans.map(async (plan, index) => {
+      const others = plans.filter((other) => other !== plan);
       const folder = folders[index] ?? "";
       const args = [...agentArguments(plan, others, folder, options), ...settings(options, files).flatMap(asHcl)];
+      await relayTo(options.hosts, index, [plan.http]);
       return startProcess({
         name: plan.name,
         port: plan.http,
         folder,
-        launch: { command: program(located, "consul"), args: [...args, ...(options.args ?? [])] },
+        launch: launchOn(options.hosts, index, {
+          command: program(located, "consul"),
+          args: [...args, ...(options.args ?? [])],
+        }),
         // Also without a leader: it may be started to become one.
         isReady: async () => (await consulRequest(place(plan.http), "GET", "/v1/status/leader")).status === 200,
         stopSignal: "SIGTERM",
@@ -102,22 +110,22 @@ async function start(
   return runningServer({ kind, version, url, endpoints, ...ca }, nodes, { waitUntilReady });
 }
 
-type Plan = Readonly<{ name: string; http: number; server: number; gossip: number }>;
+type Plan = Readonly<{ name: string; host: string; http: number; server: number; gossip: number }>;
 
 function agentArguments(
-  { name, http, server, gossip }: Plan,
-  others: readonly number[],
+  { name, host, http, server, gossip }: Plan,
+  others: readonly Plan[],
   folder: string,
   { durable = false, tls = false }: ConsulOptions,
 ): readonly string[] {
   const data = ["-server", `-bootstrap-expect=${others.length + 1}`, `-data-dir=${join(folder, "data")}`];
-  const addresses = ["-bind", HOST, "-client", HOST, "-server-port", String(server), "-serf-lan-port", String(gossip)];
+  const addresses = ["-bind", host, "-client", host, "-server-port", String(server), "-serf-lan-port", String(gossip)];
   const unused = ["-serf-wan-port", "-dns-port", "-grpc-port", "-grpc-tls-port"].flatMap((option) => [option, "-1"]);
   return [
     ...(durable ? data : ["-dev"]),
     ...["-node", name, "-datacenter", "dc1", "-disable-host-node-id", "-log-level", "warn"],
     ...[...addresses, ...unused, "-http-port", tls ? "-1" : String(http), "-https-port", tls ? String(http) : "-1"],
-    ...[...others.flatMap((port) => ["-retry-join", `${HOST}:${port}`]), "-retry-interval", "1s"],
+    ...[...others.flatMap((other) => ["-retry-join", `${other.host}:${other.gossip}`]), "-retry-interval", "1s"],
   ];
 }
 

@@ -11,6 +11,7 @@ import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { runProgram } from "./run-program.ts";
 import { runningServer } from "./running-server.ts";
+import { hostOf, launchOn, relayTo, type Hosts } from "./hosts.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
@@ -19,6 +20,8 @@ import type { ServerProcess } from "./server-process.ts";
 export interface EtcdOptions extends ServerOptions {
   /** With `tls`: clients have to show the server's own certificate (`ca`, and `key.pem` beside it). */
   readonly clientCertificate?: boolean;
+  /** One for each of its servers. */
+  readonly hosts?: Hosts;
 }
 
 const VERSION = "v3.6.16";
@@ -75,11 +78,11 @@ export async function startEtcd(
   const files = tls ? await createCertificate(folders[0] ?? "") : undefined;
   const plans = folders.map((folder, index): EtcdNode => {
     const [client = 0, peer = 0, health = 0] = ports.slice(3 * index);
-    return { name: `etcd-${index + 1}`, folder, client, peer, health };
+    return { index, name: `etcd-${index + 1}`, folder, client, peer, health };
   });
   const version = await versionOf(located);
   const args = [...common(plans, version, options), ...tlsArguments(files, options), ...(options.args ?? [])];
-  const nodes = await Promise.all(plans.map((plan) => startNode(plan, args, tls, located)));
+  const nodes = await Promise.all(plans.map((plan) => startNode(plan, args, options, located)));
   const ca = files?.certificate;
   const gateway = { port: plans[0]?.client ?? 0, ca, ...(files === undefined ? {} : { cert: ca, key: files.key }) };
   if (password !== undefined) await etcdEnableUsers(gateway, password);
@@ -88,10 +91,21 @@ export async function startEtcd(
   return runningServer({ kind, version, url, endpoints, ...(ca === undefined ? {} : { ca }) }, nodes);
 }
 
-type EtcdNode = Readonly<{ name: string; folder: string; client: number; peer: number; health: number }>;
+type EtcdNode = Readonly<{
+  index: number;
+  name: string;
+  folder: string;
+  client: number;
+  peer: number;
+  health: number;
+}>;
 
-function common(nodes: readonly EtcdNode[], version: string, { durable = false }: EtcdOptions): readonly string[] {
-  const cluster = nodes.map(({ name, peer }) => `${name}=http://${HOST}:${peer}`).join(",");
+function common(
+  nodes: readonly EtcdNode[],
+  version: string,
+  { durable = false, hosts }: EtcdOptions,
+): readonly string[] {
+  const cluster = nodes.map(({ index, name, peer }) => `${name}=http://${hostOf(hosts, index)}:${peer}`).join(",");
   return [
     ...["--initial-cluster", cluster, "--initial-cluster-state", "new", "--log-level", "error"],
     ...(version.startsWith("3.4.") ? ["--logger", "zap", "--pre-vote"] : durable ? [] : ["--unsafe-no-fsync"]),
@@ -107,24 +121,26 @@ function tlsArguments(files: Certificate | undefined, { clientCertificate = fals
 
 /** Its health has a port of its own, which asks for no certificate. */
 async function startNode(
-  { name, folder, client, peer, health }: EtcdNode,
+  { index, name, folder, client, peer, health }: EtcdNode,
   args: readonly string[],
-  tls: boolean,
+  { tls = false, hosts }: EtcdOptions,
   located: Located,
 ): Promise<ServerProcess> {
   mkdirSync(join(folder, "data"), { mode: 0o700 });
-  const own = `${tls ? "https" : "http"}://${HOST}:${client}`;
-  const among = `http://${HOST}:${peer}`;
+  const host = hostOf(hosts, index);
+  const own = `${tls ? "https" : "http"}://${host}:${client}`;
+  const among = `http://${host}:${peer}`;
   const addresses = [
-    ...["--name", name, "--data-dir", join(folder, "data"), "--listen-metrics-urls", `http://${HOST}:${health}`],
+    ...["--name", name, "--data-dir", join(folder, "data"), "--listen-metrics-urls", `http://${host}:${health}`],
     ...["--listen-client-urls", own, "--advertise-client-urls", own],
     ...["--listen-peer-urls", among, "--initial-advertise-peer-urls", among],
   ];
+  await relayTo(hosts, index, [client, health]);
   return startProcess({
     name,
     port: client,
     folder,
-    launch: { command: program(located, "etcd"), args: [...addresses, ...args] },
+    launch: launchOn(hosts, index, { command: program(located, "etcd"), args: [...addresses, ...args] }),
     isReady: async () => {
       const response = await fetch(`http://${HOST}:${health}/health`, { signal: AbortSignal.timeout(2_000) });
       return ((await response.json()) as Readonly<{ health?: unknown }>).health === "true";

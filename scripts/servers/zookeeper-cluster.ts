@@ -1,5 +1,6 @@
 import { createCertificate } from "./certificate.ts";
 import { freePorts } from "./free-port.ts";
+import { hostOf } from "./hosts.ts";
 import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { runningServer } from "./running-server.ts";
@@ -26,7 +27,8 @@ async function start(options: ZookeeperOptions, located: Located): Promise<Runni
   const ports = await freePorts(3 * NODES);
   const clientPorts = ports.slice(0, NODES);
   const quorum = clientPorts.map(
-    (_, index) => `server.${index + 1}=${HOST}:${ports[NODES + index]}:${ports[2 * NODES + index]}`,
+    (_, index) =>
+      `server.${index + 1}=${hostOf(options.hosts, index)}:${ports[NODES + index]}:${ports[2 * NODES + index]}`,
   );
   const folders = await Promise.all(clientPorts.map((_, index) => serverFolder(nameOf(index))));
   const files = options.tls ? await createCertificate(folders[0] ?? "") : undefined;

@@ -9,6 +9,7 @@ import { program } from "./locate.ts";
 import type { Located, Needs } from "./locate.ts";
 import { jarFolder, mavenPackages } from "./maven-packages.ts";
 import { runningServer } from "./running-server.ts";
+import { hostOf, launchOn, relayTo, type Hosts } from "./hosts.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
@@ -21,6 +22,8 @@ export interface ZookeeperOptions extends ServerOptions {
   readonly ttlNodes?: boolean;
   /** Bounds of the time that a session may live without a sign, in milliseconds. Default: 1,000 and 60,000. */
   readonly sessionTimeouts?: readonly [min: number, max: number];
+  /** One for each of its servers. */
+  readonly hosts?: Hosts;
 }
 
 const VERSION = "3.9.5";
@@ -102,8 +105,9 @@ export type ZookeeperNode = Readonly<{
 }>;
 
 /** It is ready when it serves: in a quorum that is when there is a leader. */
-export function startZookeeperNode(node: ZookeeperNode): Promise<ServerProcess> {
+export async function startZookeeperNode(node: ZookeeperNode): Promise<ServerProcess> {
   const { name, located, folder, port, options, files } = node;
+  const index = indexOf(node);
   const configuration = join(folder, "zoo.cfg");
   const data = join(folder, "data");
   mkdirSync(data);
@@ -111,30 +115,35 @@ export function startZookeeperNode(node: ZookeeperNode): Promise<ServerProcess> 
   writeFileSync(configuration, `${[...settings(node, data), ...node.quorum].join("\n")}\n`);
   if (options.password !== undefined) writeFileSync(join(folder, "jaas.conf"), logins(options.password));
   const args = [...javaArguments(options, folder), "-cp", program(located, "classpath")];
+  await relayTo(options.hosts, index, [port]);
   return startProcess({
     name,
     port,
     folder,
-    launch: {
+    launch: launchOn(options.hosts, index, {
       command: program(located, "java"),
       args: [...args, "org.apache.zookeeper.server.quorum.QuorumPeerMain", configuration],
-    },
+    }),
     isReady: async () => (await zookeeperMode({ port, ca: files?.certificate })) !== undefined,
     stopSignal: "SIGTERM",
   });
 }
 
-function settings({ port, folder, options, files }: ZookeeperNode, data: string): readonly string[] {
+const indexOf = ({ number = 1 }: ZookeeperNode): number => number - 1;
+
+function settings(node: ZookeeperNode, data: string): readonly string[] {
+  const { port, folder, options, files } = node;
+  const host = hostOf(options.hosts, indexOf(node));
   const [min, max] = options.sessionTimeouts ?? [1_000, 60_000];
   const pem = join(folder, "store.pem");
   if (files) writeFileSync(pem, `${readFileSync(files.key, "utf8")}${readFileSync(files.certificate, "utf8")}`);
   const listening = files
     ? [
-        ...[`secureClientPort=${port}`, `secureClientPortAddress=${HOST}`, "ssl.clientAuth=none"],
+        ...[`secureClientPort=${port}`, `secureClientPortAddress=${host}`, "ssl.clientAuth=none"],
         ...["serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory"],
         ...[`ssl.keyStore.location=${pem}`, `ssl.trustStore.location=${files.certificate}`],
       ]
-    : [`clientPort=${port}`, `clientPortAddress=${HOST}`];
+    : [`clientPort=${port}`, `clientPortAddress=${host}`];
   return [
     ...["tickTime=500", "initLimit=20", "syncLimit=4", `dataDir=${data}`, "admin.enableServer=false"],
     ...["4lw.commands.whitelist=*", "maxClientCnxns=0", `minSessionTimeout=${min}`, `maxSessionTimeout=${max}`],

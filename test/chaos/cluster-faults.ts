@@ -20,6 +20,7 @@ export const FAULTS = [
   "freezeStore",
   "partStore",
   "loneStore",
+  "splitStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -38,6 +39,7 @@ export function hasFault(store: ClusterStore, fault: Fault): boolean {
       return store !== "sqlite";
     case "freezeStore":
     case "partStore":
+    case "splitStore":
       return isVoted(store);
     case "loneStore":
       return store === "zookeeper";

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { canHaveHosts, startHosts } from "../../scripts/servers/hosts.ts";
 import { Queue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { check } from "./checker.ts";
@@ -35,7 +36,8 @@ export type ClusterOutcome = Outcome & Readonly<{ leftOut: readonly Fault[] }>;
 const CONCURRENCY = 5;
 
 export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
-  const faults = run.faults.filter((fault) => hasFault(run.store, fault));
+  const canSplit = await canHaveHosts();
+  const faults = run.faults.filter((fault) => hasFault(run.store, fault) && (fault !== "splitStore" || canSplit));
   const leftOut = run.faults.filter((fault) => !faults.includes(fault));
   if (faults.length === 0) throw new Error(`${run.store} has none of these faults: ${leftOut.join(", ")}.`);
   const startedAt = performance.now();
@@ -44,7 +46,8 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
   makeRegister(register);
   const log = new LogWriter(folder, "conductor");
   const group = groupOf(run.store);
-  const server = await serverOf(run.store);
+  const hosts = faults.includes("splitStore") ? await startHosts(3) : undefined;
+  const server = await serverOf(run.store, hosts);
   const ground = groundOf(run.store, folder, server);
   const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
@@ -63,7 +66,7 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
   });
   // A claim of nothing.
   const write = (): Promise<unknown> => queue.pop({ queue: "nobody's" });
-  const stage = { store: run.store, ttlMs: run.ttlMs, size: run.nodes, nodes, server, register, log, write };
+  const stage = { store: run.store, ttlMs: run.ttlMs, size: run.nodes, nodes, server, hosts, register, log, write };
   const done: Fault[] = [];
   const waits: Wait[] = [];
   const problems: string[] = [];
@@ -90,6 +93,7 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
   await queue.close();
   log.close();
   await server?.remove();
+  await hosts?.[Symbol.asyncDispose]();
   const bounds: Bounds = {
     ...{ unasked: 0, workers: run.nodes, healthyLosses: 2 * run.nodes, takeBackMs: 20_000 },
     ...{ resumeMs: 10_000, leaseEnds: "deadline", falseLosses: 0 },

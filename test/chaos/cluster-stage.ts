@@ -1,5 +1,6 @@
 /** What a fault finds, and the waits for what must come back after it. */
 import { setTimeout as pause } from "node:timers/promises";
+import type { Hosts } from "../../scripts/servers/hosts.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { ClusterFleet } from "./cluster-fleet.ts";
 import { HAND_OVER, HAND_OVER_MS, type Wait } from "./cluster-judge.ts";
@@ -21,6 +22,8 @@ export type Stage = Readonly<{
   size: number;
   nodes: ClusterFleet;
   server: RunningServer | undefined;
+  /** Of its servers. */
+  hosts: Hosts | undefined;
   /** The file to which leaders write. */
   register: string;
   log: LogWriter;

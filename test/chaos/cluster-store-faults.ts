@@ -5,7 +5,7 @@ import type { Wait } from "./cluster-judge.ts";
 import { type Stage, untilLed } from "./cluster-stage.ts";
 import { groupOf } from "./cluster-stores.ts";
 import { machineMs } from "./log.ts";
-import { isVoted, leaderOf, type VotedStore } from "./voted-servers.ts";
+import { isVoted, leaderOf, splitLeader, type VotedStore } from "./voted-servers.ts";
 
 /** Killed and there again; of a group the primary, whose place another one takes. */
 export async function killStore(stage: Stage): Promise<readonly Wait[]> {
@@ -48,6 +48,14 @@ export async function loneStore(stage: Stage): Promise<readonly Wait[]> {
   await pause(3 * stage.ttlMs);
   await Promise.all(others.map((node) => node.resume()));
   return back(stage, "loneStore");
+}
+
+/** The others do not reach it and elect another one; nodes of the cluster reach both. */
+export async function splitStore(stage: Stage): Promise<readonly Wait[]> {
+  const heal = await splitLeader(votedIn(stage), serverIn(stage), stage.hosts);
+  await pause(3 * stage.ttlMs);
+  await heal();
+  return back(stage, "splitStore");
 }
 
 export async function partStore(stage: Stage): Promise<readonly Wait[]> {

@@ -1,5 +1,6 @@
 /** Where the clusters of a chaos run live. */
 import { join } from "node:path";
+import type { Hosts } from "../../scripts/servers/hosts.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Place } from "../process/cluster/place.ts";
@@ -28,12 +29,13 @@ export const groupOf = (store: ClusterStore): Group | undefined =>
 /** Whether each node can have a way of its own to it: not where there is no server, nor where clients learn addresses from the servers. */
 export const canPart = (store: ClusterStore): boolean => store === "postgres" || store === "redis" || isVoted(store);
 
-export async function serverOf(store: ClusterStore): Promise<RunningServer | undefined> {
+export async function serverOf(store: ClusterStore, hosts: Hosts | undefined): Promise<RunningServer | undefined> {
   if (store === "sqlite") return undefined;
+  const where = hosts === undefined ? {} : { hosts };
   const args = groupOf(store) === undefined ? {} : { args: WITH_REPLICAS };
   // What SIGKILL leaves in the system's cache is enough for it, and a busy disk does not hold up each write of three nodes.
-  if (store === "etcd") return startServer("etcd-cluster");
-  return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args });
+  if (store === "etcd") return startServer("etcd-cluster", where);
+  return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args, ...where });
 }
 
 export function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {

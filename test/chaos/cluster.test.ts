@@ -1,6 +1,6 @@
 /** The short forms: a cluster of three on each store, and one of five; `npm run chaos -- cluster-redis 5m` is the long form, with five. */
 import { afterAll, describe, expect, it } from "vitest";
-import { isServerAvailable } from "../servers/shared-server.ts";
+import { areHostsAvailable, isServerAvailable } from "../servers/shared-server.ts";
 import type { Fault } from "./cluster-faults.ts";
 import { runCluster } from "./cluster-scenario.ts";
 import type { ClusterStore } from "./cluster-stores.ts";
@@ -77,3 +77,12 @@ describe.runIf(await isServerAvailable("etcd-cluster"))("etcd", () => {
   it("etcd: the leader of a cluster is killed and cut off, and the leader of the three store nodes is killed, stopped and cut off", () =>
     survives("etcd", ["killLeader", "killStore", "partLeader", "partStore", "freezeStore"]));
 });
+
+const VOTED = ["etcd", "consul", "zookeeper"] as const;
+const areSplit = await areHostsAvailable();
+for (const store of VOTED) {
+  describe.runIf(areSplit && (await isServerAvailable(`${store}-cluster`)))(`${store}, split`, () => {
+    it(`${store}: the leader of the three servers is cut off from the others, and nodes of a cluster reach both sides`, () =>
+      survives(store, ["splitStore", "killLeader"]));
+  });
+}

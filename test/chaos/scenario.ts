@@ -40,6 +40,8 @@ export type Scenario = Readonly<{
   keepsCompleted?: boolean;
   /** Workers may die by themselves. */
   poison?: boolean;
+  /** The lines between the servers are cut: each has a host of its own. */
+  hasHosts?: boolean;
   /** Instead of workers, processes that pop so many at once from one queue and complete them. */
   popBatch?: number;
   sessionTtl?: Duration;
@@ -89,7 +91,7 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-chaos-"));
   const log = new LogWriter(folder, "conductor");
-  const store = await openStore(scheme, folder, running);
+  const store = await openStore(scheme, folder, running, scenario.hasHosts);
   await store.prepare?.().catch(async (error: unknown) => {
     await store.close();
     throw error;

@@ -223,6 +223,15 @@ const BUILDERS = {
     faults: (stage) => onLeader(stage, (leader) => leader.leaveAlone(stage.leaseMs * 1.5)),
   }),
 
+  /** No other server reaches the leader, which many processes are connected to, and they elect another one. */
+  splitLeader: (seconds: number): Scenario => ({
+    ...disturbed,
+    name: "the store's leader is cut off from the other servers",
+    seconds,
+    hasHosts: true,
+    faults: (stage) => onLeader(stage, (leader) => leader.split(stage.leaseMs)),
+  }),
+
   // Those below need a store of keys and transactions, where claims can spoil each other.
 
   /** Many processes that pop one job, a batch, or as many as fit, from the same queue. */
@@ -283,6 +292,7 @@ const ON_VOTERS: readonly Name[] = [
     "frozenLeader",
     "partedLeader",
     "loneLeader",
+    "splitLeader",
     "killedServer",
     "droppedAnswers",
     "killedWorkers",
@@ -302,6 +312,9 @@ const VOTERS: readonly string[] = ["etcd-cluster", "consul-cluster", "zookeeper-
 /** One call may take so long before it is given up: the default of these stores, and what one took whose leader had been killed (etcd). */
 const VOTERS_CALL_MS = 3_000;
 
+/** In which calls hang behind a change of the leader. */
+const OUTLAST_CALLS: readonly Name[] = ["failOver", "splitLeader"];
+
 const BROKERS: readonly string[] = ["rabbitmq", "rabbitmq-4"];
 
 /** A lease ends with its connection: with heartbeats of 1 s the server ended those of a stopped process after 2.0 to 2.9 s (3.10.8, 4.0.5). A stop takes twice as long. */
@@ -319,7 +332,7 @@ const HEARTBEATS = {
  */
 export function scenarioOn(scheme: string, name: Name, seconds: number): Scenario {
   const planned = scenario(name, seconds);
-  if (name === "failOver" && VOTERS.includes(scheme)) return { ...planned, leaseMs: VOTERS_CALL_MS + 2_000 };
+  if (OUTLAST_CALLS.includes(name) && VOTERS.includes(scheme)) return { ...planned, leaseMs: VOTERS_CALL_MS + 2_000 };
   return name === "frozenWorkers" && BROKERS.includes(scheme) ? { ...planned, ...HEARTBEATS } : planned;
 }
 

@@ -1,5 +1,6 @@
 /** A store on a server of the run's own, with a proxy before it where clients have one address. */
 import { setTimeout as pause } from "node:timers/promises";
+import { startHosts } from "../../scripts/servers/hosts.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
@@ -23,6 +24,8 @@ export type ServerStoreOptions = Readonly<{
   suffix?: string;
   /** One that runs already and outlives the store. */
   running?: RunningServer | undefined;
+  /** How many hosts of their own its servers get, so that the lines between them can be cut. Default: none, all run here. */
+  hosts?: number;
 }>;
 
 /** Of the run's own, because it is killed. */
@@ -39,8 +42,10 @@ export async function serverStore({
   voted,
   suffix = "",
   running: given,
+  hosts: hostCount = 0,
 }: ServerStoreOptions): Promise<Store> {
-  const running = given ?? (await chaosServer(server, options));
+  const hosts = hostCount === 0 ? undefined : await startHosts(hostCount);
+  const running = given ?? (await chaosServer(server, { ...options, ...(hosts === undefined ? {} : { hosts }) }));
   const targets = proxied ? (voted === undefined ? [running] : running.nodes) : [];
   const proxies = await Promise.all(targets.map(({ port }) => startTcpProxy({ host: running.host, port })));
   const directUrl = `${running.url}${suffix}`;
@@ -48,7 +53,7 @@ export async function serverStore({
     const proxy = proxies[targets.findIndex((target) => target.port === Number(port))];
     return proxy === undefined ? text : `:${proxy.port}`;
   };
-  const leader = voted && leaderFaults(voted, running, proxies);
+  const leader = voted && leaderFaults(voted, running, proxies, hosts);
   const isBack = async (): Promise<void> => {
     await group?.isWhole(running);
     if (voted !== undefined) await isWhole(voted, running);
@@ -66,6 +71,7 @@ export async function serverStore({
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));
       if (given === undefined) await running.remove();
+      await hosts?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -77,6 +77,7 @@ export function loggedFaults(faults: StoreFaults, log: LogWriter): StoreFaults {
       freeze: logged("leader frozen", (ms) => leader.freeze(ms)),
       part: logged("leader cut off", (ms) => leader.part(ms)),
       leaveAlone: logged("leader left alone", (ms) => leader.leaveAlone(ms)),
+      split: logged("leader split off", (ms) => leader.split(ms)),
     },
     way: way && {
       cut: logged("connections cut", () => way.cut()),

@@ -45,8 +45,20 @@ export async function driverFor(url: string, sessionTtl?: Duration): Promise<Dri
   }
 }
 
+/** What SIGKILL leaves in the system's cache is enough for etcd, and a busy disk does not hold up each write of three nodes. */
+const VOTED = {
+  "etcd-cluster": { options: { durable: false }, voted: "etcd" },
+  "consul-cluster": { options: {}, voted: "consul" },
+  "zookeeper-cluster": { options: {}, voted: "zookeeper" },
+} as const;
+
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed, or that of the runs before it. */
-export async function openStore(scheme: string, folder: string, running?: RunningServer): Promise<Store> {
+export async function openStore(
+  scheme: string,
+  folder: string,
+  running?: RunningServer,
+  hasHosts = false,
+): Promise<Store> {
   switch (scheme) {
     case "coordinated":
     case "sqlite": {
@@ -59,13 +71,10 @@ export async function openStore(scheme: string, folder: string, running?: Runnin
     case "consul":
     case "zookeeper":
       return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true });
-    // What SIGKILL leaves in the system's cache is enough for etcd, and a busy disk does not hold up each write of three nodes.
     case "etcd-cluster":
-      return serverStore({ server: scheme, options: { durable: false }, downMs: 1_000, proxied: true, voted: "etcd" });
     case "consul-cluster":
-      return serverStore({ server: scheme, options: {}, downMs: 1_000, proxied: true, voted: "consul" });
     case "zookeeper-cluster":
-      return serverStore({ server: scheme, options: {}, downMs: 1_000, proxied: true, voted: "zookeeper" });
+      return serverStore({ server: scheme, ...VOTED[scheme], downMs: 1_000, proxied: true, hosts: hasHosts ? 3 : 0 });
     case "redis-sentinel":
     case "redis-cluster": {
       const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;

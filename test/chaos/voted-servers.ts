@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { consulRequest, isConsulLeader } from "../../scripts/servers/consul-request.ts";
 import { etcdLeader } from "../../scripts/servers/etcd-cluster.ts";
 import { etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
+import type { Hosts } from "../../scripts/servers/hosts.ts";
 import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
 import { waitUntil } from "../../scripts/servers/wait-until.ts";
 import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
@@ -12,6 +13,8 @@ type Vote = Readonly<{
   leads: (node: ServerNode) => Promise<boolean>;
   /** Whether it takes part and knows of a leader. */
   follows: (node: ServerNode) => Promise<boolean>;
+  /** Makes it look for the others, which its own next try would do a long time later. */
+  rejoin?: (node: ServerNode) => Promise<void>;
 }>;
 
 const VOTED = {
@@ -27,6 +30,13 @@ const VOTED = {
     // It asks the leader, so it has joined the others.
     follows: async ({ port }) =>
       [200, 404].includes((await consulRequest({ port }, "GET", "/v1/kv/__vote?consistent&keys")).status),
+    // It looks for those that it has lost once in 30 s.
+    async rejoin({ port }) {
+      const members: readonly Readonly<{ Addr: string; Port: number }>[] = JSON.parse(
+        (await consulRequest({ port }, "GET", "/v1/agent/members")).text,
+      );
+      for (const { Addr, Port } of members) await consulRequest({ port }, "PUT", `/v1/agent/join/${Addr}:${Port}`);
+    },
   },
   zookeeper: {
     leads: async (node) => (await zookeeperMode(node)) === "leader",
@@ -47,6 +57,8 @@ export type LeaderFaults = Readonly<{
   part(ms: number): Promise<void>;
   /** SIGSTOP of the two others: it serves on without a majority, and whoever is connected to it must not believe it. */
   leaveAlone(ms: number): Promise<void>;
+  /** No other server reaches it, and they elect another one; clients reach both. @throws where the servers have no hosts of their own. */
+  split(ms: number): Promise<void>;
 }>;
 
 /** The one that the others have voted for. */
@@ -66,11 +78,31 @@ export async function isWhole(store: VotedStore, server: Pick<RunningServer, "no
   });
 }
 
+/** Cuts its lines to the others. Resolves, when these have another leader, to what heals them. */
+export async function splitLeader(
+  store: VotedStore,
+  server: Pick<RunningServer, "nodes">,
+  hosts: Hosts | undefined,
+): Promise<() => Promise<void>> {
+  if (hosts === undefined) throw new Error(`The servers of ${store} have no hosts of their own.`);
+  const leader = await leaderOf(store, server);
+  const others = server.nodes.filter((node) => node !== leader);
+  const index = server.nodes.indexOf(leader);
+  await hosts.cut(index);
+  await waitUntil("the others have a leader", async () => (await leaderOf(store, { nodes: others })) !== leader);
+  const { rejoin }: Vote = VOTED[store];
+  return async () => {
+    await hosts.heal(index);
+    await rejoin?.(leader);
+  };
+}
+
 /** `proxies`: the ways of the clients, one a server. */
 export function leaderFaults(
   store: VotedStore,
   server: Pick<RunningServer, "nodes">,
   proxies: readonly TcpProxy[],
+  hosts: Hosts | undefined,
 ): LeaderFaults {
   const whole = (): Promise<void> => isWhole(store, server);
   return {
@@ -104,6 +136,12 @@ export function leaderFaults(
       await Promise.all(others.map((node) => node.pause()));
       await pause(ms);
       await Promise.all(others.map((node) => node.resume()));
+      await whole();
+    },
+    async split(ms) {
+      const heal = await splitLeader(store, server, hosts);
+      await pause(ms);
+      await heal();
       await whole();
     },
   };

@@ -20,7 +20,7 @@ async function codesOfReads(driver: Driver, over: Promise<unknown>): Promise<rea
 }
 
 for (const name of BOTH) {
-  describe.runIf(isServerAvailable(name))(`the list of queues of ${name}`, () => {
+  describe.runIf(await isServerAvailable(name))(`the list of queues of ${name}`, () => {
     it("is read on while its stream has no member on this node", async () => {
       await using own = await startServer(name, { plugins: [] });
       const { driver } = await opened({ url: own.url });

@@ -10,8 +10,12 @@ export function isLeftOut(name: ServerName): boolean {
 /** Whether the run fails when the server does not run. */
 export function isRequired(name: ServerName): boolean {
   const required = words("JOBFERRY_REQUIRE");
-  const inCi = ["true", "1"].includes(process.env["CI"] ?? "");
-  return inCi || ["all", ...names(name)].some((word) => required.includes(word));
+  return isInCi() || ["all", ...names(name)].some((word) => required.includes(word));
+}
+
+/** Where nothing may be left out because the machine lacks something. */
+export function isInCi(): boolean {
+  return ["true", "1"].includes(process.env["CI"] ?? "");
 }
 
 function names(name: ServerName): readonly string[] {

@@ -1,9 +1,10 @@
 /** How test files get servers. `startServer` gives a private one to kill, pause and restart. */
 import { test } from "vitest";
+import { canHaveHosts } from "../../scripts/servers/hosts.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { ServerAddress } from "../../scripts/servers/server.ts";
 import type { Answer } from "./broker.ts";
-import { isRequired } from "./policy.ts";
+import { isInCi, isRequired } from "./policy.ts";
 
 export { startServer } from "../../scripts/servers/start-server.ts";
 
@@ -25,6 +26,14 @@ export async function sharedServer(name: ServerName): Promise<ServerAddress | un
 }
 
 /** Whether `startServer(name)` can work in this run. If not, a skipped test says why, unless the run requires it. */
+/** Whether servers can have hosts of their own, so that the lines between them can be cut (`startHosts`); where they cannot, the run says so. */
+export async function areHostsAvailable(): Promise<boolean> {
+  if (isInCi() || (await canHaveHosts())) return true;
+  const reason = "the lines between servers can be cut only by root on Linux, with unshare, nsenter and ip";
+  test(`servers on hosts of their own did not run: ${reason}`, ({ skip }) => skip(reason));
+  return false;
+}
+
 export async function isServerAvailable(name: ServerName): Promise<boolean> {
   return !("reason" in (await ask("available", name)));
 }
