@@ -1,3 +1,4 @@
+import type { Durability } from "./capabilities.ts";
 import type { Clock } from "./clock.ts";
 import type { ErrorClass } from "./error-codes.ts";
 
@@ -92,6 +93,8 @@ export interface CoordinationStore {
   /** Ends watches. Sessions that were not closed end by their time. Idempotent. */
   close(): Promise<void>;
   classify(error: unknown): ErrorClass;
+  /** What a confirmed write survives, as far as the servers tell: a queue on this store says so. Where it is missing nobody can tell. */
+  durability?(): Promise<Durability>;
   get(key: string): Promise<CoordinationEntry | undefined>;
   /** In the order of the keys' bytes. What is written after `revision` a watch `from` it tells. `after`: only keys behind this one. */
   list(

@@ -40,8 +40,7 @@ export function consulCluster(options: ConsulClusterOptions): Cluster {
   return new Cluster(consulCoordinationStore(place), given(options, CLUSTER_OPTIONS) as ClusterOptions, jobs);
 }
 
-/** Consul's servers write to disk before they answer; only one that was started for trials with -dev does not. */
 function driverOn(place: ConsulDriverOptions, options: CoordinatedOptions): Driver {
   const connect = (): ReturnType<typeof consulCoordinationStore> => consulCoordinationStore(place);
-  return coordinatedDriver({ name: "consul", connect, durability: "power", ...options });
+  return coordinatedDriver({ name: "consul", connect, ...options });
 }

@@ -42,12 +42,6 @@ function placeOf(target: string | readonly string[]): EtcdStoreOptions {
   return target.includes("://") ? { url: target } : { endpoints: target.split(",") };
 }
 
-/** etcd writes to disk before it answers, so a single node's jobs outlive its power. */
 function driverOn(place: EtcdStoreOptions, options: CoordinatedOptions): Driver {
-  return coordinatedDriver({
-    name: "etcd",
-    connect: () => etcdCoordinationStore(place),
-    durability: "power",
-    ...options,
-  });
+  return coordinatedDriver({ name: "etcd", connect: () => etcdCoordinationStore(place), ...options });
 }

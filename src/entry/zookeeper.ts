@@ -39,8 +39,7 @@ export function zookeeperCluster(options: ZookeeperClusterOptions): Cluster {
   return new Cluster(zookeeperCoordinationStore(place), given(options, CLUSTER_OPTIONS) as ClusterOptions, jobs);
 }
 
-/** ZooKeeper writes to disk before it answers, unless its forceSync was switched off. */
 function driverOn(place: ZookeeperOptions, options: CoordinatedOptions): Driver {
   const connect = (): ReturnType<typeof zookeeperCoordinationStore> => zookeeperCoordinationStore(place);
-  return coordinatedDriver({ name: "zookeeper", connect, durability: "power", ...options });
+  return coordinatedDriver({ name: "zookeeper", connect, ...options });
 }

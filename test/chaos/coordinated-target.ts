@@ -10,7 +10,7 @@ export async function coordinatedFor(url: string, sessionTtl: Duration = "2s"): 
   const rest = url.slice(scheme.length + 1);
   const over = (connect: () => CoordinationStore): Driver =>
     coordinatedDriver({
-      ...{ name: scheme, durability: "serverCrash", sessionTtl },
+      ...{ name: scheme, sessionTtl },
       connect: () => countingClaims(connect()),
     });
   switch (scheme) {

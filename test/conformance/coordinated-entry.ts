@@ -10,7 +10,10 @@ import {
   type Queue,
   type QueueOptions,
 } from "jobferry";
+import type { ServerName } from "../../scripts/servers/registry.ts";
+import type { Durability } from "../../src/contract/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
+import { sharedServer } from "../servers/shared-server.ts";
 
 export type Entry = Readonly<{
   url: string;
@@ -18,6 +21,15 @@ export type Entry = Readonly<{
   queue(place: string, options: QueueOptions & Readonly<{ maxBacklog?: number; sessionTtl?: Duration }>): Queue;
   cluster(place: string): Cluster;
 }>;
+
+/** What a queue says that its pushes survive, by what its servers tell. `quorum`: three of them. */
+export function provesDurability(name: ServerName, survives: Durability, at: (url: string) => Queue): void {
+  test(`pushes to ${name} survive: ${survives}`, async () => {
+    const queue = await at((await sharedServer(name))?.url ?? "").open();
+    expect(queue.capabilities.durability).toBe(survives);
+    await queue.close();
+  });
+}
 
 export function provesEntry({ url, queue: make, cluster: node }: Entry): void {
   const place = (): string => `test-${randomUUID()}`;

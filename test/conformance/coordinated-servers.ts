@@ -23,7 +23,7 @@ export function coordinatedServerTarget(
   const make = (): Driver => {
     const own: LosingClient[] = [];
     const driver = coordinatedDriver({
-      ...{ name, sessionTtl, durability: "power" },
+      ...{ name, sessionTtl },
       connect: () => {
         const client = new LosingClient(connect(prefix));
         own.push(client);

@@ -30,7 +30,7 @@ export function coordinatedTarget(start: (clock: VirtualClock) => Server): Confo
       own.push(client);
       return client;
     };
-    const made = coordinatedDriver({ name: "coordinated", connect, durability: "quorum" });
+    const made = coordinatedDriver({ name: "coordinated", connect });
     clients.set(made, own);
     for (const client of own) client.healAtCallsOf(made);
     return made;

@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { describe } from "vitest";
 import { etcdCluster, etcdQueue } from "jobferry/etcd";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { provesEntry } from "../conformance/coordinated-entry.ts";
-import { sharedServer } from "../servers/shared-server.ts";
+import { provesDurability, provesEntry } from "../conformance/coordinated-entry.ts";
+import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 
 const server = await sharedServer("etcd");
 const url = server?.url ?? "";
@@ -14,3 +15,8 @@ describe.runIf(server)("etcd as a queue", () => {
     cluster: (prefix) => etcdCluster({ url, prefix, nodeId: "a", logger: silentLogger }),
   });
 });
+
+const queueAt = (at: string): ReturnType<typeof etcdQueue> =>
+  etcdQueue(at, { logger: silentLogger, prefix: `test-${randomUUID()}` });
+if (server !== undefined) provesDurability("etcd", "power", queueAt);
+if (await isServerAvailable("etcd-cluster")) provesDurability("etcd-cluster", "quorum", queueAt);

@@ -26,7 +26,7 @@ const RETENTION = { completed: { count: 0, ageMs: Infinity }, failed: { count: I
 function overCoordination(): Driver {
   const shared = new MemoryCoordination();
   const connect = (): CoordinationStore => memoryCoordinationStore(shared);
-  return coordinatedDriver({ name: "coordinated", connect, durability: "process" });
+  return coordinatedDriver({ name: "coordinated", connect });
 }
 
 async function play(open: () => Driver, all: readonly Operation[]): Promise<void> {

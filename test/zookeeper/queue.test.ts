@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { describe } from "vitest";
 import { zookeeperCluster, zookeeperQueue } from "jobferry/zookeeper";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { provesEntry } from "../conformance/coordinated-entry.ts";
-import { sharedServer } from "../servers/shared-server.ts";
+import { provesDurability, provesEntry } from "../conformance/coordinated-entry.ts";
+import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 
 const server = await sharedServer("zookeeper");
 const url = server?.url ?? "";
@@ -20,3 +21,8 @@ describe.runIf(server)("ZooKeeper as a queue", () => {
       }),
   });
 });
+
+const queueAt = (at: string): ReturnType<typeof zookeeperQueue> =>
+  zookeeperQueue(at, { logger: silentLogger, root: `/test-${randomUUID()}` });
+if (server !== undefined) provesDurability("zookeeper", "power", queueAt);
+if (await isServerAvailable("zookeeper-cluster")) provesDurability("zookeeper-cluster", "quorum", queueAt);

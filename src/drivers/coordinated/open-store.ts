@@ -2,6 +2,7 @@ import type {
   Capabilities,
   CoordinationStore,
   DriverContext,
+  Durability,
   ReserveRequest,
   ReserveResult,
   StoredJob,
@@ -63,11 +64,12 @@ export class OpenStore {
     options: CoordinatedDriverOptions,
     { ttlMs, maxBacklog }: Settings,
     store: CoordinationStore,
+    durability: Durability,
   ) {
     this.#name = options.name;
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
-    this.capabilities = coordinatedCapabilities(store.capabilities, options.durability, timing);
+    this.capabilities = coordinatedCapabilities(store.capabilities, durability, timing);
     this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
     const room = roomIn(store.capabilities);
     this.jobs = {
@@ -93,7 +95,8 @@ export class OpenStore {
     store: CoordinationStore,
   ): Promise<OpenStore> {
     await store.open({ clock: context.clock });
-    const open = new OpenStore(context, options, settings, store);
+    const durability = (await store.durability?.()) ?? "unknown";
+    const open = new OpenStore(context, options, settings, store, durability);
     await open.#alive();
     open.#watch();
     return open;

@@ -1,4 +1,4 @@
-import type { CoordinationStore, Durability } from "../../contract/index.ts";
+import type { CoordinationStore } from "../../contract/index.ts";
 import { checkInteger, checkOptions, parseDuration } from "../../runtime/index.ts";
 import type { Duration } from "../../runtime/index.ts";
 
@@ -19,8 +19,6 @@ export type CoordinatedDriverOptions = CoordinatedOptions &
     name: string;
     /** A new client of the store, not yet opened. Called for the jobs, and for what lives beside them. */
     connect: () => CoordinationStore;
-    /** What a resolved push survives. */
-    durability: Durability;
   }>;
 
 export const COORDINATED_OPTIONS = ["sessionTtl", "maxBacklog"] as const;
@@ -30,12 +28,7 @@ export type Settings = Readonly<{ ttlMs: number | undefined; maxBacklog: number 
 const DEFAULT_BACKLOG = 10_000;
 
 /** @throws INVALID_ARGUMENT. */
-export function resolveOptions({
-  name,
-  connect: _connect,
-  durability: _durability,
-  ...options
-}: CoordinatedDriverOptions): Settings {
+export function resolveOptions({ name, connect: _connect, ...options }: CoordinatedDriverOptions): Settings {
   checkOptions(name, options, COORDINATED_OPTIONS);
   const { sessionTtl, maxBacklog = DEFAULT_BACKLOG } = options;
   return {

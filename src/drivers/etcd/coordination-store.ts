@@ -15,6 +15,7 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
+  Durability,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
@@ -38,6 +39,9 @@ import { checkLayout } from "./layout.ts";
 import { listKeys } from "./listing.ts";
 import { resolveOptions, type EtcdStoreOptions, type Settings } from "./options.ts";
 
+/** So many members survive the loss of one. */
+const QUORUM = 3;
+
 const CAPABILITIES: CoordinationCapabilities = {
   shared: true,
   consistency: "linearizable",
@@ -59,6 +63,12 @@ class EtcdCoordination implements OpenCoordination {
 
   close(): Promise<void> {
     return this.#client.close();
+  }
+
+  /** Each member writes to disk before it answers. What `--unsafe-no-fsync` leaves out none of its answers tells, and not every user may see the members. */
+  async durability(): Promise<Durability> {
+    const voters = await this.#client.voters().catch(() => 1);
+    return voters < QUORUM ? "power" : "quorum";
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {

@@ -6,6 +6,7 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
+  Durability,
   ErrorClass,
   Revision,
   TransactResult,
@@ -28,6 +29,7 @@ export type Watching = Readonly<{
 
 /** The keys of a store that is open. It is called with arguments that are in order, and no longer after `close`. */
 export interface OpenCoordination {
+  durability?(): Promise<Durability>;
   get(key: string): Promise<CoordinationEntry | undefined>;
   list(prefix: string, options: ListOptions): Promise<Listed>;
   transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult>;
@@ -74,6 +76,10 @@ class GuardedStore implements CoordinationStore {
 
   classify(error: unknown): ErrorClass {
     return this.#backend.classify(error);
+  }
+
+  async durability(): Promise<Durability> {
+    return (await this.#life.opened.durability?.()) ?? "unknown";
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {

@@ -17,6 +17,7 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
+  Durability,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
@@ -56,10 +57,12 @@ class SqliteCoordination implements OpenCoordination {
   readonly #sql: CoordinationStatements;
   readonly #writes: CoordinationWrites;
   readonly #hints: CoordinationHints;
+  readonly #path: string | null;
 
   /** `path`: of the file, unless it is a database in memory. */
   constructor(store: OpenStore, clock: Clock, path: string | null) {
     this.#store = store;
+    this.#path = path;
     this.#sql = prepareCoordination(store.database);
     this.#writes = new CoordinationWrites(this.#sql);
     this.#hints = new CoordinationHints(
@@ -72,6 +75,10 @@ class SqliteCoordination implements OpenCoordination {
   async close(): Promise<void> {
     this.#hints.close();
     await this.#store.close();
+  }
+
+  async durability(): Promise<Durability> {
+    return this.#path === null ? "process" : "serverCrash";
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {

@@ -16,6 +16,7 @@ import type {
   CoordinationSession,
   CoordinationStore,
   CoordinationWrite,
+  Durability,
   TransactResult,
   WatchEvent,
 } from "../../contract/index.ts";
@@ -83,6 +84,17 @@ class ZookeeperCoordination implements OpenCoordination {
     await this.#parts.client.close();
   }
 
+  /** Each server writes to disk before it answers. What `forceSync=no` leaves out none of its answers tells; a single one lists no servers. */
+  async durability(): Promise<Durability> {
+    const { client } = this.#parts;
+    const servers = await client.call(requests.getData(SERVERS_NODE)).then(
+      ({ body }) => readNode(body).data.toString(),
+      () => "",
+    );
+    const voters = servers.split("\n").filter((line) => /^server\.\d+=/.test(line) && !line.includes(":observer"));
+    return voters.length < QUORUM ? "power" : "quorum";
+  }
+
   async get(key: string): Promise<CoordinationEntry | undefined> {
     const path = this.#parts.layout.node(key);
     try {
@@ -144,6 +156,11 @@ class ZookeeperCoordination implements OpenCoordination {
     this.#sessions.set(session.id, session);
   }
 }
+
+/** The server's own, since 3.5. */
+const SERVERS_NODE = "/zookeeper/config";
+/** So many servers survive the loss of one. */
+const QUORUM = 3;
 
 const GREETING = { text: "srvr", answer: /^\w/ };
 

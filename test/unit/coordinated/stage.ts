@@ -106,7 +106,7 @@ export function stage(): Stage {
         clients.push(client);
         return client;
       };
-      const driver = coordinatedDriver({ name: "coordinated", connect, durability: "quorum", ...options });
+      const driver = coordinatedDriver({ name: "coordinated", connect, ...options });
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
       const { payload } = await driver.open({
         clock,

@@ -60,6 +60,11 @@ export class EtcdClient {
     return messages.readTransaction(await this.#call("KV/Txn", messages.transactionRequest(compares, writes)));
   }
 
+  /** How many members have a vote. */
+  async voters(): Promise<number> {
+    return messages.readVoters(await this.#call("Cluster/MemberList", messages.emptyRequest()));
+  }
+
   /** `seconds`: what the server gave, which may be more than was asked. */
   async grant(seconds: number): Promise<Readonly<{ lease: bigint; seconds: number }>> {
     return messages.readLease(await this.#call("Lease/LeaseGrant", messages.grantRequest(seconds)));

@@ -44,6 +44,8 @@ export function getRequest(key: string): Uint8Array {
   return writer.framed();
 }
 
+export const emptyRequest = (): Uint8Array => new MessageWriter().framed();
+
 export function rangeRequest({ prefix, after, limit, revision }: EtcdRange): Uint8Array {
   const writer = new MessageWriter();
   if (revision !== undefined) writer.integer(4, revision);
@@ -151,6 +153,13 @@ export function readLease(message: Uint8Array): Readonly<{ lease: bigint; second
     else if (number === 3) seconds = Number(BigInt.asIntN(64, integer));
   }
   return { lease, seconds };
+}
+
+/** Of a list of members. */
+export function readVoters(message: Uint8Array): number {
+  const members = [...fieldsOf(message)].filter(({ number }) => number === 2);
+  const isLearner = (member: Uint8Array): boolean => [...fieldsOf(member)].some(({ number }) => number === 5);
+  return members.filter(({ bytes }) => !isLearner(bytes)).length;
 }
 
 export function readToken(message: Uint8Array): string {
