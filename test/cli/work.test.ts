@@ -1,5 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createJob } from "jobferry";
+import { sqliteQueue } from "jobferry/sqlite";
 import { describe, expect, test } from "vitest";
 import { push, withHandlers } from "./handlers.ts";
 import { dataOf, errorOf, Sandbox } from "./run-cli.ts";
@@ -56,6 +58,21 @@ describe("running", () => {
     expect(dataOf(again)).toMatchObject({ reason: "paused", completed: 0 });
     await sandbox.data(["resume", "mails"]);
     expect(dataOf(await sandbox.run([...work, "--json"]))).toMatchObject({ reason: "empty", completed: 2 });
+  });
+
+  test("until empty: what is delayed or held elsewhere, and a name that no queue has", async () => {
+    const sandbox = withHandlers();
+    await sandbox.data(["push", "x", "--queue", "mails", "--delay", "1h"]);
+    const work = ["work", "--handlers", "handlers.ts", "--queue", "mails,mail", "--stop-when-empty"];
+    const told = await sandbox.run(work);
+    expect(told.code, told.stderr).toBe(0);
+    expect(told.stderr).toContain('Not waited for in queue "mails": 1 job delayed');
+    expect(told.stderr).toContain('There is no queue "mail" so far. Known: mails.');
+    expect((await sandbox.run([...work, "--quiet"])).stderr).toBe("");
+    await using holder = await sqliteQueue(sandbox.database).open();
+    await holder.push(createJob(1, { queue: "mails" }));
+    expect(await holder.pop({ queue: "mails" })).not.toBeNull();
+    expect((await sandbox.run(work)).stderr).toContain("1 job delayed, of retries too; 1 job held by other workers.");
   });
 
   test("until empty: counts as data on stdout, what failed on stderr", async () => {

@@ -16,10 +16,9 @@ import {
 } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-codes.ts";
-import { jobCount } from "../job-count.ts";
 import { durability, DURABILITY_HELP, duration, integer, keep, texts } from "../option-values.ts";
-import type { Terminal } from "../terminal.ts";
 import { queueChoice } from "../work/queue-choice.ts";
+import { tellWhatIsLeft } from "../work/what-is-left.ts";
 import { StopSignals } from "../work/stop-signals.ts";
 import { WorkLog } from "../work/work-log.ts";
 
@@ -121,7 +120,11 @@ async function work(cli: Cli, command: Command, options: WorkOptions): Promise<v
       handlers === undefined ? isolated(queue, queues, url, options) : inline(queue, queues, handlers, options);
     log.listen((event, listener) => worker.on(event, listener));
     const reason = await run(cli, worker, log, queues);
-    if (reason === "paused") await tellPaused(cli.terminal, queue, queues);
+    if (reason !== "paused" && reason !== "empty") return;
+    // The work is done, whatever this finds.
+    await tellWhatIsLeft(cli.terminal, queue, queues).catch(({ message }: Error) =>
+      cli.terminal.warn(`What is left in the queue could not be read: ${message}`),
+    );
   });
 }
 
@@ -181,19 +184,6 @@ function workerOptions(options: WorkOptions): WorkerOptions {
     ...(memory === undefined ? {} : { maxMemory: memory * MEBIBYTE }),
     ...(stopWhenEmpty === undefined ? {} : { stopWhenEmpty }),
   };
-}
-
-/** Whoever starts a worker to empty a queue must hear why it is not. */
-async function tellPaused(terminal: Terminal, queue: Queue, queues: Queues): Promise<void> {
-  const names = typeof queues === "string" ? [queues] : Array.isArray(queues) ? queues : Object.keys(queues);
-  for (const name of new Set(names)) {
-    const { paused, pendingJobs = 0 } = await queue.getStats(name);
-    if (!paused || pendingJobs === 0) continue;
-    terminal.warn(
-      `Queue "${name}" is paused and holds ${jobCount(pendingJobs)} that nobody runs until "jobferry resume ${name}".`,
-      { queue: name, pendingJobs },
-    );
-  }
 }
 
 function shownQueues(queues: Queues): string {
