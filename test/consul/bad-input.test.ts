@@ -123,7 +123,7 @@ describe.runIf(await isServerAvailable("consul"))("consul cluster: a server that
   });
 
   it("lets these rules do everything", async () => {
-    const rules = `key_prefix "test/" { policy = "write" } session_prefix "" { policy = "write" }`;
+    const rules = `key_prefix "test/" { policy = "write" } session "jobferry-sessions" { policy = "write" } node "jobferry-sessions" { policy = "write" }`;
     const token = await makeToken(server.port, SECRET, rules);
     const cluster = consulCluster({ nodeId: "a", address, token, prefix: "test/all", electionTimeout: "2s" });
     await cluster.start();

@@ -64,12 +64,6 @@ function refusal(error: Refusal, shown: string): ErrorClass {
       retryable: true,
       message: `${shown} has no leader at the moment: it changes, or most of its servers are away. Try again.`,
     };
-  if (status === 500 && /missing node registration/i.test(text))
-    return {
-      code: "UNAVAILABLE",
-      retryable: true,
-      message: `The agent at ${shown} is not registered yet, so it makes no session. Try again.`,
-    };
   // Consul has none of these; a proxy before it has.
   if (status >= 500)
     return { code: "UNAVAILABLE", retryable: true, message: `${shown} failed (${status}). Try again.` };
@@ -85,7 +79,7 @@ function denied(text: string, shown: string): ErrorClass {
     retryable: false,
     message: isUnknown
       ? `${shown} does not know this token. Correct it.`
-      : `This token, or none, may not do that on ${shown}. Give it key_prefix write on the prefix and session_prefix write (docs/backends/consul.md); reading alone is enough for those who only look.`,
+      : `This token, or none, may not do that on ${shown}. Give it key_prefix write on the prefix, and session and node write on "jobferry-sessions" (docs/backends/consul.md); reading alone is enough for those who only look.`,
   };
 }
 

@@ -3,8 +3,16 @@ import { Foreign, Refusal } from "./consul-errors.ts";
 import type { ConsulClient } from "./consul-client.ts";
 
 /**
+ * The node of the catalog that has all sessions: no machine, so nothing but their own time ends them. A session of the agent's machine ends at once when that
+ * agent leaves in good order, while its holder may believe for a whole time to live that it holds what others are given.
+ */
+const NODE = "jobferry-sessions";
+/** Consul asks for one. Nobody uses it. */
+const NO_ADDRESS = "127.0.0.1";
+
+/**
  * Sessions that end after twice their time to live, which is Consul's way, and take their keys with them at once: without a delay for the next
- * lock, and whatever the health checks of the agent's machine say (docs/adr/0127).
+ * lock, and whatever becomes of the agent and its machine (docs/adr/0127).
  */
 export class Sessions {
   readonly #client: ConsulClient;
@@ -17,8 +25,9 @@ export class Sessions {
 
   /** @throws INVALID_ARGUMENT when the server refuses the time to live or gives another one. */
   async create(ttlMs: number): Promise<string> {
-    const wanted = { Name: "jobferry", TTL: `${ttlMs}ms`, Behavior: "delete", LockDelay: "0s", NodeChecks: [] };
-    const id = await this.#create(JSON.stringify(wanted), ttlMs);
+    const times = { TTL: `${ttlMs}ms`, Behavior: "delete", LockDelay: "0s", NodeChecks: [] };
+    const wanted = { Name: "jobferry", Node: NODE, ...times };
+    const id = await this.#createOnNode(JSON.stringify(wanted), ttlMs);
     // The answer to a renewal shows what was made, and its time begins here.
     const made = await this.#renew(id);
     if (made === undefined || durationMs(made.ttl) !== ttlMs || made.behavior !== "delete") {
@@ -38,6 +47,18 @@ export class Sessions {
   /** Also one that has ended. */
   async destroy(id: string): Promise<void> {
     await this.#client.call({ method: "PUT", path: `/v1/session/destroy/${encodeURIComponent(id)}` });
+  }
+
+  /** Registering is needed once in the life of a datacenter, or again after somebody has removed the node. */
+  async #createOnNode(body: string, ttlMs: number): Promise<string> {
+    try {
+      return await this.#create(body, ttlMs);
+    } catch (error) {
+      if (!(error instanceof Refusal && /missing node registration/i.test(error.text))) throw error;
+      const node = JSON.stringify({ Node: NODE, Address: NO_ADDRESS });
+      await this.#client.call({ method: "PUT", path: "/v1/catalog/register", body: node });
+      return this.#create(body, ttlMs);
+    }
   }
 
   async #create(body: string, ttlMs: number): Promise<string> {
