@@ -10,6 +10,7 @@ import {
   type Queue,
   type QueueOptions,
 } from "jobferry";
+import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { Durability } from "../../src/contract/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
@@ -28,6 +29,29 @@ export function provesDurability(name: ServerName, survives: Durability, at: (ur
     const queue = await at((await sharedServer(name))?.url ?? "").open();
     expect(queue.capabilities.durability).toBe(survives);
     await queue.close();
+  });
+}
+
+/** The servers take no session of 10 s, the queue's default: who asked for none takes what they do give. */
+export function provesOtherSessions(
+  name: ServerName,
+  start: () => Promise<RunningServer>,
+  at: (url: string, options: QueueOptions & Readonly<{ sessionTtl?: Duration }>) => Queue,
+): void {
+  test(`a queue on ${name} whose servers take no session of 10 s`, async () => {
+    await using server = await start();
+    await using queue = await at(server.url, { logger: silentLogger }).open();
+    await queue.push(createJob("one"));
+    await (await queue.pop({ wait: "5s" }))?.complete();
+    expect(await queue.getStats()).toMatchObject({ completedJobs: 1, pendingJobs: 0, reservedJobs: 0 });
+    await using byUrl = await createQueue(server.url, { logger: silentLogger });
+    expect(await byUrl.queues()).toEqual([]);
+    const asked = at(server.url, { logger: silentLogger, sessionTtl: "10s" });
+    await expect(asked.open()).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("sessionTtl of a queue") as unknown,
+    });
+    await asked.close();
   });
 }
 

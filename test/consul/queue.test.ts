@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { consulCluster, consulQueue } from "jobferry/consul";
 import { silentLogger } from "../../src/runtime/index.ts";
-import { provesDurability, provesEntry } from "../conformance/coordinated-entry.ts";
+import { provesDurability, provesEntry, provesOtherSessions } from "../conformance/coordinated-entry.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 
 const server = await sharedServer("consul");
@@ -27,3 +27,9 @@ test.runIf(server)("pushes to a single server that keeps its data survive: power
   await queue.close();
 });
 if (await isServerAvailable("consul-cluster")) provesDurability("consul-cluster", "quorum", queueAt);
+if (server !== undefined)
+  provesOtherSessions(
+    "consul",
+    () => startServer("consul", { shortestSession: "15s" }),
+    (at, options) => consulQueue(at, { ...options, prefix: `test-${randomUUID()}` }),
+  );

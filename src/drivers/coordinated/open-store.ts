@@ -10,6 +10,7 @@ import type {
 import { DiedJobs } from "../shared/died-jobs.ts";
 import { closedError } from "../shared/life-cycle.ts";
 import { keptUnder } from "../shared/retention.ts";
+import { SessionTimeRefused } from "../shared/session-time-refused.ts";
 import { Backlog } from "./backlog.ts";
 import { coordinatedCapabilities } from "./capabilities.ts";
 import { claimFrom } from "./claim-jobs.ts";
@@ -96,10 +97,19 @@ export class OpenStore {
   ): Promise<OpenStore> {
     await store.open({ clock: context.clock });
     const durability = (await store.durability?.()) ?? "unknown";
-    const open = new OpenStore(context, options, settings, store, durability);
-    await open.#alive();
-    open.#watch();
-    return open;
+    const begun = async (chosen: Settings): Promise<OpenStore> => {
+      const open = new OpenStore(context, options, chosen, store, durability);
+      await open.#alive();
+      open.#watch();
+      return open;
+    };
+    try {
+      return await begun(settings);
+    } catch (error) {
+      if (settings.ttlMs !== undefined || !(error instanceof SessionTimeRefused)) throw error;
+      // Nobody asked for the default: the servers' bound does.
+      return begun({ ...settings, ttlMs: error.nearestMs });
+    }
   }
 
   #watch(): void {

@@ -28,6 +28,7 @@ import {
   type OpenCoordination,
   type Watching,
 } from "../shared/guarded-store.ts";
+import { SessionTimeRefused } from "../shared/session-time-refused.ts";
 import { shownEndpoint } from "./client/endpoint.ts";
 import { EtcdClient } from "./client/etcd-client.ts";
 import { EtcdRefusal, STATUS } from "./client/failures.ts";
@@ -102,9 +103,9 @@ class EtcdCoordination implements OpenCoordination {
     const { lease, seconds } = await client.grant(asked);
     if (seconds > asked) {
       await client.revoke(lease);
-      throw new JobferryError(
-        "INVALID_ARGUMENT",
+      throw new SessionTimeRefused(
         `etcd gives no session of less than ${seconds} s, because of its --election-timeout; asked were ${asked} s. Ask for ${seconds} s or more.`,
+        seconds * 1_000,
       );
     }
     const id = EtcdKeys.idOf(lease);

@@ -6,8 +6,8 @@
  * leader for, and then has a transaction confirmed by a majority, which a leader that has been replaced cannot do. See docs/adr/0131.
  */
 import type { Clock, CoordinationSession } from "../../contract/index.ts";
-import { JobferryError } from "../../errors/index.ts";
 import { Deferred, settledWithin } from "../../runtime/index.ts";
+import { SessionTimeRefused } from "../shared/session-time-refused.ts";
 import type { Connection, Reply, Session } from "./client/connection.ts";
 import { failureIn, readWriteResults } from "./client/replies.ts";
 import { ANY, requests, type Request } from "./client/requests.ts";
@@ -172,11 +172,11 @@ export class ZookeeperSession implements CoordinationSession {
   }
 }
 
-function changedTime(asked: number, granted: number): JobferryError {
+function changedTime(asked: number, granted: number): SessionTimeRefused {
   const bound =
     granted > asked ? "minSessionTimeout (by default 2 ticks, 4 s)" : "maxSessionTimeout (by default 20 ticks, 40 s)";
-  return new JobferryError(
-    "INVALID_ARGUMENT",
-    `A session of ${asked} ms was asked for and ZooKeeper grants ${granted} ms. Ask for that (electionTimeout, lockTimeout), or change the servers' ${bound}.`,
+  return new SessionTimeRefused(
+    `A session of ${asked} ms was asked for and ZooKeeper grants ${granted} ms. Ask for that, or change the servers' ${bound}.`,
+    granted,
   );
 }

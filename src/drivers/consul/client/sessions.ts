@@ -1,4 +1,5 @@
-import { invalidArgument, JobferryError } from "../../../errors/index.ts";
+import { JobferryError } from "../../../errors/index.ts";
+import { SessionTimeRefused } from "../../shared/session-time-refused.ts";
 import { Foreign, Refusal } from "./consul-errors.ts";
 import type { ConsulClient } from "./consul-client.ts";
 
@@ -68,11 +69,11 @@ export class Sessions {
     } catch (error) {
       const range = error instanceof Refusal ? /Invalid Session TTL.*between \[(\w+)=(\w+)\]/i.exec(error.text) : null;
       if (range === null) throw error;
-      throw invalidArgument(
-        "ttlMs",
-        ttlMs,
-        `from ${range[1]} to ${range[2]}, which ${this.#shown} takes. Use a longer election or lock time-out, or set session_ttl_min on Consul's servers`,
-      );
+      const [, least = "", most = ""] = range;
+      const [min, max] = [durationMs(least), durationMs(most)];
+      const message = `A session of ${ttlMs} ms was asked for, and ${this.#shown} takes from ${least} to ${most}. Use a time in between, or set session_ttl_min on Consul's servers.`;
+      if (min === undefined || max === undefined) throw new JobferryError("INVALID_ARGUMENT", message);
+      throw new SessionTimeRefused(message, Math.min(Math.max(ttlMs, min), max));
     }
     throw new Foreign("a session without an id");
   }
