@@ -11,6 +11,7 @@ import { consulRequest } from "../../scripts/servers/consul-request.ts";
 import { freePort } from "../../scripts/servers/free-port.ts";
 import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
+import { startStopwatch } from "../stalls/stopwatch.ts";
 import { LosingProxy } from "./losing-proxy.ts";
 import { bytes, errorOf, makeToken, openStore, rejection, storeAt } from "./stage.ts";
 
@@ -90,6 +91,17 @@ describe("consul cluster: a place where no Consul is", () => {
     expect(error.message).toContain("that its HTTP interface is what listens there");
     await using odd = await listening((socket) => socket.resume().end("SSH-2.0-OpenSSH_9.2\r\n"));
     expect(await startError({ address: `127.0.0.1:${odd.port}` })).toMatchObject({ code: "STORE_FOREIGN" });
+  });
+});
+
+describe("consul cluster: who takes connections and never answers", () => {
+  it.each(["consul", "consuls"])("with %s://: told when connectTimeout is over, not later", async (scheme) => {
+    await using mute = await listening((socket) => socket.resume().on("error", () => undefined));
+    const address = `${scheme}://127.0.0.1:${mute.port}`;
+    const took = await startStopwatch();
+    const error = await startError({ address, connectTimeout: "4s", callTimeout: "3s" });
+    expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(await took()).toBeLessThan(4_500);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
-import { sleep } from "../../runtime/index.ts";
+import { settledWithin, sleep } from "../../runtime/index.ts";
 import { BlockingQueries } from "./blocking-queries.ts";
 import { ConsulClient } from "./client/consul-client.ts";
 import { NoAnswer, Refusal } from "./client/consul-errors.ts";
@@ -48,6 +48,7 @@ export async function openConsul(settings: Settings, clock: Clock): Promise<Open
   return { client, keys, transactions, sessions, queries, revisions: new Revisions(clock) };
 }
 
+/** Ends at `until`, also in the middle of a call. */
 async function whileLeaderless(
   client: ConsulClient,
   { address, connectMs }: Settings,
@@ -55,23 +56,33 @@ async function whileLeaderless(
   until: number,
   attempt: () => Promise<void>,
 ): Promise<void> {
+  const late = new NoAnswer(`no answer within ${connectMs} ms`, { isSent: true, isLate: true });
+  const inTime = async <T>(call: Promise<T>): Promise<T> => {
+    call.catch(() => undefined); // of one that is left nobody hears
+    if (!(await settledWithin(clock, call, Math.max(0, until - clock.monotonic())))) throw late;
+    return call;
+  };
+  let known: unknown = late;
   for (;;) {
     try {
-      return await attempt();
+      return await inTime(attempt());
     } catch (error) {
+      if (error === late) throw known;
       const isLeaderless = error instanceof Refusal ? error.isLeaderless : error instanceof NoAnswer && error.isLate;
       if (!isLeaderless) throw error;
-      if (clock.monotonic() + AGAIN_AFTER_MS >= until)
-        throw (await hasLeader(client))
-          ? error
-          : new JobferryError(
-              "UNAVAILABLE",
-              `${address.shown} has had no leader for ${connectMs} ms: most of Consul's servers are away or do not reach each other. Look at them, then try again.`,
-              { retryable: true, cause: error },
-            );
+      known = (await inTime(hasLeader(client)).catch(() => true)) ? error : leaderless(address.shown, connectMs, error);
+      if (clock.monotonic() + AGAIN_AFTER_MS >= until) throw known;
       await sleep(clock, AGAIN_AFTER_MS);
     }
   }
+}
+
+function leaderless(shown: string, connectMs: number, cause: unknown): JobferryError {
+  return new JobferryError(
+    "UNAVAILABLE",
+    `${shown} has had no leader for ${connectMs} ms: most of Consul's servers are away or do not reach each other. Look at them, then try again.`,
+    { retryable: true, cause },
+  );
 }
 
 /** Each server answers that by itself; what it does not answer is no reason. */
