@@ -20,7 +20,7 @@ export type NodeSettings = Readonly<{
   keepCompleted: boolean;
   redis: Readonly<{ addr: string; password: string | undefined; db: number }>;
   postgresUrl: string;
-  etcdEndpoints: readonly string[];
+  etcd: Readonly<{ endpoints: readonly string[]; username?: string; password?: string }>;
   consul: Readonly<{ address: string; token?: string }>;
   zookeeper: Readonly<{ servers: string; username?: string; password?: string }>;
   sqlitePath: string;
@@ -38,21 +38,20 @@ export function readEnvironment(env: NodeJS.ProcessEnv): NodeSettings {
     pushPerSecond: wholeNumber(env, "PUSH_PER_SECOND", 0),
     keepCompleted: env["KEEP_COMPLETED"] === "1",
     redis: {
-      addr: env["REDIS_ADDR"] || "127.0.0.1:6379",
+      addr: withoutLogin(env["REDIS_ADDR"] || "127.0.0.1:6379"),
       password: env["REDIS_PASSWORD"] || undefined,
       db: wholeNumber(env, "REDIS_DB", 0),
     },
     postgresUrl: env["POSTGRES_URL"] || "postgres://postgres@127.0.0.1:5432/postgres",
-    etcdEndpoints: (env["ETCD_ENDPOINTS"] || "127.0.0.1:2379").split(",").map((endpoint) => endpoint.trim()),
+    etcd: {
+      endpoints: (env["ETCD_ENDPOINTS"] || "127.0.0.1:2379").split(",").map((endpoint) => endpoint.trim()),
+      ...loginOf(env, "ETCD"),
+    },
     consul: {
       address: env["CONSUL_ADDRESS"] || "127.0.0.1:8500",
       ...(env["CONSUL_TOKEN"] ? { token: env["CONSUL_TOKEN"] } : {}),
     },
-    zookeeper: {
-      servers: env["ZOOKEEPER_SERVERS"] || "127.0.0.1:2181",
-      ...(env["ZOOKEEPER_USERNAME"] ? { username: env["ZOOKEEPER_USERNAME"] } : {}),
-      ...(env["ZOOKEEPER_PASSWORD"] ? { password: env["ZOOKEEPER_PASSWORD"] } : {}),
-    },
+    zookeeper: { servers: env["ZOOKEEPER_SERVERS"] || "127.0.0.1:2181", ...loginOf(env, "ZOOKEEPER") },
     sqlitePath: env["SQLITE_PATH"] || "./jobferry-demo.db",
   };
 }
@@ -61,6 +60,17 @@ function clusterType(text: string): ClusterType {
   const type = CLUSTER_TYPES.find((known) => known === text);
   if (type !== undefined) return type;
   throw new Error(`CLUSTER_TYPE is ${JSON.stringify(text)}; it must be one of ${CLUSTER_TYPES.join(", ")}.`);
+}
+
+function loginOf(env: NodeJS.ProcessEnv, store: string): Readonly<{ username?: string; password?: string }> {
+  const { [`${store}_USERNAME`]: username, [`${store}_PASSWORD`]: password } = env;
+  return { ...(username ? { username } : {}), ...(password ? { password } : {}) };
+}
+
+/** It is shown. */
+function withoutLogin(addr: string): string {
+  if (!addr.includes("@")) return addr;
+  throw new Error("REDIS_ADDR has an @; it must be host:port, and a password stands in REDIS_PASSWORD.");
 }
 
 function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback: number): number {

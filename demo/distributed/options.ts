@@ -15,7 +15,7 @@ export function readOptions(argv: readonly string[]): ShowOptions {
     .option("--election-timeout <duration>", "how long a silent node stays a member", duration, "2s")
     .addHelpText(
       "after",
-      "\nREDIS_ADDR, POSTGRES_URL, ETCD_ENDPOINTS, CONSUL_ADDRESS or ZOOKEEPER_SERVERS name a server that is there; without them one is started.",
+      "\nREDIS_ADDR, POSTGRES_URL, ETCD_ENDPOINTS, CONSUL_ADDRESS or ZOOKEEPER_SERVERS name a server that is there; without them one is started. Logins: deploy/README.md.",
     )
     .parse(argv);
   const { jobs, ...rest } = command.opts<Omit<ShowOptions, "jobs"> & Readonly<{ jobs?: number }>>();

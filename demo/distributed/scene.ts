@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClusterType, readEnvironment } from "./environment.ts";
+import { type ClusterType, type NodeSettings, readEnvironment } from "./environment.ts";
 
 /** Where the nodes meet: what their environment says, and what removes it again. */
 export type Scene = Readonly<{ env: Readonly<Record<string, string>>; note: string; leave(): Promise<void> }>;
 
-/** Uses the server that the environment names, in a place of its own, or starts one. */
+/** Uses the server that the environment names, in a place of its own, or starts one. No note repeats an address as it was written: it may hold a secret. */
 export async function setScene(type: ClusterType): Promise<Scene> {
   const CLUSTER_NAME = `jobferry-demo-${randomBytes(4).toString("hex")}`;
   switch (type) {
@@ -39,7 +39,8 @@ export async function setScene(type: ClusterType): Promise<Scene> {
 async function startedRedis(CLUSTER_NAME: string): Promise<Scene> {
   const { server, leave } = await started("redis");
   const REDIS_ADDR = `${server.host}:${server.port}`;
-  return { env: { CLUSTER_NAME, REDIS_ADDR }, note: `Started Redis ${server.version} at ${REDIS_ADDR}.`, leave };
+  const env = { CLUSTER_NAME, REDIS_ADDR, REDIS_PASSWORD: "", REDIS_DB: "" };
+  return { env, note: `Started Redis ${server.version} at ${REDIS_ADDR}.`, leave };
 }
 
 async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
@@ -52,60 +53,49 @@ async function startedPostgres(CLUSTER_NAME: string): Promise<Scene> {
 async function startedEtcd(CLUSTER_NAME: string): Promise<Scene> {
   const { server, leave } = await started("etcd-cluster");
   const ETCD_ENDPOINTS = Object.values(server.endpoints).join(",");
-  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Started etcd ${server.version} at ${ETCD_ENDPOINTS}.`, leave };
+  const note = `Started etcd ${server.version} at ${ETCD_ENDPOINTS}.`;
+  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS, ETCD_USERNAME: "", ETCD_PASSWORD: "" }, note, leave };
 }
 
 async function givenEtcd(CLUSTER_NAME: string): Promise<Scene> {
-  const { ETCD_ENDPOINTS = "" } = process.env;
-  const leave = async (): Promise<void> => {
-    const [first = ""] = ETCD_ENDPOINTS.split(",");
-    const [key, range_end] = [`${CLUSTER_NAME}/`, `${CLUSTER_NAME}0`].map((text) =>
-      Buffer.from(text).toString("base64"),
-    );
-    const url = `${first.includes("://") ? "" : "http://"}${first.trim()}/v3/kv/deleterange`;
-    const response = await fetch(url, { method: "POST", body: JSON.stringify({ key, range_end }) });
-    if (!response.ok) throw new Error(`etcd answered with ${response.status}.`);
-  };
-  return { env: { CLUSTER_NAME, ETCD_ENDPOINTS }, note: `Using the etcd at ${ETCD_ENDPOINTS}.`, leave };
+  const { shownEtcd, removeEtcdKeys } = await import("./etcd-keys.ts");
+  const place = { ...given("etcd").etcd, prefix: CLUSTER_NAME };
+  const note = `Using the etcd at ${shownEtcd(place)}.`;
+  return { env: { CLUSTER_NAME }, note, leave: () => removeEtcdKeys(place) };
 }
 
 async function startedConsul(CLUSTER_NAME: string): Promise<Scene> {
   const { server, leave } = await started("consul-cluster");
   const CONSUL_ADDRESS = Object.values(server.endpoints).join(",");
   const note = `Started Consul ${server.version} at ${CONSUL_ADDRESS}.`;
-  return { env: { CLUSTER_NAME, CONSUL_ADDRESS }, note, leave };
+  return { env: { CLUSTER_NAME, CONSUL_ADDRESS, CONSUL_TOKEN: "" }, note, leave };
 }
 
 async function givenConsul(CLUSTER_NAME: string): Promise<Scene> {
-  const { CONSUL_ADDRESS = "", CONSUL_TOKEN } = process.env;
-  const leave = async (): Promise<void> => {
-    const [first = ""] = CONSUL_ADDRESS.replace(/^\w+:\/\/(?:[^@]*@)?/, "").split(",");
-    const isSecure = /^(consuls|https):/i.test(CONSUL_ADDRESS);
-    const url = `${isSecure ? "https" : "http"}://${first.trim()}/v1/kv/${CLUSTER_NAME}/?recurse`;
-    const headers = CONSUL_TOKEN === undefined ? {} : { "X-Consul-Token": CONSUL_TOKEN };
-    const response = await fetch(url, { method: "DELETE", headers });
-    if (!response.ok) throw new Error(`Consul answered with ${response.status}.`);
-  };
-  // The address may hold a token.
-  return { env: { CLUSTER_NAME, CONSUL_ADDRESS }, note: "Using the Consul of CONSUL_ADDRESS.", leave };
+  const { shownConsul, removeConsulKeys } = await import("./consul-keys.ts");
+  const place = { ...given("consul").consul, prefix: CLUSTER_NAME };
+  const note = `Using the Consul at ${shownConsul(place)}.`;
+  return { env: { CLUSTER_NAME }, note, leave: () => removeConsulKeys(place) };
 }
 
 async function startedZookeeper(CLUSTER_NAME: string): Promise<Scene> {
   const { server, leave } = await started("zookeeper-cluster");
   const ZOOKEEPER_SERVERS = Object.values(server.endpoints).join(",");
   const note = `Started ZooKeeper ${server.version} at ${ZOOKEEPER_SERVERS}.`;
-  return { env: { CLUSTER_NAME, ZOOKEEPER_SERVERS }, note, leave };
+  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS, ZOOKEEPER_USERNAME: "", ZOOKEEPER_PASSWORD: "" };
+  return { env, note, leave };
 }
 
 async function givenZookeeper(CLUSTER_NAME: string): Promise<Scene> {
-  const { ZOOKEEPER_SERVERS = "" } = process.env;
-  const env = { CLUSTER_NAME, ZOOKEEPER_SERVERS };
-  const leave = async (): Promise<void> => {
-    const { zookeeper } = readEnvironment({ ...process.env, CLUSTER_TYPE: "zookeeper" });
-    const { removeZookeeperNodes } = await import("./zookeeper-nodes.ts");
-    await removeZookeeperNodes({ ...zookeeper, root: `/${CLUSTER_NAME}` });
-  };
-  return { env, note: `Using the ZooKeeper at ${ZOOKEEPER_SERVERS}.`, leave };
+  const { shownZookeeper, removeZookeeperNodes } = await import("./zookeeper-nodes.ts");
+  const place = { ...given("zookeeper").zookeeper, root: `/${CLUSTER_NAME}` };
+  const note = `Using the ZooKeeper at ${shownZookeeper(place)}.`;
+  return { env: { CLUSTER_NAME }, note, leave: () => removeZookeeperNodes(place) };
+}
+
+/** What this process's environment says. The nodes read the same. */
+function given(type: ClusterType): NodeSettings {
+  return readEnvironment({ ...process.env, CLUSTER_TYPE: type });
 }
 
 async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul-cluster" | "zookeeper-cluster") {
@@ -118,13 +108,13 @@ async function started(name: "redis" | "postgres" | "etcd-cluster" | "consul-clu
 }
 
 async function givenRedis(CLUSTER_NAME: string): Promise<Scene> {
-  const { REDIS_ADDR = "", REDIS_PASSWORD, REDIS_DB } = process.env;
+  const { addr, password, db } = given("redis").redis;
   const { Redis } = await import("ioredis");
   const leave = async (): Promise<void> => {
-    const [host = "", port] = REDIS_ADDR.split(":");
+    const [host = "", port] = addr.split(":");
     const client = new Redis({
-      ...{ host, port: Number(port ?? 6379), db: Number(REDIS_DB ?? 0) },
-      ...(REDIS_PASSWORD === undefined ? {} : { password: REDIS_PASSWORD }),
+      ...{ host, port: Number(port ?? 6379), db },
+      ...(password === undefined ? {} : { password }),
       ...{ lazyConnect: true, retryStrategy: () => null },
     });
     client.on("error", () => undefined); // connect() rejects with it
@@ -134,7 +124,7 @@ async function givenRedis(CLUSTER_NAME: string): Promise<Scene> {
     }
     await client.quit();
   };
-  return { env: { CLUSTER_NAME, REDIS_ADDR }, note: `Using the Redis at ${REDIS_ADDR}.`, leave };
+  return { env: { CLUSTER_NAME }, note: `Using the Redis at ${addr}.`, leave };
 }
 
 async function givenPostgres(CLUSTER_NAME: string): Promise<Scene> {

@@ -45,7 +45,7 @@ async function show({ cluster, nodes, jobs, electionTimeout }: ShowOptions, { en
     elected: (nodeId, term) => elections.add(nodeId, term),
     note: (text) => (screen === undefined ? console.log(text) : screen.note(text)),
   };
-  const queue = await openQueue(readEnvironment(whole));
+  const queue = await openQueue(readEnvironment({ ...process.env, ...whole }));
   await queue.open(); // what is wrong with the store shows before any node starts
   const fleet = (cluster === "memory" ? inProcess : processes)(whole, events);
   try {

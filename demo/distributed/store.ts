@@ -23,7 +23,7 @@ export async function openCluster(settings: NodeSettings): Promise<Cluster> {
     }
     case "etcd": {
       const { etcdCluster } = await import("jobferry/etcd");
-      return etcdCluster({ ...node, endpoints: settings.etcdEndpoints, prefix: name });
+      return etcdCluster({ ...node, ...settings.etcd, prefix: name });
     }
     case "consul": {
       const { consulCluster } = await import("jobferry/consul");
@@ -54,7 +54,8 @@ export async function openQueue(settings: NodeSettings): Promise<Queue> {
     }
     case "etcd": {
       const { etcdQueue } = await import("jobferry/etcd");
-      return etcdQueue(settings.etcdEndpoints, { keepCompleted, prefix: name });
+      const { endpoints, ...login } = settings.etcd;
+      return etcdQueue(endpoints, { ...login, keepCompleted, prefix: name });
     }
     case "consul": {
       const { consulQueue } = await import("jobferry/consul");

@@ -3,8 +3,13 @@ import { readNames } from "../../src/drivers/zookeeper/client/replies.ts";
 import { ANY, requests } from "../../src/drivers/zookeeper/client/requests.ts";
 import { Servers } from "../../src/drivers/zookeeper/client/servers.ts";
 import { Code, isAnswer } from "../../src/drivers/zookeeper/client/zookeeper-error.ts";
-import { resolveOptions, type ZookeeperOptions } from "../../src/drivers/zookeeper/options.ts";
+import { resolveOptions, shownServers, type ZookeeperOptions } from "../../src/drivers/zookeeper/options.ts";
 import { systemClock } from "../../src/runtime/index.ts";
+
+/** @throws INVALID_ARGUMENT */
+export function shownZookeeper(options: ZookeeperOptions): string {
+  return shownServers(resolveOptions(options));
+}
 
 /**
  * Removes a node with all below it. ZooKeeper has no such request: the children go before their parent. Nobody may use the nodes meanwhile. This

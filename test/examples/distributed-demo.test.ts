@@ -54,6 +54,11 @@ describe("distributed demo", () => {
   it.each([
     ["redis", { REDIS_ADDR: "127.0.0.1:1" }],
     ["postgres", { POSTGRES_URL: "postgres://app:very-secret@127.0.0.1:1/db" }],
+    ["etcd", { ETCD_ENDPOINTS: "127.0.0.1:1", ETCD_USERNAME: "app", ETCD_PASSWORD: "very-secret" }],
+    ["consul", { CONSUL_ADDRESS: ":very-secret@127.0.0.1:1" }],
+    ["consul", { CONSUL_ADDRESS: "consul://:very-secret@127.0.0.1:1" }],
+    ["consul", { CONSUL_ADDRESS: "127.0.0.1:1", CONSUL_TOKEN: "very-secret" }],
+    ["zookeeper", { ZOOKEEPER_SERVERS: "127.0.0.1:1", ZOOKEEPER_USERNAME: "app", ZOOKEEPER_PASSWORD: "very-secret" }],
   ])("says that %s cannot be reached, and ends", async (cluster, env) => {
     const { child, output } = startDemo(tmpdir(), ["--cluster", cluster], env);
     expect(await endOf(child), output()).toBe(1);
@@ -61,6 +66,22 @@ describe("distributed demo", () => {
     expect(output()).not.toContain("very-secret");
     expect(output()).not.toContain("node-1");
   });
+
+  it.each([
+    ["redis", { REDIS_ADDR: ":very-secret@127.0.0.1:1" }, "REDIS_PASSWORD"],
+    ["etcd", { ETCD_ENDPOINTS: "http://app:very-secret@127.0.0.1:1" }, "endpoints must be a list"],
+    ["etcd", { ETCD_ENDPOINTS: "127.0.0.1:1", ETCD_PASSWORD: "very-secret" }, "belong together"],
+    ["consul", { CONSUL_ADDRESS: "very-secret@127.0.0.1:1" }, "a login that is no token"],
+    ["zookeeper", { ZOOKEEPER_SERVERS: "app:very-secret@127.0.0.1:1" }, "without a scheme or login"],
+  ])(
+    "refuses an address of %s with a login in the wrong place, and does not show it",
+    async (cluster, env, message) => {
+      const { child, output } = startDemo(tmpdir(), ["--cluster", cluster], env);
+      expect(await endOf(child), output()).toBe(1);
+      expect(output()).toContain(message);
+      expect(output()).not.toContain("very-secret");
+    },
+  );
 
   it("says what is wrong with its arguments", async () => {
     const { code, stderr } = await runFile(MAIN, tmpdir(), ["--cluster", "paper"]);

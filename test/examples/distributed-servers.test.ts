@@ -4,12 +4,12 @@ import { readdirSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { Redis } from "ioredis";
 import pg from "pg";
-import { describe, expect, it } from "vitest";
-import { base64, etcdGateway } from "../../scripts/servers/etcd-gateway.ts";
+import { afterAll, describe, expect, it } from "vitest";
+import { base64, etcdGateway, etcdToken } from "../../scripts/servers/etcd-gateway.ts";
 import { consulRequest } from "../../scripts/servers/consul-request.ts";
 import { readNames } from "../../src/drivers/zookeeper/client/replies.ts";
 import { requests } from "../../src/drivers/zookeeper/client/requests.ts";
-import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
+import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { endOf, startDemo } from "./distributed-run.ts";
 import { inEmptyFolder } from "./run-example.ts";
 import { keptClient, serversAt } from "../zookeeper/raw-client.ts";
@@ -106,9 +106,45 @@ describe.runIf(consul)("distributed demo on a Consul that is there", () => {
     const { output, child } = startDemo(process.cwd(), ["--cluster", "consul", ...ARGS], { CONSUL_ADDRESS });
     expect(await endOf(child), output()).toBe(0);
     expectProof(output());
-    expect(output()).toContain("Using the Consul of CONSUL_ADDRESS.");
+    expect(output()).toContain(`Using the Consul at ${CONSUL_ADDRESS}.`);
     const { text } = await consulRequest({ port }, "GET", "/v1/kv/jobferry-demo-?keys");
     expect(text).toBe("");
+  });
+});
+
+const SECRET = "very-secret";
+const FEW = ["--nodes", "2", "--jobs", "100"];
+
+describe.runIf(etcd)("distributed demo on an etcd with users", () => {
+  it("logs in, also to remove its keys", async () => {
+    await using guarded = await startServer("etcd", { password: SECRET });
+    const { port } = guarded;
+    const env = { ETCD_ENDPOINTS: `127.0.0.1:${port}`, ETCD_USERNAME: "root", ETCD_PASSWORD: SECRET };
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "etcd", ...FEW], env);
+    expect(await endOf(child), output()).toBe(0);
+    expect(output()).not.toMatch(/very-secret|Cleaning up failed/);
+    const token = await etcdToken({ port }, "root", SECRET);
+    const all = { key: base64("\0"), range_end: base64("\0"), count_only: true };
+    expect(await etcdGateway({ port, token }, "/v3/kv/range", all)).not.toHaveProperty("count");
+  });
+});
+
+describe.runIf(consul)("distributed demo on a Consul with access lists", async () => {
+  if (consul === undefined) return;
+  const guarded = await startServer("consul", { password: SECRET });
+  afterAll(() => guarded.remove());
+  const { port } = guarded;
+
+  it.each([
+    { CONSUL_ADDRESS: `consul://:${SECRET}@127.0.0.1:${port}` },
+    { CONSUL_ADDRESS: `127.0.0.1:${port}`, CONSUL_TOKEN: SECRET },
+  ])("shows its token to work and to remove its keys, and to nobody else: %j", async (env) => {
+    const { output, child } = startDemo(process.cwd(), ["--cluster", "consul", ...FEW], env);
+    expect(await endOf(child), output()).toBe(0);
+    expect(output()).not.toMatch(/very-secret|Cleaning up failed/);
+    const { text } = await consulRequest({ port, token: SECRET }, "GET", "/v1/kv/?keys");
+    // So it lists nothing where it has access lists.
+    expect(JSON.parse(text)).toEqual([]);
   });
 });
 
