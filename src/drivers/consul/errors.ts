@@ -46,6 +46,12 @@ function refusal(error: Refusal, shown: string): ErrorClass {
   const { status, text } = error;
   if (status === 400 && PLAIN_TO_TLS.test(text)) return tlsWanted(shown, WANTED_ADVICE);
   if (status === 403 || status === 401) return denied(text, shown);
+  if (error.isTooManyVerbs)
+    return {
+      code: "INVALID_ARGUMENT",
+      retryable: false,
+      message: `${shown} takes fewer operations in one transaction than were sent.`,
+    };
   if (status === 413)
     return {
       code: "PAYLOAD_TOO_LARGE",

@@ -83,7 +83,7 @@ export class Transactions {
   async learn(): Promise<void> {
     const verbs = Array.from({ length: MAX_VERBS }, (): Verb => ({ verb: "get-tree", key: "+none/" }));
     await this.#send(this.#keys.bodyOf(verbs)).catch((error: unknown) => {
-      if (!isTooManyVerbs(error)) throw error;
+      if (!(error instanceof Refusal) || !error.isTooManyVerbs) throw error;
     });
   }
 
@@ -107,15 +107,12 @@ export class Transactions {
     try {
       return await this.#keys.commit(body);
     } catch (error) {
-      const most = isTooManyVerbs(error) ? /\(\d+ > (\d+)\)/.exec(error.text)?.[1] : undefined;
+      const isOver = error instanceof Refusal && error.isTooManyVerbs;
+      const most = isOver ? /\(\d+ > (\d+)\)/.exec(error.text)?.[1] : undefined;
       if (most !== undefined) this.#maxVerbs = Math.min(this.#maxVerbs, Number(most));
       throw error;
     }
   }
-}
-
-function isTooManyVerbs(error: unknown): error is Refusal {
-  return error instanceof Refusal && error.status === 413 && /too many operations/i.test(error.text);
 }
 
 function tooLarge(bytes: number): JobferryError {

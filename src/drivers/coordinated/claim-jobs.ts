@@ -6,8 +6,9 @@ import { encodeJob } from "./job-value.ts";
 import { groupOfReadyBucket, segmentOf } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { grouped, type Part } from "./part.ts";
+import { firstGroup, type Part } from "./part.ts";
 import type { Shelved } from "./shelves.ts";
+import { commit, TooMuch } from "./transactions.ts";
 
 export type Wanted = Readonly<{ queue: string; max: number; free: number; leaseMs: number }>;
 
@@ -33,14 +34,12 @@ export async function claimFrom(
     if (found.length === 0) return [];
     // After the looking around, which may take its time: the leases count from now.
     await life.refresh();
-    const [taking = []] = grouped(
-      found.map((from) => takingOf(js, life, from, wanted)),
-      ({ part }) => part,
-      js.room,
-    );
+    const takings = found.map((from) => takingOf(js, life, from, wanted));
+    const taking = firstGroup(takings, ({ part }) => part, js.room);
     const claimedAt = js.clock.monotonic();
     const paused = { key: js.keys.queue(wanted.queue), version: state.version, once: true };
     const versions = await take(js, life, taking, [paused]);
+    if (versions === "tooMuch") continue;
     if (versions !== undefined) {
       contention.took(taking.map(({ from }) => from.key));
       return taking.flatMap(({ key, job }, rank) => {
@@ -59,19 +58,20 @@ export async function claimFrom(
   return [];
 }
 
-/** The versions of what is held now; undefined when it was refused. A claim without an answer is given back as soon as the store tells what became of it. */
+/** The versions of what is held now; undefined when it was refused; `tooMuch`: then fewer are taken. A claim without an answer is given back as soon as the store tells what became of it. */
 async function take(
   js: JobStore,
   life: Life,
   taking: readonly Taking[],
   compares: Parameters<Life["ledger"]["commit"]>[1],
-): Promise<ReadonlyMap<string, string> | undefined> {
+): Promise<ReadonlyMap<string, string> | "tooMuch" | undefined> {
   const parts = taking.map(({ part }) => part);
   try {
-    const committed = await life.ledger.commit(parts, compares);
+    const committed = await commit(js, life, parts, compares);
     if (!committed.ok) return undefined;
     return committed.versions ?? (await versionsOf(js, life, taking));
   } catch (error) {
+    if (error instanceof TooMuch) return "tooMuch";
     if (error instanceof Unanswered) life.strays.add(keysOf(taking), error.settle);
     throw error;
   }
@@ -93,7 +93,7 @@ async function versionsOf(js: JobStore, life: Life, taking: readonly Taking[]): 
  * of one, so that they do not meet again.
  */
 async function gather(js: JobStore, contention: Contention, { queue, max }: Wanted): Promise<readonly Shelved[]> {
-  const want = Math.min(max, Math.floor((js.room.operations - 4) / 3));
+  const want = Math.min(max, Math.max(1, Math.floor((js.room.operations - 4) / 3)));
   for (;;) {
     const of = `${segmentOf(queue)}.`;
     // The buckets that came next the last time are read beside the markers, which tell whether they still do.

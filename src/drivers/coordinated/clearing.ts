@@ -1,8 +1,8 @@
 import type { CoordinationEntry } from "../../contract/index.ts";
 import type { JobStore } from "./job-store.ts";
 import { segmentOf } from "./keys.ts";
-import { done, gone } from "./moves.ts";
-import { grouped } from "./part.ts";
+import { gone } from "./moves.ts";
+import { moveAll } from "./transactions.ts";
 
 /** A refused transaction met a claim; what that left is looked at again. */
 const LOOKS = 5;
@@ -30,11 +30,7 @@ async function clearBucket(
     if (entries.length === 0) await js.shelves.tidy(marker);
     if (own.length === 0) return removed;
     const moves = own.map(({ key, version, job }) => gone(js, { key, version, counted }, job));
-    for (const group of grouped(moves, ({ part }) => part, js.room)) {
-      const committed = await (await js.life()).ledger.commit(group.map(({ part }) => part));
-      done(js, group, committed);
-      if (committed.ok) removed += group.length;
-    }
+    removed += await moveAll(js, await js.life(), moves);
   }
   return removed;
 }

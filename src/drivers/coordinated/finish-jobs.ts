@@ -6,7 +6,7 @@ import type { JobStore } from "./job-store.ts";
 import { sessionLost, Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
 import { done, type Move, type Place, toCompleted, toDelayed, toFailed, toLost, toReady } from "./moves.ts";
-import { grouped } from "./part.ts";
+import { commit, inTransactions, TooMuch } from "./transactions.ts";
 
 type Ending = Readonly<{ index: number; item: FinishItem; held: Held; move: Move }>;
 
@@ -39,14 +39,17 @@ export async function finishJobs(js: JobStore, items: readonly FinishItem[]): Pr
     held.isEnding = true;
     endings.push({ index, item, held, move: moveOf(js, item, held) });
   }
-  for (const group of grouped(endings, ({ move }) => move.part, js.room)) {
-    let forAll = forEachOf(await end(js, life, group));
+  let ofStore: Refusal | undefined;
+  const run = async (group: readonly Ending[]): ReturnType<typeof end> => ofStore ?? end(js, life, group);
+  for await (const [group, answer] of inTransactions(js, endings, ({ move }) => move.part, run)) {
+    let forAll = forEachOf(answer);
     // One of them, or the session: each for itself tells which. A job that the store does not take keeps no other from ending, and what was lost on its way is sent again.
     for (const one of group) {
       answers[one.index] = forAll ?? (await endAlone(js, life, one));
       if (typeof forAll === "object") one.held.isEnding = false;
       forAll ??= refusalOf(answers[one.index]);
     }
+    ofStore = refusalOf(forAll);
   }
   return told(answers);
 }
@@ -113,7 +116,7 @@ export async function isStillHeld(js: JobStore, life: Life, held: Held): Promise
   return true;
 }
 
-/** `refused`: a compare did not hold. */
+/** `refused`: a compare did not hold. @throws TooMuch. */
 async function end(
   js: JobStore,
   life: Life,
@@ -121,12 +124,14 @@ async function end(
 ): Promise<"ok" | "unknown" | "refused" | Refusal> {
   const moves = group.map(({ move }) => move);
   try {
-    const committed = await life.ledger.commit(moves.map(({ part }) => part));
+    const parts = moves.map(({ part }) => part);
+    const committed = await commit(js, life, parts);
     if (!committed.ok) return "refused";
     for (const { held } of group) life.held.remove(held);
     done(js, moves, committed);
     return "ok";
   } catch (error) {
+    if (error instanceof TooMuch) throw error;
     if (error instanceof Unanswered) {
       for (const { held } of group) held.unsettled = { settle: error.settle, finishes: true };
       return "unknown";

@@ -2,8 +2,8 @@ import type { Clock, CoordinationStore, DriverContext, StoredJob } from "../../c
 import type { Kept } from "../shared/retention.ts";
 import type { Delays } from "./delays.ts";
 import type { Keys } from "./keys.ts";
+import type { LearntRoom } from "./learnt-room.ts";
 import type { Life, LifeTiming } from "./life.ts";
-import type { Room } from "./limits.ts";
 import type { Owners } from "./owners.ts";
 import type { QueueStates } from "./queue-states.ts";
 import type { Shelves } from "./shelves.ts";
@@ -13,7 +13,7 @@ export type JobStore = Readonly<{
   store: CoordinationStore;
   keys: Keys;
   clock: Clock;
-  room: Room;
+  room: LearntRoom;
   retention: DriverContext["retention"];
   keeps: Kept;
   timing: LifeTiming;

@@ -9,8 +9,8 @@ import type {
 } from "../../contract/index.ts";
 import { DiedJobs } from "../shared/died-jobs.ts";
 import { closedError } from "../shared/life-cycle.ts";
-import { keptUnder } from "../shared/retention.ts";
 import { SessionTimeRefused } from "../shared/session-time-refused.ts";
+import { keptUnder } from "../shared/retention.ts";
 import { Backlog } from "./backlog.ts";
 import { coordinatedCapabilities } from "./capabilities.ts";
 import { claimFrom } from "./claim-jobs.ts";
@@ -18,6 +18,7 @@ import { Contention } from "./contention.ts";
 import { Delays } from "./delays.ts";
 import type { JobStore } from "./job-store.ts";
 import { Keys } from "./keys.ts";
+import { LearntRoom } from "./learnt-room.ts";
 import { Life } from "./life.ts";
 import { roomIn } from "./limits.ts";
 import type { CoordinatedDriverOptions, Settings } from "./options.ts";
@@ -72,7 +73,7 @@ export class OpenStore {
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, durability, timing);
     this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
-    const room = roomIn(store.capabilities);
+    const room = new LearntRoom(clock, roomIn(store.capabilities));
     this.jobs = {
       ...{ store, keys, clock, timing, retention, room },
       keeps: keptUnder(retention),

@@ -18,15 +18,18 @@ const COUNTER_BYTES = 300;
 /** The session, and the state of a queue or the absence of an owner. */
 const FIXED_OPERATIONS = 2;
 
+export type Size = Readonly<{ operations: number; bytes: number }>;
+type Most = Pick<Room, "operations" | "transactionBytes">;
+
 /** What parts together need of a transaction. */
 class Filling {
-  readonly #room: Room;
+  readonly #room: Most;
   readonly #written = new Map<string, number>();
   readonly #queues = new Set<string>();
   #compares = 0;
   #bytes = 0;
 
-  constructor(room: Room) {
+  constructor(room: Most) {
     this.#room = room;
   }
 
@@ -35,9 +38,9 @@ class Filling {
     const queues = new Set(counts.map(({ queue }) => queue).filter((queue) => !this.#queues.has(queue)));
     const added = writes.filter((write) => !this.#written.has(keyOf(write)));
     const bytes = writes.reduce((sum, write) => sum + bytesOf(write), 0) + queues.size * COUNTER_BYTES;
-    const operations = FIXED_OPERATIONS + this.#compares + compares.length + this.#written.size + added.length;
-    const counters = 2 * (this.#queues.size + queues.size);
-    const fits = operations + counters <= this.#room.operations && this.#bytes + bytes <= this.#room.transactionBytes;
+    const { operations } = this.size;
+    const more = compares.length + added.length + 2 * queues.size;
+    const fits = operations + more <= this.#room.operations && this.#bytes + bytes <= this.#room.transactionBytes;
     if (!fits && this.#written.size > 0) return false;
     for (const write of writes) this.#written.set(keyOf(write), 0);
     for (const queue of queues) this.#queues.add(queue);
@@ -45,23 +48,25 @@ class Filling {
     this.#bytes += bytes;
     return true;
   }
+
+  get size(): Size {
+    const counters = 2 * this.#queues.size;
+    return { operations: FIXED_OPERATIONS + this.#compares + this.#written.size + counters, bytes: this.#bytes };
+  }
 }
 
-/** In order, each group as large as one transaction allows. */
-export function grouped<T>(items: readonly T[], partOf: (item: T) => Part, room: Room): readonly (readonly T[])[] {
-  const groups: T[][] = [];
-  let [filling, group]: [Filling, T[]] = [new Filling(room), []];
-  for (const item of items) {
-    const part = partOf(item);
-    if (!filling.takes(part)) {
-      groups.push(group);
-      [filling, group] = [new Filling(room), []];
-      filling.takes(part);
-    }
-    group.push(item);
-  }
-  if (group.length > 0) groups.push(group);
-  return groups;
+/** The first of them, as many as one transaction allows, and at least one. */
+export function firstGroup<T>(items: readonly T[], partOf: (item: T) => Part, room: Room): readonly T[] {
+  const filling = new Filling(room);
+  const end = items.findIndex((item) => !filling.takes(partOf(item)));
+  return end === -1 ? items : items.slice(0, end);
+}
+
+/** What a transaction of these has, counted as `firstGroup` counts. */
+export function sizeOf(parts: readonly Part[]): Size {
+  const filling = new Filling({ operations: Infinity, transactionBytes: Infinity });
+  for (const part of parts) filling.takes(part);
+  return filling.size;
 }
 
 export const keyOf = (write: CoordinationWrite): string => ("put" in write ? write.put : write.delete);

@@ -1,7 +1,7 @@
 import type { JobStore } from "./job-store.ts";
-import { done, toParked, toReady } from "./moves.ts";
-import { grouped } from "./part.ts";
+import { toParked, toReady } from "./moves.ts";
 import type { Shelved } from "./shelves.ts";
+import { moving } from "./transactions.ts";
 
 type Bucket = Readonly<{ marker: Readonly<{ key: string; version: string }>; isLast: boolean }>;
 
@@ -16,10 +16,8 @@ export async function promoteDue(js: JobStore, max: number): Promise<number> {
     return isWhole ? toReady(js, from, { ...job, availableAt: now }) : toParked(js, from, job);
   });
   let promoted = 0;
-  for (const group of grouped(moves, ({ part }) => part, js.room)) {
-    const committed = await life.ledger.commit(group.map(({ part }) => part));
-    done(js, group, committed);
-    if (committed.ok) promoted += group.length;
+  for await (const { group, ok } of moving(js, life, moves)) {
+    if (ok) promoted += group.length;
     // Another process does the same. What it left is found by the next look.
     else return promoted;
   }

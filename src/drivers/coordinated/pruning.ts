@@ -1,9 +1,9 @@
 import type { Retention } from "../../contract/index.ts";
 import type { JobStore } from "./job-store.ts";
 import type { ShelfKind } from "./keys.ts";
-import { done, gone } from "./moves.ts";
-import { grouped } from "./part.ts";
+import { gone } from "./moves.ts";
 import { readCounts } from "./statistics.ts";
+import { moving } from "./transactions.ts";
 
 /** Buckets that one call looks at. */
 const MARKERS = 16;
@@ -32,11 +32,9 @@ async function pruneOf(js: JobStore, kind: ShelfKind, { count, ageMs }: Retentio
       index < tooMany || (job.finishedAt ?? Infinity) < before;
     const old = entries.filter(isOver).slice(0, max - pruned);
     const moves = old.map(({ key, version, job }) => ({ part: partOf(js, kind, { key, version }, job) }));
-    for (const group of grouped(moves, ({ part }) => part, js.room)) {
-      const committed = await (await js.life()).ledger.commit(group.map(({ part }) => part));
-      done(js, group, committed);
+    for await (const { group, ok } of moving(js, await js.life(), moves)) {
       // Another process prunes, too.
-      if (!committed.ok) return pruned;
+      if (!ok) return pruned;
       pruned += group.length;
     }
     if (old.length === entries.length) await js.shelves.tidy(marker);

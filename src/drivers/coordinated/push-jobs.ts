@@ -7,7 +7,7 @@ import type { JobStore } from "./job-store.ts";
 import { sessionLost, Unanswered } from "./ledger.ts";
 import { FAILURE_BYTES, MAX_PRIORITY } from "./limits.ts";
 import { done, type Move } from "./moves.ts";
-import { grouped } from "./part.ts";
+import { commit, inTransactions, TooMuch } from "./transactions.ts";
 
 /** Another session may be needed, and others may push the same ids: each round settles some. */
 const ROUNDS = 6;
@@ -40,8 +40,8 @@ export async function pushJobs(
   // In the order of their times: an earlier one needs another bucket.
   const sorted = accepted.toSorted((a, b) => a.job.availableAt - b.job.availableAt);
   const prepared = sorted.map((pushing) => ({ pushing, move: moveOf(js, pushing.job, now) }));
-  for (const group of grouped(prepared, ({ move }) => move.part, js.room)) {
-    const answers = await pushGroup(js, group, now);
+  const run = (group: readonly Prepared[]): ReturnType<typeof pushGroup> => pushGroup(js, group, now);
+  for await (const [group, answers] of inTransactions(js, prepared, ({ move }) => move.part, run)) {
     for (const [position, { pushing }] of group.entries())
       results[pushing.index] = answers[position] ?? { status: "unknown" };
     backlog.pushed(answers.filter(({ status }) => status === "stored").length);
@@ -51,6 +51,7 @@ export async function pushJobs(
 
 type Prepared = Readonly<{ pushing: Pushing; move: Move }>;
 
+/** @throws TooMuch: whatever of it is there already is found again. */
 async function pushGroup(js: JobStore, group: readonly Prepared[], now: number): Promise<readonly PushResult[]> {
   const answers = new Map<Pushing, PushResult>();
   let left = group;
@@ -59,7 +60,8 @@ async function pushGroup(js: JobStore, group: readonly Prepared[], now: number):
       if (round >= ROUNDS) throw sessionLost();
       const life = await js.life();
       const moves = left.map(({ move }) => move);
-      const committed = await life.ledger.commit(moves.map(({ part }) => part));
+      const parts = moves.map(({ part }) => part);
+      const committed = await commit(js, life, parts);
       if (committed.ok) {
         done(js, moves, committed);
         for (const { pushing } of left) answers.set(pushing, { status: "stored" });
@@ -72,6 +74,7 @@ async function pushGroup(js: JobStore, group: readonly Prepared[], now: number):
       left = free.map(({ pushing }) => ({ pushing, move: moveOf(js, pushing.job, now) }));
     }
   } catch (error) {
+    if (error instanceof TooMuch) throw error;
     const answer: PushResult = error instanceof Unanswered ? { status: "unknown" } : { status: "failed", error };
     for (const { pushing } of left) answers.set(pushing, answer);
   }

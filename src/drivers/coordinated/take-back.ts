@@ -11,11 +11,12 @@ import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
 import { POLL_MS } from "./limits.ts";
 import { done, type Move, toLost, toParked, toReady } from "./moves.ts";
-import { grouped } from "./part.ts";
 import { freshMsOf } from "./timing.ts";
+import { commit, inTransactions, moveAll, moving } from "./transactions.ts";
 
-/** Counters of one process that is gone, added up in one transaction. */
+/** Counters of one process that is gone, added up in one transaction: each is compared, deleted, and put to another that is compared. */
 const COUNTERS_AT_ONCE = 8;
+const OPERATIONS_A_COUNTER = 4;
 
 type Overdue = Readonly<{ held: Held; move: Move }>;
 
@@ -30,8 +31,8 @@ export async function takeBackOwn(js: JobStore, life: Life, max: number): Promis
     all.push({ held, move: toLost(js, { key: held.key, version: held.version, counted: "reserved" }, held.job) });
   }
   try {
-    for (const group of grouped(all, ({ move }) => move.part, js.room))
-      recovered += await takeBackGroup(js, life, group);
+    const run = (group: readonly Overdue[]): Promise<number> => takeBackGroup(js, life, group);
+    for await (const [, came] of inTransactions(js, all, ({ move }) => move.part, run)) recovered += came;
   } finally {
     // What was not reached, or was refused, is looked at again.
     for (const { held } of all) if (held.unsettled === undefined) held.isEnding = false;
@@ -42,7 +43,11 @@ export async function takeBackOwn(js: JobStore, life: Life, max: number): Promis
 async function takeBackGroup(js: JobStore, life: Life, group: readonly Overdue[]): Promise<number> {
   const moves = group.map(({ move }) => move);
   try {
-    const committed = await life.ledger.commit(moves.map(({ part }) => part));
+    const committed = await commit(
+      js,
+      life,
+      moves.map(({ part }) => part),
+    );
     for (const { held } of group) if (committed.ok) life.held.remove(held);
     done(js, moves, committed);
     if (committed.ok) return recoveredIn(moves);
@@ -73,9 +78,7 @@ async function giveBackStrays(js: JobStore, life: Life): Promise<void> {
     const from = { key, version, counted: "reserved" } as const;
     return [isWhole ? toReady(js, from, untaken(job, js.clock.now())) : toParked(js, from, job)];
   });
-  for (const group of grouped(moves, ({ part }) => part, js.room)) {
-    done(js, group, await life.ledger.commit(group.map(({ part }) => part)));
-  }
+  await moveAll(js, life, moves);
   life.strays.clear();
 }
 
@@ -102,13 +105,8 @@ export async function takeBackOthers(
       if (left > 0) nextInMs = Math.min(nextInMs, left);
       else moves.push(isWhole ? toLost(js, from, job) : toParked(js, from, job));
     }
-    for (const group of grouped(moves, ({ part }) => part, js.room)) {
-      const committed = await life.ledger.commit(
-        group.map(({ part }) => part),
-        [isGone],
-      );
-      done(js, group, committed);
-      if (committed.ok) [moved, recovered] = [moved + group.length, recovered + recoveredIn(group)];
+    for await (const { group, ok } of moving(js, life, moves, [isGone])) {
+      if (ok) [moved, recovered] = [moved + group.length, recovered + recoveredIn(group)];
       else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
       else await life.doubt();
     }
@@ -123,7 +121,8 @@ export async function takeBackOthers(
 async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void> {
   const { store, keys, owners } = js;
   const { entries } = await store.list(keys.countersOf(owner));
-  for (const some of portions(entries, COUNTERS_AT_ONCE)) {
+  const fitting = Math.floor((js.room.operations - 1) / OPERATIONS_A_COUNTER);
+  for (const some of portions(entries, Math.max(1, Math.min(COUNTERS_AT_ONCE, fitting)))) {
     const sums = new Map<string, Counts>();
     for (const { value } of some) {
       const { queue, counts } = decodeCounter(value);

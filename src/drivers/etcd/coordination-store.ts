@@ -38,28 +38,34 @@ import { classify, openingFailed, type Where } from "./errors.ts";
 import { EtcdKeys } from "./keys.ts";
 import { checkLayout } from "./layout.ts";
 import { listKeys } from "./listing.ts";
+import { mostOperations } from "./operations.ts";
 import { resolveOptions, type EtcdStoreOptions, type Settings } from "./options.ts";
 
 /** So many members survive the loss of one. */
 const QUORUM = 3;
 
-const CAPABILITIES: CoordinationCapabilities = {
+/** `operations`: fewer where the server takes fewer, known when it was asked. */
+const capabilities = (operations: number): CoordinationCapabilities => ({
   shared: true,
   consistency: "linearizable",
   // etcd counts whole seconds, and looks for ended leases every half second.
   session: { minTtlMs: 2_000, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: 1_500 },
   watch: { lagMs: 500 },
   // Of the 1.5 MiB of a request, what keys and compares can take is left free.
-  limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations: 128, transactionBytes: 1_400_000 },
-};
+  limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations, transactionBytes: 1_400_000 },
+});
+/** Of etcd's defaults. */
+const MOST_OPERATIONS = 128;
 
 class EtcdCoordination implements OpenCoordination {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
+  readonly operations: number;
 
-  constructor(client: EtcdClient, keys: EtcdKeys) {
+  constructor(client: EtcdClient, keys: EtcdKeys, operations: number) {
     this.#client = client;
     this.#keys = keys;
+    this.operations = operations;
   }
 
   close(): Promise<void> {
@@ -178,7 +184,7 @@ async function openStore(settings: Settings, where: Where, closed: AbortSignal):
   const giveUp = (): void => void client.close();
   closed.addEventListener("abort", giveUp, { once: true });
   try {
-    const checked = checkLayout(client, keys);
+    const checked = checkLayout(client, keys).then(() => mostOperations(client, keys, MOST_OPERATIONS));
     checked.catch(() => undefined); // told below, unless its time is over
     if (!(await settledWithin(systemClock, checked, settings.connectMs)))
       throw new JobferryError(
@@ -186,8 +192,7 @@ async function openStore(settings: Settings, where: Where, closed: AbortSignal):
         `etcd at ${where.shown} was not ready within ${settings.connectMs} ms (connectTimeout).`,
         { retryable: true },
       );
-    await checked;
-    return new EtcdCoordination(client, keys);
+    return new EtcdCoordination(client, keys, await checked);
   } catch (error) {
     await client.close();
     throw await openingFailed(error, where, settings.endpoints);
@@ -204,11 +209,14 @@ export function etcdCoordinationStore(options: EtcdStoreOptions): CoordinationSt
   const settings = resolveOptions(options);
   const { endpoints, prefix, isSecure } = settings;
   const where = { shown: endpoints.map(shownEndpoint).join(", "), prefix: `${prefix}/`, isSecure };
+  let opened: EtcdCoordination | undefined;
   return guardedStore({
     name: "etcd",
     title: "etcd",
-    capabilities: CAPABILITIES,
-    open: (_context, closed) => openStore(settings, where, closed),
+    get capabilities() {
+      return capabilities(opened?.operations ?? MOST_OPERATIONS);
+    },
+    open: async (_context, closed) => (opened = await openStore(settings, where, closed)),
     classify: (error) => classify(error, where),
   });
 }

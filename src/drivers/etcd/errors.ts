@@ -90,7 +90,7 @@ function ofArgument(details: string): ErrorClass {
   if (/too many operations/.test(details))
     return refused(
       "INVALID_ARGUMENT",
-      "etcd takes fewer operations at once than the 128 of its default. Raise --max-txn-ops to 128.",
+      "etcd takes fewer operations at once than were sent. Raise --max-txn-ops, to its default of 128 or more.",
     );
   return { code: "UNEXPECTED", retryable: false, message: "etcd refused an argument." };
 }

@@ -27,6 +27,11 @@ export class Refusal extends Error {
     this.text = text;
   }
 
+  /** More steps than one transaction may have. */
+  get isTooManyVerbs(): boolean {
+    return this.status === 413 && /too many operations/i.test(this.text);
+  }
+
   /** It has no leader at the moment, or lost it during the call. */
   get isLeaderless(): boolean {
     return (

@@ -24,7 +24,8 @@ export type ConnectionPlan = Readonly<{
   lastZxid: bigint;
   connectMs: number;
   callMs: number;
-  maxRequestBytes: number;
+  /** Of one request, as far as is known. */
+  mostBytes: () => number;
   /** Ends the attempt. */
   signal?: AbortSignal | undefined;
 }>;
@@ -35,7 +36,7 @@ const EVENT_XID = -1;
 const MAX_IN_FLIGHT = 4_096;
 const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 /** From here on a connection that ends without a word may be the server's way to say "too large". */
-const SUSPECT_BYTES = 4_096;
+export const SUSPECT_BYTES = 4_096;
 
 type Pending = Readonly<{
   xid: number;
@@ -70,6 +71,7 @@ export class Connection {
   #reason: ZookeeperError | undefined;
   #session: Session = NO_SESSION;
   #timeoutMs = 0;
+  #cutOffBytes = 0;
 
   private constructor(plan: ConnectionPlan) {
     const { address, tls } = plan;
@@ -87,8 +89,8 @@ export class Connection {
       socket.write(greetingFrame({ lastZxid, timeoutMs, session }));
     });
     socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#end(connectionError(error, isConnected, this.#shown)));
-    socket.on("close", () => this.#end(this.#unsaid(isConnected)));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#cutOff(connectionError(error, isConnected, this.#shown)));
+    socket.on("close", () => this.#cutOff(this.#unsaid(isConnected)));
   }
 
   /** @throws a ZookeeperError: `refused`, `lost`, `tls`, `foreign`, `expired`. */
@@ -119,6 +121,11 @@ export class Connection {
     return this.#timeoutMs;
   }
 
+  /** Of the largest request that waited when the other side ended it without a word, where it may have been too large. */
+  get cutOffBytes(): number {
+    return this.#cutOffBytes >= SUSPECT_BYTES ? this.#cutOffBytes : 0;
+  }
+
   get isOver(): boolean {
     return this.#reason !== undefined;
   }
@@ -126,12 +133,12 @@ export class Connection {
   /** @throws a ZookeeperError: `answer` is a refusal; after `lost` it may have been done. */
   call(request: Request): Promise<Reply> {
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
-    const { callMs, clock, maxRequestBytes } = this.#plan;
+    const { callMs, clock, mostBytes } = this.#plan;
     const xid = request.xid ?? this.#nextXid();
     const frame = frameOf(request, xid);
     const bytes = frame.length - 4;
-    if (bytes > maxRequestBytes) {
-      const text = `The request has ${bytes} bytes; the server takes ${maxRequestBytes} (jute.maxbuffer, maxRequestBytes).`;
+    if (bytes > mostBytes()) {
+      const text = `The request has ${bytes} bytes; the server takes ${mostBytes()} (jute.maxbuffer, maxRequestBytes).`;
       return Promise.reject(new ZookeeperError("size", text));
     }
     if (this.#waiting.length >= MAX_IN_FLIGHT || this.#bytesInFlight + bytes > MAX_BYTES_IN_FLIGHT)
@@ -252,7 +259,7 @@ export class Connection {
 
   /** The server ended it without a word: while it does not serve, when it stops, and for a request that is too large. */
   #unsaid(isConnected: boolean): ZookeeperError {
-    const largest = Math.max(0, ...this.#waiting.map(({ bytes }) => bytes));
+    const largest = this.#largest;
     const hint =
       largest < SUSPECT_BYTES
         ? ""
@@ -262,6 +269,15 @@ export class Connection {
       isConnected && this.#session.id !== 0n ? "lost" : "refused",
       `${this.#shown} ${what}.${hint}`,
     );
+  }
+
+  #cutOff(reason: ZookeeperError): void {
+    if (this.#reason === undefined) this.#cutOffBytes = this.#largest;
+    this.#end(reason);
+  }
+
+  get #largest(): number {
+    return Math.max(0, ...this.#waiting.map(({ bytes }) => bytes));
   }
 
   get #shown(): string {

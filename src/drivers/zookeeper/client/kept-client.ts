@@ -54,9 +54,18 @@ export class KeptClient {
   /** @throws a ZookeeperError. */
   async call(request: Request): Promise<Reply> {
     const connection = this.#connection ?? (await this.#waited());
-    const reply = await connection.call(request);
+    const reply = await connection.call(request).catch((error: unknown) => this.#again(request, connection, error));
     this.#plan.servers.saw(reply.zxid);
     return reply;
+  }
+
+  /** What was not sent because it was too large lately may go now. */
+  async #again(request: Request, { address, cutOffBytes }: Connection, error: unknown): Promise<Reply> {
+    const { limit } = this.#plan.servers;
+    // Known before the caller tries again.
+    if (isKind(error, "lost") && cutOffBytes > 0) await limit.suspect(address, cutOffBytes);
+    if (!isKind(error, "size") || !(await limit.isLifted(address))) throw error;
+    return (this.#connection ?? (await this.#waited())).call(request);
   }
 
   /** Both at once; the second sees what the first brought. @throws what either throws. */

@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../../contract/index.ts";
 import { logIn, type Login } from "./authentication.ts";
-import { Connection, type Address, type Session } from "./connection.ts";
+import { Connection, type Address, type ConnectionPlan, type Session } from "./connection.ts";
+import { RequestLimit } from "./request-limit.ts";
 import { isKind, ZookeeperError } from "./zookeeper-error.ts";
 
 export type ServersPlan = Readonly<{
@@ -21,17 +22,28 @@ export type Attachment = Readonly<{
   signal?: AbortSignal;
 }>;
 
+/** Of a connection that asks for one thing. */
+const QUESTION_SESSION_MS = 4_000;
+
+type Own = Pick<ConnectionPlan, "timeoutMs" | "mostBytes">;
+
 /** What a failed server says is worth more, the less it may be a passing thing. */
 const GRAVEST = ["foreign", "tlsWanted", "tls", "lost", "refused"];
 
 /** The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next. */
 export class Servers {
+  readonly limit: RequestLimit;
   readonly #plan: ServersPlan;
   #at: number;
   #lastZxid = 0n;
 
   constructor(plan: ServersPlan) {
     this.#plan = plan;
+    this.limit = new RequestLimit({
+      clock: plan.clock,
+      most: plan.maxRequestBytes,
+      connect: (address) => this.#connect(address, { timeoutMs: QUESTION_SESSION_MS, mostBytes: () => Infinity }),
+    });
     // Clients that start together spread over the servers.
     this.#at = Math.floor(plan.clock.random() * plan.addresses.length);
   }
@@ -50,7 +62,7 @@ export class Servers {
    * @throws a ZookeeperError: `expired` for good; an answer for a login that is refused; else why no server could be had.
    */
   async attach({ timeoutMs, session, withinMs, signal }: Attachment): Promise<Connection> {
-    const { addresses, clock, connectMs, callMs, tls, login, maxRequestBytes } = this.#plan;
+    const { addresses, clock, connectMs, login } = this.#plan;
     const until = clock.monotonic() + withinMs;
     const failures: ZookeeperError[] = [];
     for (let tries = 0; tries < addresses.length; tries += 1) {
@@ -60,11 +72,8 @@ export class Servers {
       // One that hangs must leave time for the others.
       const share = left / (addresses.length - tries);
       try {
-        const connection = await Connection.open({
-          ...{ address, tls, clock, session, timeoutMs, callMs, maxRequestBytes, signal },
-          lastZxid: this.#lastZxid,
-          connectMs: Math.min(connectMs, share),
-        });
+        const how = { session, timeoutMs, signal, connectMs: Math.min(connectMs, share) };
+        const connection = await this.#connect(address, { ...how, mostBytes: () => this.limit.bytes });
         return await this.#loggedIn(connection, login);
       } catch (error) {
         if (!(error instanceof ZookeeperError) || isKind(error, "expired", "closed", "answer")) throw error;
@@ -78,6 +87,12 @@ export class Servers {
   /** The next attachment begins with another one. */
   turnAway(): void {
     this.#at += 1;
+  }
+
+  #connect(address: Address, how: Partial<ConnectionPlan> & Own): Promise<Connection> {
+    const { clock, connectMs, callMs, tls } = this.#plan;
+    const plan = { address, tls, clock, callMs, connectMs, session: undefined, lastZxid: this.#lastZxid };
+    return Connection.open({ ...plan, ...how });
   }
 
   async #loggedIn(connection: Connection, login: Login | undefined): Promise<Connection> {

@@ -1,0 +1,76 @@
+import type { Compare } from "../../contract/index.ts";
+import type { JobStore } from "./job-store.ts";
+import type { Committed } from "./ledger.ts";
+import type { Life } from "./life.ts";
+import { done, type Move } from "./moves.ts";
+import { firstGroup, type Part } from "./part.ts";
+
+/** The store refused several jobs in one transaction for their size or number: nothing was done, and fewer may go. */
+export class TooMuch extends Error {
+  constructor(cause: unknown) {
+    super("The transaction is more than the store takes.", { cause });
+    this.name = "TooMuch";
+  }
+}
+
+/** All parts or none. @throws TooMuch, after which the room is smaller; and as the ledger does. */
+export async function commit(
+  js: JobStore,
+  life: Life,
+  parts: readonly Part[],
+  compares: readonly Compare[] = [],
+): Promise<Committed> {
+  try {
+    return await life.ledger.commit(parts, compares);
+  } catch (error) {
+    // One alone cannot be cut: then this is what is wrong with it.
+    if (parts.length > 1 && js.room.refused(parts, js.store.classify(error).code)) throw new TooMuch(error);
+    throw error;
+  }
+}
+
+/** In order, each group as large as one transaction allows. `run` commits one; what is too much for the store is cut, and goes again. */
+export async function* inTransactions<T, R>(
+  { room }: JobStore,
+  items: readonly T[],
+  partOf: (item: T) => Part,
+  run: (group: readonly T[]) => Promise<R>,
+): AsyncGenerator<readonly [group: readonly T[], result: R], void, undefined> {
+  for (let left = items; left.length > 0;) {
+    const group = firstGroup(left, partOf, room);
+    const result = await run(group).catch((error: unknown) => {
+      if (error instanceof TooMuch) return error;
+      throw error;
+    });
+    if (result instanceof TooMuch) continue;
+    left = left.slice(group.length);
+    yield [group, result];
+  }
+}
+
+/** The same for moves, of which is told what they mean. */
+export async function* moving(
+  js: JobStore,
+  life: Life,
+  moves: readonly Move[],
+  compares: readonly Compare[] = [],
+): AsyncGenerator<Readonly<{ group: readonly Move[]; ok: boolean }>, void, undefined> {
+  const run = (group: readonly Move[]): Promise<Committed> =>
+    commit(
+      js,
+      life,
+      group.map(({ part }) => part),
+      compares,
+    );
+  for await (const [group, committed] of inTransactions(js, moves, ({ part }) => part, run)) {
+    done(js, group, committed);
+    yield { group, ok: committed.ok };
+  }
+}
+
+/** @returns how many were done. */
+export async function moveAll(js: JobStore, life: Life, moves: readonly Move[]): Promise<number> {
+  let count = 0;
+  for await (const { group, ok } of moving(js, life, moves)) if (ok) count += group.length;
+  return count;
+}
