@@ -4,6 +4,7 @@ import type { Driver } from "../../src/contract/index.ts";
 import { rabbitmqctl } from "../../scripts/servers/rabbitmq.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
 import { BOTH, item, opened } from "./brokers.ts";
+import { freshPrefix } from "./target.ts";
 
 /** In the broker: the processes of all streams die, twenty times in three seconds. */
 const KILL_MEMBERS = `lists:foreach(fun(_) ->
@@ -19,8 +20,21 @@ async function codesOfReads(driver: Driver, over: Promise<unknown>): Promise<rea
   return codes;
 }
 
+/** Of eight processes that start at once, on a server that is new. */
+const NEW_ONES = 8;
+
 for (const name of BOTH) {
   describe.runIf(await isServerAvailable(name))(`the list of queues of ${name}`, () => {
+    it("is made once by processes that start at once: no connection is ended for reading what another one is still making", async () => {
+      await using own = await startServer(name, { plugins: [] });
+      const prefix = freshPrefix();
+      const all = await Promise.all(Array.from({ length: NEW_ONES }, () => opened({ url: own.url, prefix })));
+      const pushed = await Promise.all(all.map(({ driver }) => driver.push([item()])));
+      expect(pushed).toEqual(all.map(() => [{ status: "stored" }]));
+      expect(await all[0]?.driver.stats("work")).toMatchObject({ pending: NEW_ONES });
+      await Promise.all(all.map(({ driver }) => driver.close()));
+    });
+
     it("is read on while its stream has no member on this node", async () => {
       await using own = await startServer(name, { plugins: [] });
       const { driver } = await opened({ url: own.url });

@@ -16,6 +16,7 @@ export interface AmqpChannel {
   removeAllListeners(event: string): unknown;
   prefetch(count: number): Promise<unknown>;
   assertQueue(queue: string, options: object): Promise<Readonly<{ messageCount: number }>>;
+  deleteQueue(queue: string): Promise<unknown>;
   checkQueue(queue: string): Promise<Readonly<{ messageCount: number }>>;
   purgeQueue(queue: string): Promise<Readonly<{ messageCount: number }>>;
   assertExchange(exchange: string, type: string, options: object): Promise<unknown>;

@@ -3,6 +3,7 @@ import { JobferryError } from "../../errors/index.ts";
 import { Deferred, settledWithin, sleep } from "../../runtime/index.ts";
 import type { AmqpChannel, AmqpMessage } from "./client.ts";
 import type { Connection } from "./connection.ts";
+import { alone } from "./declaration-lock.ts";
 import { isWithoutMember } from "./errors.ts";
 import type { Published, Publishing } from "./publishing.ts";
 
@@ -32,6 +33,7 @@ export class Registry {
   readonly #publishing: Publishing;
   readonly #closing: AbortSignal;
   #readers = 0;
+  #isThere = false;
 
   constructor(stream: string, clock: Clock, publishing: Publishing, closing: AbortSignal) {
     this.#closing = closing;
@@ -80,8 +82,15 @@ export class Registry {
     return (await this.#publishing.publish([message], 1))[0] ?? "unknown";
   }
 
+  /** The first time alone: it may be that nobody has made it before. */
   async #declare(connection: Connection): Promise<void> {
-    await connection.ask("declare the list of queues", (channel) => channel.assertQueue(this.#stream, ARGUMENTS));
+    const declare = async (): Promise<void> => {
+      await connection.ask("declare the list of queues", (channel) => channel.assertQueue(this.#stream, ARGUMENTS));
+    };
+    if (this.#isThere) return declare();
+    const [clock, closing] = [this.#clock, this.#closing];
+    await alone(connection, `${this.#stream}.lock`, { clock, closing }, declare);
+    this.#isThere = true;
   }
 
   /** The end of what is there now. An empty stream cannot say that it is: then a mark is written, which must come. */
