@@ -28,11 +28,16 @@ for (const name of BOTH) {
     it("is made once by processes that start at once: no connection is ended for reading what another one is still making", async () => {
       await using own = await startServer(name, { plugins: [] });
       const prefix = freshPrefix();
-      const all = await Promise.all(Array.from({ length: NEW_ONES }, () => opened({ url: own.url, prefix })));
-      const pushed = await Promise.all(all.map(({ driver }) => driver.push([item()])));
-      expect(pushed).toEqual(all.map(() => [{ status: "stored" }]));
-      expect(await all[0]?.driver.stats("work")).toMatchObject({ pending: NEW_ONES });
-      await Promise.all(all.map(({ driver }) => driver.close()));
+      const started = Array.from({ length: NEW_ONES }, async () => {
+        const { driver } = await opened({ url: own.url, prefix });
+        const [pushed] = await driver.push([item()]);
+        const queues = await driver.queues();
+        await driver.close();
+        return { pushed, queues };
+      });
+      expect(await Promise.all(started)).toEqual(
+        started.map(() => ({ pushed: { status: "stored" }, queues: ["work"] })),
+      );
     });
 
     it("is read on while its stream has no member on this node", async () => {

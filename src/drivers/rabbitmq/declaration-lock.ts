@@ -6,7 +6,7 @@ const RESOURCE_LOCKED = 405;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 200;
 /** A process that is stopped keeps the lock until the server misses its heartbeats: the others do not wait for that. */
-const MOST_WAIT_MS = 3_000;
+const MOST_WAIT_MS = 6_000;
 
 /**
  * Runs `declare` while no other connection does, as far as that can be had. The lock is an exclusive queue, which goes with its connection.
