@@ -71,8 +71,8 @@ function stopSignal(): Promise<void> {
   });
 }
 
-function addressOf({ kind, version, url, host, port, endpoints, ca }: RunningServer): ServerAddress {
-  return { kind, version, url, host, port, endpoints, ...(ca === undefined ? {} : { ca }) };
+function addressOf({ kind, version, url, host, port, endpoints, innerPorts = {}, ca }: RunningServer): ServerAddress {
+  return { kind, version, url, host, port, endpoints, innerPorts, ...(ca === undefined ? {} : { ca }) };
 }
 
 function printAddress({ kind, version, url, endpoints }: RunningServer): void {

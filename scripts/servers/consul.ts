@@ -107,7 +107,8 @@ async function start(
   // With -dev the answers are printed with spaces.
   const version = /"Version": *"([^"+]+)/.exec(self.text)?.[1] ?? "unknown";
   const ca = files === undefined ? {} : { ca: files.certificate };
-  return runningServer({ kind, version, url, endpoints, ...ca }, nodes, { waitUntilReady });
+  const innerPorts = { rpc: plans[0]?.server ?? 0, gossip: plans[0]?.gossip ?? 0 };
+  return runningServer({ kind, version, url, endpoints, innerPorts, ...ca }, nodes, { waitUntilReady });
 }
 
 type Plan = Readonly<{ name: string; host: string; http: number; server: number; gossip: number }>;

@@ -88,7 +88,8 @@ export async function startEtcd(
   if (password !== undefined) await etcdEnableUsers(gateway, password);
   const url = `${tls ? "etcds" : "etcd"}://${plans.map(({ client }) => `${HOST}:${client}`).join(",")}`;
   const endpoints = Object.fromEntries(plans.map(({ name, client }) => [name, `${HOST}:${client}`]));
-  return runningServer({ kind, version, url, endpoints, ...(ca === undefined ? {} : { ca }) }, nodes);
+  const innerPorts = { peer: plans[0]?.peer ?? 0, metrics: plans[0]?.health ?? 0 };
+  return runningServer({ kind, version, url, endpoints, innerPorts, ...(ca === undefined ? {} : { ca }) }, nodes);
 }
 
 type EtcdNode = Readonly<{

@@ -26,6 +26,8 @@ export interface ServerAddress {
   readonly port: number;
   /** Further addresses by name, for example the sentinels. */
   readonly endpoints: Readonly<Record<string, string>>;
+  /** Ports that are not for clients, by what they are for. */
+  readonly innerPorts?: Readonly<Record<string, number>>;
   /** The file of the certificate that a client has to trust. */
   readonly ca?: string;
 }

@@ -51,7 +51,14 @@ async function start(options: ZookeeperOptions, located: Located): Promise<Runni
   await waitUntilWhole(nodes, ca);
   const url = `zookeeper${files ? "s" : ""}://${clientPorts.map((port) => `${HOST}:${port}`).join(",")}`;
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
-  const description = { kind: "zookeeper-cluster", version: program(located, "version"), url, endpoints };
+  // Only the leader listens on the port of the quorum.
+  const innerPorts = Object.fromEntries(
+    nodes.flatMap(({ name }, index) => [
+      [`${name} quorum`, ports[NODES + index] ?? 0],
+      [`${name} election`, ports[2 * NODES + index] ?? 0],
+    ]),
+  );
+  const description = { kind: "zookeeper-cluster", version: program(located, "version"), url, endpoints, innerPorts };
   return runningServer({ ...description, ...(ca === undefined ? {} : { ca }) }, nodes, {
     waitUntilReady: () => waitUntilWhole(nodes, ca),
   });

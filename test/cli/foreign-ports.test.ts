@@ -2,7 +2,10 @@
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcp, type Server } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
-import { createQueue, isJobferryError } from "jobferry";
+import { createQueue, isJobferryError, type JobferryError } from "jobferry";
+import { etcdQueue } from "jobferry/etcd";
+import { zookeeperQueue } from "jobferry/zookeeper";
+import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 
@@ -24,16 +27,17 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function expectTold(url: string, code: string, says: RegExp): Promise<void> {
+async function expectTold(url: string, code: string | RegExp, says: RegExp): Promise<Error> {
   const error: unknown = await createQueue(url, { logger: silentLogger }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
   expect(isJobferryError(error), String(error)).toBe(true);
-  expect(error).toMatchObject({ code, message: expect.stringMatching(says) });
+  expect(error, url).toMatchObject({ code: expect.stringMatching(code), message: expect.stringMatching(says) });
   const { message } = error as Error;
   expect(message).toContain(new URL(url).host);
   expect(message).not.toContain(SECRET);
+  return error as Error;
 }
 
 const FOREIGN = [
@@ -60,7 +64,7 @@ const SILENT = [
   ["postgres", "UNAVAILABLE", /whether it is PostgreSQL that listens.*5432/],
   ["consul", "UNAVAILABLE", /its HTTP interface is what listens there/],
   ["etcd", "STORE_FOREIGN", /not etcd/],
-  ["zookeeper", "UNAVAILABLE", /a server that hangs, or another product/],
+  ["zookeeper", "UNAVAILABLE", /as a server that hangs\. Another product or port may listen/],
 ] as const;
 
 test.runIf(redis !== undefined).each(SILENT)("%s:// to Redis", async (scheme, code, says) => {
@@ -70,11 +74,105 @@ test.runIf(redis !== undefined).each(SILENT)("%s:// to Redis", async (scheme, co
 const HUNG_UP = [
   ["redis", "UNAVAILABLE", /Check that Redis runs there, .* what listens on that port/],
   ["amqp", "UNAVAILABLE", /whether it is what listens on that port.*5672/],
-  ["etcd", "UNAVAILABLE", /are host and port right/],
-  ["consul", "UNAVAILABLE", /its HTTP interface is what listens there/],
+  ["etcd", "UNAVAILABLE", /are host and port right\? Another product or port may listen there: etcd's .*2379/],
+  [
+    "consul",
+    "UNAVAILABLE",
+    /its HTTP interface is what listens there.* Another product or port may listen there: .*8500/,
+  ],
   ["zookeeper", "STORE_FOREIGN", /not ZooKeeper/],
 ] as const;
 
 test.runIf(postgres !== undefined).each(HUNG_UP)("%s:// to PostgreSQL", async (scheme, code, says) => {
   await expectTold(`${scheme}://127.0.0.1:${postgres?.port}`, code, says);
+});
+
+type Place = Readonly<{ name: string; port: number }>;
+/** `answers`: in a way that is not the product's. `denies`: that it speaks no TLS. `hides`: it hangs up or says nothing, as a server does that starts or hangs. */
+type Told = "answers" | "hides" | "denies" | "either";
+
+const STORES = ["etcd", "consul", "zookeeper"] as const;
+const servers = await Promise.all(STORES.map(sharedServer));
+const ensemble = await sharedServer("zookeeper-cluster");
+const isComplete = [...servers, ensemble].every((server) => server !== undefined);
+
+/** Ports of the three for clients, and those that servers have for each other. */
+async function places(): Promise<readonly Place[]> {
+  const clients = servers.flatMap((one) => (one === undefined ? [] : [{ name: one.kind, port: one.port }]));
+  const inner = servers.flatMap((one) =>
+    Object.entries(one?.innerPorts ?? {}).map(([name, port]) => ({ name: `${one?.kind} ${name}`, port })),
+  );
+  return [...clients, ...inner, ...(await quorumPlaces())];
+}
+
+async function quorumPlaces(): Promise<readonly Place[]> {
+  const names = Object.entries(ensemble?.endpoints ?? {});
+  const modes = await Promise.all(names.map(([, place]) => zookeeperMode({ port: Number(place.split(":")[1]) })));
+  const [leader = ""] = names[modes.indexOf("leader")] ?? [];
+  const { [`${leader} quorum`]: quorum = 0, [`${leader} election`]: election = 0 } = ensemble?.innerPorts ?? {};
+  return [
+    { name: "quorum", port: quorum },
+    { name: "election", port: election },
+  ];
+}
+
+/** What the schemes are told there; the rest hides. */
+const TOLD: Readonly<Record<string, Readonly<Record<string, Told>>>> = {
+  etcd: { consul: "answers", "etcd peer": "answers", "etcd metrics": "answers" },
+  consul: { etcd: "answers", "etcd peer": "answers", "etcd metrics": "answers" },
+  // What the servers' protocol makes of the greeting depends on its bytes.
+  zookeeper: { quorum: "either", election: "either" },
+  etcds: { etcd: "denies", consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
+  consuls: { consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
+  zookeepers: { zookeeper: "denies", consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
+};
+
+const CODES = {
+  ...{ answers: /^STORE_FOREIGN$/, denies: /^ACCESS_DENIED$/, hides: /^UNAVAILABLE$/ },
+  either: /^(STORE_FOREIGN|UNAVAILABLE)$/,
+} as const;
+const HIDDEN = /Another product or port may listen there/;
+const HIDDEN_WITHOUT_TLS = /Another product or port, or one without TLS, may listen there/;
+
+const OWN_PORT = { etcd: "2379", consul: "8500", zookeeper: "2181" } as const;
+
+describe.runIf(isComplete).each(STORES)("from %s to ports of etcd, Consul and ZooKeeper", (store) => {
+  test.each([store, `${store}s`])("%s://", async (scheme) => {
+    const own = OWN_PORT[store];
+    await Promise.all(
+      (await places()).map(async ({ name, port }) => {
+        if (name === scheme) return;
+        const told = TOLD[scheme]?.[name] ?? "hides";
+        const says = {
+          answers: new RegExp(`not ${store}.*${own}`, "i"),
+          denies: /TLS handshake/,
+          hides: scheme === store ? HIDDEN : HIDDEN_WITHOUT_TLS,
+          either: new RegExp(own),
+        };
+        const error = await expectTold(`${scheme}://127.0.0.1:${port}`, CODES[told], says[told]);
+        expect(error, name).toMatchObject({ retryable: (error as JobferryError).code === "UNAVAILABLE" });
+        if (told === "hides") expect(error.message).toContain(own);
+      }),
+    );
+  });
+});
+
+test.runIf(redis !== undefined)("a silent place takes no longer than connectTimeout", async () => {
+  const place = `127.0.0.1:${redis?.port}`;
+  const queues = [
+    zookeeperQueue(`zookeepers://${place}`, { connectTimeout: "2s", logger: silentLogger }),
+    etcdQueue(`etcds://${place}`, { connectTimeout: "3s", logger: silentLogger }),
+  ];
+  const begin = performance.now();
+  const opened = await Promise.all(queues.map((queue) => queue.open().catch((error: unknown) => error)));
+  expect(performance.now() - begin).toBeLessThan(3_700);
+  expect(opened).toMatchObject([{ code: "UNAVAILABLE" }, { code: "UNAVAILABLE" }]);
+});
+
+test("lists of places may have spaces", async () => {
+  const queue = etcdQueue("127.0.0.1:1, 127.0.0.1:2", { logger: silentLogger });
+  await expect(queue.open()).rejects.toThrow("127.0.0.1:1, 127.0.0.1:2");
+  await expect(createQueue("etcd://127.0.0.1:1, 127.0.0.1:2", { logger: silentLogger })).rejects.toThrow(
+    "ECONNREFUSED",
+  );
 });

@@ -1,5 +1,6 @@
 import type { ErrorClass } from "../../contract/index.ts";
 import { isJobferryError, JobferryError } from "../../errors/index.ts";
+import { isHangUp, mayBeAnother } from "../shared/hung-up.ts";
 import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 import type { Address } from "./client/address.ts";
 import { Foreign, NoAnswer, Refusal } from "./client/consul-errors.ts";
@@ -33,12 +34,14 @@ export function classify(error: unknown, shown: string): ErrorClass {
 
 function noAnswer({ message, isLate }: NoAnswer, shown: string): ErrorClass {
   if (isTlsCode(message)) return tlsFailed(shown, message, TLS_ADVICE);
+  const isSecure = shown.startsWith("consuls:");
+  const hint = isLate || isHangUp(message) ? ` ${mayBeAnother("Consul's own is 8500, with TLS 8501", isSecure)}` : "";
   return {
     code: "UNAVAILABLE",
     retryable: true,
     message: isLate
-      ? `${shown} gave no answer in time (${message}). It is away or busy, or has no leader because most of its servers are away. Try again.`
-      : `There is no connection to ${shown} (${message}). Check that Consul runs, that it can be reached, and that its HTTP interface is what listens there; then try again.`,
+      ? `${shown} gave no answer in time (${message}). It is away or busy, or has no leader because most of its servers are away. Try again.${hint}`
+      : `There is no connection to ${shown} (${message}). Check that Consul runs, that it can be reached, and that its HTTP interface is what listens there; then try again.${hint}`,
   };
 }
 

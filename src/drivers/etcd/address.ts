@@ -41,7 +41,7 @@ function credentialsIn(login: string | undefined): Credentials | undefined {
 /** @throws INVALID_ARGUMENT; it repeats none of them: somebody may have put a login into one. */
 export function parseEndpoints(endpoints: unknown): Omit<Address, "credentials"> {
   const list: readonly unknown[] = Array.isArray(endpoints) ? endpoints : [];
-  const matches = list.map((text) => (typeof text === "string" ? ENDPOINT.exec(text) : null));
+  const matches = list.map((text) => (typeof text === "string" ? ENDPOINT.exec(text.trim()) : null));
   const nodes = matches.map((match) => nodeOf(match?.[2] ?? "")).filter((node) => node !== undefined);
   if (list.length === 0 || nodes.length < list.length)
     throw new JobferryError(
@@ -55,7 +55,7 @@ export function parseEndpoints(endpoints: unknown): Omit<Address, "credentials">
 }
 
 function nodeOf(text: string): Node | undefined {
-  const match = NODE.exec(text);
+  const match = NODE.exec(text.trim());
   const port = match?.[2] === undefined ? DEFAULT_PORT : Number(match[2]);
   if (match?.[1] === undefined || port < 1 || port > 65_535) return undefined;
   return { host: match[1].replace(/^\[|\]$/g, ""), port };

@@ -181,6 +181,7 @@ function isLeaseGone(error: unknown): boolean {
 async function openStore(settings: Settings, where: Where, closed: AbortSignal): Promise<EtcdCoordination> {
   const client = new EtcdClient(settings);
   const keys = new EtcdKeys(settings.prefix);
+  const until = systemClock.monotonic() + settings.connectMs;
   const giveUp = (): void => void client.close();
   closed.addEventListener("abort", giveUp, { once: true });
   try {
@@ -195,7 +196,7 @@ async function openStore(settings: Settings, where: Where, closed: AbortSignal):
     return new EtcdCoordination(client, keys, await checked);
   } catch (error) {
     await client.close();
-    throw await openingFailed(error, where, settings.endpoints);
+    throw await openingFailed(error, where, settings.endpoints, until - systemClock.monotonic());
   } finally {
     closed.removeEventListener("abort", giveUp);
   }

@@ -11,6 +11,7 @@ import {
   TooLarge,
   TooMuchAtOnce,
 } from "./client/failures.ts";
+import { isHangUp, mayBeAnother } from "../shared/hung-up.ts";
 import { isTlsCode, speaksTls, tlsFailed, tlsWanted } from "../shared/tls.ts";
 import { DamagedMessage } from "./client/protobuf.ts";
 
@@ -140,9 +141,8 @@ function notReached(error: NotReached, { shown, isSecure }: Where): ErrorClass {
   const code = codeIn(error);
   if (isTlsCode(code)) return tlsFailed(`etcd at ${shown}`, code, TLS_ADVICE);
   const why = code ?? error.message;
-  // What expects TLS, or the opposite, waits for the end of what it takes for a call, or hangs up.
-  const isHungUp = code === "ECONNRESET" || code === undefined;
-  const hint = isHungUp && !isSecure ? " It may also be that it speaks TLS only: then use etcds:// (or https://)." : "";
+  const hint =
+    code === undefined || isHangUp(code) ? ` ${mayBeAnother("etcd's for clients is 2379 by default", isSecure)}` : "";
   return away(`etcd at ${shown} cannot be reached (${why}). Is it up, and are host and port right?${hint}`);
 }
 
@@ -155,17 +155,18 @@ function codeIn(error: unknown): string | undefined {
   return undefined;
 }
 
-/** What opening fails with. Where the server only hung up, it is asked whether it speaks TLS. */
+/** What opening fails with. Where the server only hung up, it is asked whether it speaks TLS, for at most `withinMs`. */
 export async function openingFailed(
   error: unknown,
   where: Where,
   [first]: readonly Endpoint[],
+  withinMs: number,
 ): Promise<JobferryError> {
   const {
     code,
     retryable,
     message = "etcd could not be opened.",
-  } = (await mismatch(error, where, first)) ?? classify(error, where);
+  } = (await mismatch(error, where, first, withinMs)) ?? classify(error, where);
   return new JobferryError(code, message, { retryable, cause: error });
 }
 
@@ -175,10 +176,11 @@ async function mismatch(
   error: unknown,
   { shown, isSecure }: Where,
   at: Endpoint | undefined,
+  withinMs: number,
 ): Promise<ErrorClass | undefined> {
   const isHungUp = error instanceof NotReached || error instanceof NotEtcd || error instanceof DamagedMessage;
   if (!isHungUp || at === undefined || isTlsCode(codeIn(error))) return undefined;
-  const isSpoken = await speaksTls({ ...at, ...(isSecure ? { greeting: GREETING } : {}) });
+  const isSpoken = await speaksTls({ ...at, withinMs, ...(isSecure ? { greeting: GREETING } : {}) });
   if (isSpoken === undefined || isSpoken === isSecure) return undefined;
   if (isSecure) return tlsFailed(`etcd at ${shown}`, "it speaks none", TLS_ADVICE);
   return tlsWanted(`etcd at ${shown}`, "Use etcds:// (or https:// endpoints), with its authority in tls.ca.");

@@ -28,10 +28,14 @@ export function tlsWanted(shown: string, advice: string): ErrorClass {
 }
 
 const PATIENCE_MS = 1_000;
+/** In less nobody answers. */
+const LEAST_PATIENCE_MS = 20;
 
 export type Asked = Readonly<{
   host: string;
   port: number;
+  /** How long it may take. Default, and most: two seconds. */
+  withinMs?: number;
   /** What a server without TLS answers so, where it is silent to a TLS handshake or hangs up. */
   greeting?: Readonly<{ text: string; answer: RegExp }>;
 }>;
@@ -41,18 +45,20 @@ export type Asked = Readonly<{
  * two, and so does what stands before a server that is away; so this is asked when opening has failed, for up to two seconds, and a hang-up alone is no answer.
  * Nothing is trusted or told.
  */
-export async function speaksTls({ host, port, greeting }: Asked): Promise<boolean | undefined> {
+export async function speaksTls({ host, port, greeting, withinMs }: Asked): Promise<boolean | undefined> {
+  const patienceMs = Math.min(PATIENCE_MS, (withinMs ?? Infinity) / 2);
+  if (patienceMs < LEAST_PATIENCE_MS) return undefined;
   const name = isIP(host) === 0 ? { servername: host } : {};
   // rejectUnauthorized: whose certificate it is does not matter here, and nothing is sent.
   const socket = connectTls({ host, port, ...name, rejectUnauthorized: false });
-  const answer = await asked(socket, "secureConnect");
+  const answer = await asked(socket, patienceMs, "secureConnect");
   if (answer === "yes") return true;
   if (answer === "away") return undefined;
   if (answer !== "silent" && isTlsCode(answer.no)) return /ALERT/.test(answer.no);
   if (greeting === undefined) return undefined;
   const plain = connectPlain({ host, port });
   plain.once("connect", () => plain.write(greeting.text));
-  return (await asked(plain, "data", greeting.answer)) === "yes" ? false : undefined;
+  return (await asked(plain, patienceMs, "data", greeting.answer)) === "yes" ? false : undefined;
 }
 
 /** Why a handshake with these options fails, as a code of Node.js; undefined: it does not, or the server is away. For clients that do not tell. */
@@ -61,17 +67,17 @@ export async function handshakeFailure(
   options: ConnectionOptions,
 ): Promise<string | undefined> {
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const answer = await asked(connectTls({ ...name, ...options, host, port }), "secureConnect");
+  const answer = await asked(connectTls({ ...name, ...options, host, port }), PATIENCE_MS, "secureConnect");
   return typeof answer === "object" && isTlsCode(answer.no) ? answer.no : undefined;
 }
 
 type Answer = "yes" | "away" | "silent" | Readonly<{ no: string }>;
 
 /** Real sockets on the real clock: with a virtual one that nobody advances a silent server would never be given up. */
-function asked(socket: Socket, sign: string, expected = /^/): Promise<Answer> {
+function asked(socket: Socket, patienceMs: number, sign: string, expected = /^/): Promise<Answer> {
   return new Promise((resolve) => {
     let isConnected = false;
-    const timer = systemClock.timer(PATIENCE_MS, () => end(isConnected ? "silent" : "away"));
+    const timer = systemClock.timer(patienceMs, () => end(isConnected ? "silent" : "away"));
     const end = (answer: Answer): void => {
       timer.cancel();
       resolve(answer);

@@ -164,11 +164,15 @@ const QUORUM = 3;
 
 const GREETING = { text: "srvr", answer: /^\w/ };
 
-/** Servers that only hung up are asked whether it is TLS that they want, or do not speak. */
-async function mismatch(error: unknown, { addresses, tls }: Settings): Promise<ZookeeperError | undefined> {
+/** Servers that only hung up are asked whether it is TLS that they want, or do not speak, for at most `withinMs`. */
+async function mismatch(
+  error: unknown,
+  { addresses, tls }: Settings,
+  withinMs: number,
+): Promise<ZookeeperError | undefined> {
   const [first] = addresses;
   if (!isKind(error, "refused") || first === undefined) return undefined;
-  const isSpoken = await speaksTls({ ...first, ...(tls === undefined ? {} : { greeting: GREETING }) });
+  const isSpoken = await speaksTls({ ...first, withinMs, ...(tls === undefined ? {} : { greeting: GREETING }) });
   if (isSpoken === undefined || isSpoken === (tls !== undefined)) return undefined;
   return isSpoken
     ? new ZookeeperError("tlsWanted", "The server speaks TLS and was spoken to without.")
@@ -185,12 +189,13 @@ async function openStore(settings: Settings, { clock }: CoordinationContext): Pr
     { servers, clock, connectMs, callMs },
     { event: ({ path }) => watches.changed(path), reconnected: () => watches.doubt() },
   );
+  const until = clock.monotonic() + connectMs;
   try {
     await client.open();
     await openRoot(client, layout, acl);
   } catch (error) {
     await client.close();
-    throw (await mismatch(error, settings)) ?? error;
+    throw (await mismatch(error, settings, until - clock.monotonic())) ?? error;
   }
   return new ZookeeperCoordination({ clock, callMs, layout, acl, servers, client, watches });
 }

@@ -2,6 +2,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import type { Clock, Timer } from "../../../contract/index.ts";
 import { afterMicrotasks, Deferred } from "../../../runtime/index.ts";
+import { isHangUp, mayBeAnother } from "../../shared/hung-up.ts";
 import { isTlsCode } from "../../shared/tls.ts";
 import { Frames } from "./frames.ts";
 import { JuteReader } from "./jute.ts";
@@ -89,8 +90,8 @@ export class Connection {
       socket.write(greetingFrame({ lastZxid, timeoutMs, session }));
     });
     socket.on("data", (chunk: Buffer) => this.#arrived(chunk));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#cutOff(connectionError(error, isConnected, this.#shown)));
-    socket.on("close", () => this.#cutOff(this.#unsaid(isConnected)));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#cutOff(this.#failed(error, isConnected)));
+    socket.on("close", () => this.#cutOff(this.#unsaid()));
   }
 
   /** @throws a ZookeeperError: `refused`, `lost`, `tls`, `foreign`, `expired`. */
@@ -208,7 +209,7 @@ export class Connection {
   }
 
   #take(body: JuteReader): void {
-    if (this.#session.id === 0n) return this.#takeGreeting(body);
+    if (!this.#isGreeted) return this.#takeGreeting(body);
     const xid = body.int();
     const zxid = body.long();
     const code = body.int();
@@ -252,23 +253,28 @@ export class Connection {
 
   #silent(milliseconds: number): ZookeeperError {
     const text = this.#isListening
-      ? `Something listens at ${this.#shown}, but gave no answer of ZooKeeper's protocol within ${milliseconds} ms: it is a server that hangs, or another product (ZooKeeper's port for clients is 2181 by default).`
+      ? `Something listens at ${this.#shown}, but gave no answer of ZooKeeper's protocol within ${milliseconds} ms, as a server that hangs. ${this.#another}`
       : `${this.#shown} could not be reached within ${milliseconds} ms.`;
     return new ZookeeperError("refused", text);
   }
 
   /** The server ended it without a word: while it does not serve, when it stops, and for a request that is too large. */
-  #unsaid(isConnected: boolean): ZookeeperError {
+  #unsaid(): ZookeeperError {
     const largest = this.#largest;
     const hint =
       largest < SUSPECT_BYTES
         ? ""
         : ` A request of ${largest} bytes was on its way: if this happens again with it, it is more than the server's jute.maxbuffer; raise that on all servers, or lower maxRequestBytes here.`;
-    const what = isConnected ? "ended the connection" : "could not be reached";
-    return new ZookeeperError(
-      isConnected && this.#session.id !== 0n ? "lost" : "refused",
-      `${this.#shown} ${what}.${hint}`,
-    );
+    if (this.#isGreeted) return new ZookeeperError("lost", `${this.#shown} ended the connection.${hint}`);
+    const what = this.#isListening ? `ended the connection. ${this.#another}` : "could not be reached.";
+    return new ZookeeperError("refused", `${this.#shown} ${what}`);
+  }
+
+  #failed({ code = "no code" }: NodeJS.ErrnoException, isConnected: boolean): ZookeeperError {
+    if (!isConnected && isTlsCode(code)) return new ZookeeperError("tls", code);
+    const hint = !this.#isGreeted && isHangUp(code) ? ` ${this.#another}` : "";
+    const kind = isConnected ? "lost" : "refused";
+    return new ZookeeperError(kind, `The connection to ${this.#shown} failed (${code}).${hint}`);
   }
 
   #cutOff(reason: ZookeeperError): void {
@@ -280,16 +286,15 @@ export class Connection {
     return Math.max(0, ...this.#waiting.map(({ bytes }) => bytes));
   }
 
+  get #isGreeted(): boolean {
+    return this.#session.id !== 0n;
+  }
+
+  get #another(): string {
+    return mayBeAnother("ZooKeeper's for clients is 2181 by default", this.#plan.tls !== undefined);
+  }
+
   get #shown(): string {
     return `${this.address.host}:${this.address.port}`;
   }
-}
-
-function connectionError(
-  { code = "no code" }: NodeJS.ErrnoException,
-  isConnected: boolean,
-  shown: string,
-): ZookeeperError {
-  if (!isConnected && isTlsCode(code)) return new ZookeeperError("tls", code);
-  return new ZookeeperError(isConnected ? "lost" : "refused", `The connection to ${shown} failed (${code}).`);
 }
