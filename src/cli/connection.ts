@@ -100,7 +100,7 @@ function placed(error: unknown, url: string, terminal: Terminal): unknown {
   const server = /:\/\/(?:.*@)?([^/?#]+)/s.exec(url)?.[1];
   const where =
     server === undefined || error.message.includes(server) ? "" : ` It was tried at ${terminal.redact(url)}.`;
-  const isTls = /TLS|certificate/.test(error.message);
+  const isTls = error.code === "ACCESS_DENIED" && /TLS|certificate/.test(error.message);
   const hint = isTls ? " The command line trusts the authority whose certificate NODE_EXTRA_CA_CERTS names." : "";
   const details = { retryable: error.retryable };
   return new CliError(error.code, EXIT.backend, `${error.message}${where}${hint}`, { cause: error, details });

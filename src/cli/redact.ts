@@ -3,7 +3,9 @@
  * that shows how such a URL is written.
  */
 const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)(?!\[[A-Z[\]:]+@\])\S*@/gi;
-const PARAMETER = /([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|auth|credential|sig)[^=&;\s]*=)[^&;#\s"']+/gi;
+/** ZooKeeper's `auth=sasl` and `auth=digest` hide nothing, and its messages say the words. */
+const PARAMETER =
+  /([?&;](?!auth=(?:sasl|digest)(?:[&;#\s"']|$))[^=&;\s]*(?:pass|pwd|secret|token|key|auth|credential|sig)[^=&;\s]*=)[^&;#\s"']+/gi;
 const SHORTEST_SECRET = 4;
 
 function redactText(text: string): string {

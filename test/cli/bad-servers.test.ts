@@ -1,8 +1,12 @@
+import { type AddressInfo, createServer } from "node:net";
 import pg from "pg";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, test } from "vitest";
+import { zookeeperQueue } from "jobferry/zookeeper";
+import { etcdGateway, etcdToken } from "../../scripts/servers/etcd-gateway.ts";
 import { freePort } from "../../scripts/servers/free-port.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
+import { makeToken } from "../consul/stage.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
 import { errorOf, Sandbox } from "./run-cli.ts";
 
@@ -10,8 +14,11 @@ import { errorOf, Sandbox } from "./run-cli.ts";
 const SLOW = 120_000;
 const RIGHT = "right-p4ss:w@rd/";
 const WRONG = "wr0ng-p4ss:w@rd/";
-const NAMES = { postgres: "postgres", redis: "", rabbitmq: "guest" } as const;
-const KINDS = ["postgres", "redis", "rabbitmq"] as const;
+const NAMES = {
+  ...{ postgres: "postgres", redis: "", rabbitmq: "guest" },
+  ...{ etcd: "root", consul: "", zookeeper: "jobferry" },
+} as const;
+const KINDS = ["postgres", "redis", "rabbitmq", "etcd", "consul", "zookeeper"] as const;
 
 type Kind = (typeof KINDS)[number];
 type Refusal = Readonly<{ url: string; code: string; env?: Readonly<Record<string, string>>; says?: RegExp }>;
@@ -33,7 +40,9 @@ async function expectRefused({ url, code, env = {}, says = /./ }: Refusal): Prom
 
 function withLogin(url: string, user: string, password: string): string {
   const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
-  return url.replace(/:\/\/([^@/]*@)?/, `://${login}@`);
+  // ZooKeeper's other way of a login lets in whoever comes.
+  const way = url.startsWith("zookeeper") && !url.includes("?") ? "?auth=sasl" : "";
+  return `${url.replace(/:\/\/([^@/]*@)?/, `://${login}@`)}${way}`;
 }
 
 /** The same place without TLS, or with it. */
@@ -41,11 +50,12 @@ function withoutTls(url: string): string {
   return url
     .replace(/^rediss:/, "redis:")
     .replace(/^amqps:/, "amqp:")
+    .replace(/^(etcd|consul|zookeeper)s:/, "$1:")
     .replace(/\?sslmode=.*/, "");
 }
 
 function withTls(url: string): string {
-  const secure = url.replace(/^redis:/, "rediss:").replace(/^amqp:/, "amqps:");
+  const secure = url.replace(/^redis:/, "rediss:").replace(/^(amqp|etcd|consul|zookeeper):/, "$1s:");
   return secure.startsWith("postgres:") ? `${secure}?sslmode=verify-full` : secure;
 }
 
@@ -67,7 +77,7 @@ describe.each(KINDS)("%s", async (kind) => {
 
   test("a wrong password, and none", { timeout: SLOW }, async () => {
     const wrong = withLogin(secure.url, NAMES[kind], WRONG);
-    await expectRefused({ url: wrong, env: trusting, code: "ACCESS_DENIED", says: /refused/ });
+    await expectRefused({ url: wrong, env: trusting, code: "ACCESS_DENIED", says: /refused|does not know this token/ });
     await expectRefused({ url: secure.url, env: trusting, code: "ACCESS_DENIED" });
   });
 
@@ -82,13 +92,16 @@ describe.each(KINDS)("%s", async (kind) => {
   });
 
   test("nobody listens, and a host that is none", { timeout: SLOW }, async () => {
-    const at = (host: string): string => withLogin(`${new URL(secure.url).protocol}//${host}/0`, "app", RIGHT);
+    // Some have a path that means something.
+    const path = kind === "etcd" || kind === "consul" ? "" : "/0";
+    const user = kind === "consul" ? "" : "app";
+    const at = (host: string): string => withLogin(`${new URL(secure.url).protocol}//${host}${path}`, user, RIGHT);
     await expectRefused({ url: at(`127.0.0.1:${await freePort()}`), code: "UNAVAILABLE" });
     await expectRefused({ url: at("no-such-host.invalid"), code: "UNAVAILABLE" });
   });
 
   test("a user who lacks a right", { timeout: SLOW }, async () => {
-    await using open = await startServer(kind, {});
+    await using open = await startServer(kind, kind === "consul" || kind === "etcd" ? { password: RIGHT } : {});
     await expectRefused({ url: await weakUser(kind, open), code: "ACCESS_DENIED" });
   });
 
@@ -99,6 +112,14 @@ describe.each(KINDS)("%s", async (kind) => {
     expect(JSON.parse(result.stdout)).toMatchObject({ data: { checks: [{}, { name: "open", status: "failed" }] } });
     expect(result.stdout + result.stderr).not.toMatch(/p4ss|w%40rd|w@rd/);
   });
+});
+
+test.each(["etcds", "consuls", "zookeepers"])("%s to what only hangs up: no authority would help", async (scheme) => {
+  const proxy = createServer((client) => client.on("error", () => undefined).destroy());
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const url = `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  await expectRefused({ url, code: "UNAVAILABLE", says: /^(?!.*NODE_EXTRA_CA_CERTS).*may listen there/s });
+  proxy.close();
 });
 
 /** RabbitMQ has no such state. */
@@ -112,7 +133,21 @@ describe.each(["postgres", "redis"] as const)("%s that cannot be written", async
 });
 
 /** The URL of a user who may connect and nothing else. */
-async function weakUser(kind: Kind, { url, endpoints }: RunningServer): Promise<string> {
+async function weakUser(kind: Kind, server: RunningServer): Promise<string> {
+  const { url, endpoints, port } = server;
+  if (kind === "etcd") {
+    const token = await etcdToken({ port }, "root", RIGHT);
+    await etcdGateway({ port, token }, "/v3/auth/user/add", { name: "weak", password: "p4ss" });
+    return withLogin(url, "weak", "p4ss");
+  }
+  if (kind === "consul") {
+    return withLogin(url, "", await makeToken(port, RIGHT, 'key_prefix "elsewhere/" { policy = "write" }'));
+  }
+  if (kind === "zookeeper") {
+    // Whoever comes first has it.
+    await (await zookeeperQueue(url, { username: "other", password: "p4ss" }).open()).close();
+    return withLogin(url, "weak", "p4ss").replace("?auth=sasl", "");
+  }
   if (kind === "postgres") {
     const admin = new pg.Client(url);
     await admin.connect();

@@ -1,7 +1,7 @@
 // The commands for clusters on real servers.
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Cluster, createCluster, DistributedQueue, memoryQueue, type Queue } from "../../src/entry/index.ts";
+import { type Cluster, createCluster, createJob, DistributedQueue } from "../../src/entry/index.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { sharedServer } from "../servers/shared-server.ts";
 import { dataOf, errorOf, Sandbox } from "./run-cli.ts";
@@ -11,8 +11,6 @@ type Target = Readonly<{
   url: string;
   args: readonly string[];
   node(nodeId: string): Promise<Cluster>;
-  /** Where the store keeps none. */
-  queue?: Queue;
 }>;
 
 const redis = await sharedServer("redis");
@@ -38,26 +36,26 @@ const consul = await sharedServer("consul");
 if (consul !== undefined) {
   const { url } = consul;
   const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, prefix: place, ...options });
-  targets.push(["consul", { url, args: ["--prefix", place], node, queue: memoryQueue() }]);
+  targets.push(["consul", { url, args: ["--prefix", place], node }]);
 }
 const zookeeper = await sharedServer("zookeeper");
 if (zookeeper !== undefined) {
   const url = `${zookeeper.url}/${place}`;
   const node = (nodeId: string): Promise<Cluster> => createCluster(url, { nodeId, ...options });
-  targets.push(["zookeeper", { url, args: [], node, queue: memoryQueue() }]);
+  targets.push(["zookeeper", { url, args: [], node }]);
 }
 
-describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node, queue }) => {
+describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url, args, node }) => {
   test("nodes, leader, locks, plan and broadcast", async () => {
     const sandbox = new Sandbox();
     const data = async (...words: readonly string[]): Promise<unknown> =>
       dataOf(await sandbox.run(["cluster", ...words, ...args, "--url", url, "--json"]));
     const cluster = await node("a");
-    await using member = new DistributedQueue({
-      ...{ cluster, queues: ["mail"], workerCount: 2, handler: () => undefined },
-      ...(queue === undefined ? {} : { queue }),
-    });
+    const done: unknown[] = [];
+    const handler = (job: Readonly<{ payload: unknown }>): void => void done.push(job.payload);
+    await using member = new DistributedQueue({ cluster, queues: ["mail"], workerCount: 2, handler });
     await member.start();
+    await member.push(createJob("hello", { queue: "mail" }));
     const heard: unknown[] = [];
     await cluster.subscribe("prices", (message) => heard.push(message.data));
     await using lock = await cluster.lock("nightly");
@@ -71,6 +69,7 @@ describe.runIf(targets.length > 0).each(targets)("cluster on %s", (_kind, { url,
     for (const end = Date.now() + 20_000; heard.length === 0; await new Promise((resolve) => setTimeout(resolve, 20)))
       if (Date.now() > end) throw new Error("the message did not come");
     expect(heard).toEqual([{ changed: 7 }]);
+    await expect.poll(() => done, { timeout: 20_000 }).toEqual(["hello"]);
   }, 60_000);
 });
 

@@ -40,6 +40,12 @@ describe("redactorFor", () => {
     expect(redact("first-word, second-word")).toBe("***, ***");
   });
 
+  test("how a login is shown to ZooKeeper is no secret, and stands in its messages", () => {
+    const redact = redactorFor("zookeeper://me:hunter22@h/root?auth=sasl");
+    expect(redact('zookeeper://h/root?auth=sasl wants "sasl"')).toBe('zookeeper://h/root?auth=sasl wants "sasl"');
+    expect(redact("zookeeper://h?auth=saslx&auth=digest&key=word")).toBe("zookeeper://h?auth=***&auth=digest&key=***");
+  });
+
   test("other URLs are masked, other text is left alone", () => {
     const redact = redactorFor("sqlite:./jobs.db");
     expect(redact("see postgres://a:b@c/d and ann@example.org")).toBe("see postgres://***:***@c/d and ann@example.org");

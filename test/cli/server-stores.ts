@@ -25,7 +25,8 @@ export async function serverStores(): Promise<readonly ServerStore[]> {
     rabbitmq(name, "resting"),
   ]);
   const groups = ["redis", "redis-sentinel", "redis-cluster"] as const;
-  const found = await Promise.all([postgres(), ...groups.map(redis), ...brokers]);
+  const coordinated = (["etcd", "consul", "zookeeper"] as const).map(coordinationStore);
+  const found = await Promise.all([postgres(), ...groups.map(redis), ...brokers, ...coordinated]);
   return found.filter((store) => store !== undefined);
 }
 
@@ -41,6 +42,16 @@ async function redis(kind: "redis" | "redis-sentinel" | "redis-cluster"): Promis
   const server = await sharedServer(kind);
   if (server === undefined) return undefined;
   const env = { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName() };
+  return { title: kind, env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
+}
+
+async function coordinationStore(kind: "etcd" | "consul" | "zookeeper"): Promise<ServerStore | undefined> {
+  const server = await sharedServer(kind);
+  if (server === undefined) return undefined;
+  const env: Readonly<Record<string, string>> =
+    kind === "zookeeper"
+      ? { JOBFERRY_URL: `${server.url}/${freshName()}` }
+      : { JOBFERRY_URL: server.url, JOBFERRY_PREFIX: freshName() };
   return { title: kind, env, records: "all", pause: true, pushById: true, end: () => Promise.resolve() };
 }
 

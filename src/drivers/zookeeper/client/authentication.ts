@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection } from "./connection.ts";
 import { requests } from "./requests.ts";
-import { answerError, Code, isKind } from "./zookeeper-error.ts";
+import { answerError, Code, isAnswer, isKind } from "./zookeeper-error.ts";
 
 /** `digest`: a name and password that nodes' access lists can name; the server takes any. `sasl`: the server knows them (DIGEST-MD5). */
 export type Login = Readonly<{ scheme: "digest" | "sasl"; username: string; password: string }>;
@@ -15,8 +15,9 @@ export async function logIn(connection: Connection, login: Login): Promise<void>
     if (login.scheme === "sasl") await logInBySasl(connection, login);
     else await connection.call(requests.auth("digest", `${login.username}:${login.password}`));
   } catch (error) {
-    // Some versions end the connection instead of an answer.
-    throw isKind(error, "lost") && login.scheme === "sasl" && !isTimeout(error) ? answerError(Code.authFailed) : error;
+    // Where it is required a server says of a wrong one that it is; some versions end the connection instead of an answer.
+    const isRefused = isAnswer(error, Code.saslRequired) || (isKind(error, "lost") && !isTimeout(error));
+    throw login.scheme === "sasl" && isRefused ? answerError(Code.authFailed) : error;
   }
 }
 
