@@ -17,6 +17,7 @@ import { resolveOptions } from "../src/drivers/rabbitmq/options.ts";
 import { checkServer } from "../src/drivers/rabbitmq/server.ts";
 import { consulCoordinationStore } from "../src/drivers/consul/index.ts";
 import { coordinatedCapabilities } from "../src/drivers/coordinated/capabilities.ts";
+import { DEFAULT_BACKLOG } from "../src/drivers/coordinated/options.ts";
 import { timingFor } from "../src/drivers/coordinated/timing.ts";
 import { sqliteCoordinationStore, sqliteDriver } from "../src/drivers/sqlite/index.ts";
 import { zookeeperCoordinationStore } from "../src/drivers/zookeeper/index.ts";
@@ -69,6 +70,12 @@ const rows: Rows = {
     ["Largest batch", ({ maxItems, maxBytes }) => `${count(maxItems)} jobs, ${bytes(maxBytes)}`],
   ],
   payload: [["Largest payload", ({ maxBytes }) => bytes(maxBytes)]],
+  backlog: [
+    [
+      "May wait at most, by default",
+      (backlog) => (backlog === undefined ? "no limit" : `${count(backlog.maxJobs)} jobs, ${bytes(backlog.maxBytes)}`),
+    ],
+  ],
   wakeup: [
     ["Waiting consumers", ({ kind }) => (kind === "notify" ? "are woken" : "poll")],
     ["A wake-up is missed for at most", ({ pollMs }) => time(pollMs)],
@@ -126,7 +133,7 @@ function coordinationStores(): readonly CoordinationStore[] {
 
 /** What open() declares with default settings. */
 function coordinated({ name, capabilities }: CoordinationStore): Column {
-  return [name, coordinatedCapabilities(capabilities, "power", timingFor(undefined, capabilities))];
+  return [name, coordinatedCapabilities(capabilities, "power", timingFor(undefined, capabilities), DEFAULT_BACKLOG)];
 }
 
 function coordinationTable(): readonly string[] {
@@ -152,7 +159,7 @@ function statsCell({ pending, delayed, reserved, failed, completed }: Capabiliti
   return new Set(qualities).size === 1 ? `all ${pending}` : qualities.join(", ");
 }
 
-function linesOf<K extends keyof Rows>(capability: K, columns: readonly Required<Capabilities>[]): readonly string[] {
+function linesOf<K extends keyof Rows>(capability: K, columns: readonly Capabilities[]): readonly string[] {
   return rows[capability].map(([title, cell]) => line([title, ...columns.map((column) => cell(column[capability]))]));
 }
 

@@ -18,7 +18,7 @@ export const connect = (store, url, place) => CONNECT[store](url, place);
 /** Long sessions: what is measured is not how they end. */
 export function openQueue(store, url, place) {
   const driver = coordinatedDriver({
-    ...{ name: store, maxBacklog: Infinity, sessionTtl: "20s" },
+    ...{ name: store, maxBacklog: Infinity, maxBacklogBytes: Infinity, sessionTtl: "20s" },
     connect: () => connect(store, url, place),
   });
   return new Queue(driver, {}).open();

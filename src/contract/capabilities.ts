@@ -34,6 +34,8 @@ export type Capabilities = Readonly<{
    */
   batch: Readonly<{ atomic: number; maxItems: number; maxBytes: number; roundTrip?: boolean }>;
   payload: Readonly<{ maxBytes: number }>;
+  /** How much may wait in the whole store, by default or as its options say: a push beyond is STORE_FULL until workers have made room. undefined: as much as there is room for. */
+  backlog?: Readonly<{ maxJobs: number; maxBytes: number }>;
   /** `notify`: consumers are woken. `pollMs`: how long a wake-up may be missed at most. */
   wakeup: Readonly<{ kind: "notify" | "poll"; pollMs: number }>;
   pause: Readonly<{ support: Support; lagMs: number }>;

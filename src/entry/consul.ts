@@ -14,7 +14,7 @@ const PLACE_OPTIONS = ["token", "tls", "prefix", "callTimeout", "connectTimeout"
 const STORE_OPTIONS = ["address", ...PLACE_OPTIONS] as const;
 
 /**
- * A queue on Consul, for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
+ * A queue on Consul, for few jobs: at most 10,000 that wait, and 64 MiB of them, unless `maxBacklog` and `maxBacklogBytes` say otherwise.
  * @param address `host:port`, `consul://[:TOKEN@]host:port`, with TLS `consuls://…`; several with commas between them or in an array.
  */
 export function consulQueue(address: string | readonly string[], options: ConsulQueueOptions = {}): Queue {

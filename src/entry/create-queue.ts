@@ -18,6 +18,8 @@ export type QueueUrlOptions = QueueOptions &
     replicas?: number;
     /** etcd, Consul and ZooKeeper: how many jobs may wait in the whole store. Default 10,000. */
     maxBacklog?: number;
+    /** The same three: how many bytes these may have together. Default 64 MiB. */
+    maxBacklogBytes?: number;
     /** etcd, Consul and ZooKeeper: the time to live of this process's session. Default "10s". */
     sessionTtl?: Duration;
   }>;

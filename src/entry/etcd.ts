@@ -11,7 +11,7 @@ export type EtcdQueueOptions = QueueOptions & Omit<EtcdStoreOptions, "url" | "en
 const STORE_OPTIONS = ETCD_OPTIONS.filter((name) => name !== "url" && name !== "endpoints");
 
 /**
- * A queue on etcd (3.4 or newer), for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
+ * A queue on etcd (3.4 or newer), for few jobs: at most 10,000 that wait, and 64 MiB of them, unless `maxBacklog` and `maxBacklogBytes` say otherwise.
  * @param target a URL (`etcd://[user:password@]host:2379,host:2379`, `etcds://` for TLS), or the endpoints of one cluster: `host:2379,host:2379`, or an array.
  */
 export function etcdQueue(target: string | readonly string[], options: EtcdQueueOptions = {}): Queue {

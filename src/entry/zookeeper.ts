@@ -13,7 +13,7 @@ export type ZookeeperQueueOptions = QueueOptions & Omit<ZookeeperOptions, "url" 
 const PLACE_OPTIONS = ZOOKEEPER_OPTIONS.filter((name) => name !== "url" && name !== "servers");
 
 /**
- * A queue on ZooKeeper (3.6 or newer), for few jobs: at most 10,000 that wait, unless `maxBacklog` says otherwise.
+ * A queue on ZooKeeper (3.6 or newer), for few jobs: at most 10,000 that wait, and 64 MiB of them, unless `maxBacklog` and `maxBacklogBytes` say otherwise.
  * @param target a URL (`zookeeper://user:password@host:port,host:port/root`, `zookeepers://` for TLS), or the servers of one ensemble: `host:port,host:port`, or an array.
  */
 export function zookeeperQueue(target: string | readonly string[], options: ZookeeperQueueOptions = {}): Queue {

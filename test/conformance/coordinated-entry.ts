@@ -7,6 +7,7 @@ import {
   type Duration,
   createQueue,
   DistributedQueue,
+  type NewJob,
   type Queue,
   type QueueOptions,
 } from "jobferry";
@@ -19,7 +20,10 @@ import { sharedServer } from "../servers/shared-server.ts";
 export type Entry = Readonly<{
   url: string;
   /** By the factory. `place`: a prefix or root. */
-  queue(place: string, options: QueueOptions & Readonly<{ maxBacklog?: number; sessionTtl?: Duration }>): Queue;
+  queue(
+    place: string,
+    options: QueueOptions & Readonly<{ maxBacklog?: number; maxBacklogBytes?: number; sessionTtl?: Duration }>,
+  ): Queue;
   cluster(place: string): Cluster;
 }>;
 
@@ -78,6 +82,21 @@ export function provesEntry({ url, queue: make, cluster: node }: Entry): void {
     });
     await (await queue.pop())?.complete();
     await queue.push(createJob(4));
+    await queue.close();
+  });
+
+  test("a backlog that is full by its bytes does the same, and the capabilities say how much may wait", async () => {
+    const queue = make(place(), { maxBacklogBytes: 100_000, pushTimeout: "3s", logger: silentLogger });
+    const large = (): NewJob => createJob("x".repeat(60_000));
+    await queue.pushBatch([large(), large()]);
+    expect(queue.capabilities.backlog).toEqual({ maxJobs: 10_000, maxBytes: 100_000 });
+    await expect(queue.push(large())).rejects.toMatchObject({
+      code: "STORE_FULL",
+      retryable: true,
+      message: expect.stringMatching(/12\d{4} bytes wait.*maxBacklogBytes/) as unknown,
+    });
+    await (await queue.pop())?.complete();
+    await queue.push(large());
     await queue.close();
   });
 

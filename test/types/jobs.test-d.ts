@@ -171,7 +171,7 @@ memoryQueue({ visibilityTimeout: 3 });
 
 // By URL: the options of every queue, and those of its store; the store refuses what it has no use for.
 await createQueue("etcd://h", { prefix: "a", maxBacklog: 5, sessionTtl: "5s", lease: "1m" });
-await createQueue("consul://h", { prefix: "a", maxBacklog: 5 });
+await createQueue("consul://h", { prefix: "a", maxBacklog: 5, maxBacklogBytes: 1_000_000 });
 await createQueue("zookeeper://h/root", { maxBacklog: 5, sessionTtl: 5_000 });
 await createQueue("redis://h", { prefix: "a", partitions: 2, replicas: 1 });
 await createQueue("amqp://h", { prefix: "a" });

@@ -1,5 +1,6 @@
 import type { Capabilities, CoordinationCapabilities, Durability } from "../../contract/index.ts";
 import { MAX_DURATION_MS } from "../../runtime/index.ts";
+import type { Size } from "./backlog.ts";
 import { LATE_MS, MAX_ITEMS, MAX_PRIORITY, POLL_MS, roomIn } from "./limits.ts";
 import type { LifeTiming } from "./life.ts";
 
@@ -8,6 +9,7 @@ export function coordinatedCapabilities(
   store: CoordinationCapabilities,
   durability: Durability,
   { ttlMs, freshMs }: LifeTiming,
+  backlog: Size,
 ): Capabilities {
   const { session, watch } = store;
   const room = roomIn(store);
@@ -28,6 +30,7 @@ export function coordinatedCapabilities(
     lease: { ends: "deadline", grainMs, minMs: 1, extend: "emulated" },
     batch: { atomic: room.atomic, maxItems: MAX_ITEMS, maxBytes: room.transactionBytes, roundTrip: true },
     payload: { maxBytes: room.payloadBytes },
+    backlog: { maxJobs: backlog.jobs, maxBytes: backlog.bytes },
     wakeup: { kind: "notify", pollMs: POLL_MS },
     pause: { support: "emulated", lagMs: 0 },
     clear: { support: "emulated", counts: true },

@@ -6,7 +6,8 @@ import { encodeJob } from "./job-value.ts";
 import { groupOfReadyBucket, segmentOf } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { firstGroup, type Part } from "./part.ts";
+import { bytesMoved } from "./moves.ts";
+import { type Count, firstGroup, type Part } from "./part.ts";
 import type { Shelved } from "./shelves.ts";
 import { commit, TooMuch } from "./transactions.ts";
 
@@ -131,10 +132,11 @@ function takingOf(js: JobStore, life: Life, from: Shelved, { queue, leaseMs }: W
   const key = life.keyFor(job.id);
   const compares = [{ key: from.key, version: from.version, once: true }];
   const writes = [{ delete: from.key }, { put: key, value: encodeJob(job), once: true }];
-  const counts = [
+  const counts: readonly Count[] = [
     { queue, what: "pending", by: -1 },
     { queue, what: "reserved", by: 1 },
-  ] as const;
+    ...bytesMoved(queue, from.key),
+  ];
   return { from, job, key, part: { compares, writes, counts } };
 }
 

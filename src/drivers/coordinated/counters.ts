@@ -5,7 +5,7 @@ export type Counts = Readonly<Record<Counted, number>>;
 /** `serial` makes each value unique, so that reading back tells which transaction wrote it. */
 export type CounterValue = Readonly<{ queue: string; serial: number; counts: Counts }>;
 
-export const NO_COUNTS: Counts = { pending: 0, delayed: 0, reserved: 0, failed: 0, completed: 0, kept: 0 };
+export const NO_COUNTS: Counts = { pending: 0, delayed: 0, reserved: 0, failed: 0, completed: 0, kept: 0, bytes: 0 };
 
 export function encodeCounter({ queue, serial, counts }: CounterValue): Uint8Array {
   return Buffer.from(JSON.stringify([queue, serial, ...COUNTED.map((what) => counts[what])]));

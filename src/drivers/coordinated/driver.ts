@@ -33,6 +33,7 @@ import { lookThenWait } from "../shared/reserving.ts";
 import { clearWaiting } from "./clearing.ts";
 import { extendJobs, finishJobs } from "./finish-jobs.ts";
 import { jobRecords } from "./job-records.ts";
+import { mendBytes } from "./mended-bytes.ts";
 import { OpenStore } from "./open-store.ts";
 import { type CoordinatedDriverOptions, resolveOptions, type Settings } from "./options.ts";
 import { prune } from "./pruning.ts";
@@ -110,6 +111,7 @@ class CoordinatedDriver implements Driver {
     await open.lookAround();
     const { promoted, recovered } = await open.settle(max);
     const pruned = signal?.aborted === true ? 0 : await prune(open.jobs, max);
+    if (signal?.aborted !== true) await mendBytes(open.jobs);
     return { promoted, recovered, pruned, died: open.died.take(), nextDueInMs: open.nextDueInMs };
   }
 

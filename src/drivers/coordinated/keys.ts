@@ -5,7 +5,7 @@
  *   ROOT/q/QUEUE                          a queue: its name, whether it is paused
  *   ROOT/i/ID                             where the job was put last, so that an id is taken once
  *   ROOT/{r,d,f,c}/BUCKET                 marker of a bucket of ready, delayed, failed, completed jobs
- *   ROOT/{r,d,f,c}.BUCKET/ENTRY           a job in it
+ *   ROOT/{r,d,f,c}.BUCKET/ENTRY           a job in it; where it waits, with its size behind a "~"
  *   ROOT/p.OWNER/ID.CLAIM                 a job that this owner holds
  *   ROOT/n.OWNER/QUEUE.SLOT               counters that this owner alone writes; OWNER "base": those of owners that are gone
  *   ROOT/o/OWNER                          a process that lives: under its session
@@ -108,6 +108,18 @@ export class Keys {
   kindOf(key: string): ShelfKind {
     return key.charAt(key.indexOf("/") + 1) as ShelfKind;
   }
+}
+
+/** The end of the name of a job that waits. */
+export const sized = (bytes: number): string => `~${bytes.toString(36)}`;
+
+/**
+ * What a job that lies there adds to the bytes that wait. Its key tells what was counted when it was put there, whatever has become of its value since; what
+ * Jobferry put before it counted bytes adds nothing.
+ */
+export function waitingBytes(key: string): number {
+  const size = /^jobs\/[rd]\.[^/]+\/[0-9a-z.]+~([0-9a-z]{1,8})$/.exec(key)?.[1];
+  return size === undefined ? 0 : Number.parseInt(size, 36);
 }
 
 /** Higher priorities first. */

@@ -1,6 +1,7 @@
 import type { Compare, StoredJob, Version } from "../../contract/index.ts";
 import { type Kept, lost, released, stored } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
+import { waitingBytes } from "./keys.ts";
 import type { Committed } from "./ledger.ts";
 import type { Count, Counted, Part } from "./part.ts";
 import type { Placed } from "./shelves.ts";
@@ -44,7 +45,7 @@ export function toCompleted(js: JobStore, from: Place, job: Kept): Move {
 export function gone({ keys }: JobStore, from: Place, { id, queue }: Kept, counted?: Counted): Move {
   const compares = [{ key: from.key, version: from.version, once: true }];
   const writes = [{ delete: from.key }, { delete: keys.id(id) }];
-  const counts: Count[] = [{ queue, what: from.counted, by: -1 }];
+  const counts: Count[] = [{ queue, what: from.counted, by: -1 }, ...bytesMoved(queue, from.key)];
   if (counted !== undefined) counts.push({ queue, what: counted, by: 1 });
   return { part: { compares, writes, counts } };
 }
@@ -67,11 +68,18 @@ export function toParked(js: JobStore, from: Place, job: Kept): Move {
   return { ...toFailed(js, from, parked), dead: stored(parked, "failed") };
 }
 
-function partOf(from: Place, { queue }: Kept, counted: Counted, { writes }: Placed): Part {
+/** What a job takes from the bytes that wait, and adds to them. */
+export function bytesMoved(queue: string, from: string | undefined, to?: string): readonly Count[] {
+  const by = (to === undefined ? 0 : waitingBytes(to)) - (from === undefined ? 0 : waitingBytes(from));
+  return by === 0 ? [] : [{ queue, what: "bytes", by }];
+}
+
+function partOf(from: Place, { queue }: Kept, counted: Counted, { key, writes }: Placed): Part {
   const compares: readonly Compare[] = [{ key: from.key, version: from.version, once: true }];
   const counts: readonly Count[] = [
     { queue, what: from.counted, by: -1 },
     { queue, what: counted, by: 1 },
+    ...bytesMoved(queue, from.key, key),
   ];
   return { compares, writes: [{ delete: from.key }, ...writes], counts };
 }

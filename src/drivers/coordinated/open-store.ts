@@ -64,14 +64,14 @@ export class OpenStore {
   private constructor(
     { clock, retention }: DriverContext,
     options: CoordinatedDriverOptions,
-    { ttlMs, maxBacklog }: Settings,
+    { ttlMs, backlog }: Settings,
     store: CoordinationStore,
     durability: Durability,
   ) {
     this.#name = options.name;
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
-    this.capabilities = coordinatedCapabilities(store.capabilities, durability, timing);
+    this.capabilities = coordinatedCapabilities(store.capabilities, durability, timing, backlog);
     this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
     const room = new LearntRoom(clock, roomIn(store.capabilities));
     this.jobs = {
@@ -86,7 +86,7 @@ export class OpenStore {
       died: (jobs) => this.#addDied(jobs),
       woke: (queue, number) => this.waiting.wake(queue, number),
     };
-    this.backlog = new Backlog(clock, maxBacklog, () => waiting(this.jobs));
+    this.backlog = new Backlog(clock, backlog, () => waiting(this.jobs));
     this.waiting = new WaitingReserves(this.jobs, (request, isOver) => this.claim(request, isOver));
   }
 

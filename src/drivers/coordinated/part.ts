@@ -1,8 +1,8 @@
 import type { Compare, CoordinationWrite } from "../../contract/index.ts";
 import type { Room } from "./limits.ts";
 
-/** What is counted, in the order in which counters are written. `kept`: completed jobs that are still there. */
-export const COUNTED = ["pending", "delayed", "reserved", "failed", "completed", "kept"] as const;
+/** What is counted, in the order in which counters are written. `kept`: completed jobs that are still there. `bytes`: of what waits (`waitingBytes`). */
+export const COUNTED = ["pending", "delayed", "reserved", "failed", "completed", "kept", "bytes"] as const;
 export type Counted = (typeof COUNTED)[number];
 export type Count = Readonly<{ queue: string; what: Counted; by: number }>;
 

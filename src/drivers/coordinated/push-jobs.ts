@@ -6,7 +6,8 @@ import { encodeJob, type Kept, pushed } from "./job-value.ts";
 import type { JobStore } from "./job-store.ts";
 import { sessionLost, Unanswered } from "./ledger.ts";
 import { FAILURE_BYTES, MAX_PRIORITY } from "./limits.ts";
-import { done, type Move } from "./moves.ts";
+import { bytesMoved, done, type Move } from "./moves.ts";
+import type { Count } from "./part.ts";
 import { commit, inTransactions, TooMuch } from "./transactions.ts";
 
 /** Another session may be needed, and others may push the same ids: each round settles some. */
@@ -24,18 +25,32 @@ export async function pushJobs(
   const results: PushResult[] = [];
   const accepted: Pushing[] = [];
   const taken = new Set<string>();
-  const room = await backlog.room();
+  await backlog.look();
   for (const [index, item] of items.entries()) {
     const job = pushed(item, now);
     const error = refusal(js, item, job);
     if (error !== undefined) results[index] = { status: "refused", error };
     else if (taken.has(item.id)) results[index] = { status: "exists" };
-    else if (accepted.length >= room) results[index] = { status: "failed", error: backlog.full() };
+    else if (!backlog.takes(bytesOf(job))) results[index] = { status: "failed", error: backlog.full() };
     else {
       taken.add(item.id);
       accepted.push({ index, job });
     }
   }
+  try {
+    await pushAccepted(js, accepted, now, results);
+  } finally {
+    for (const { index, job } of accepted) backlog.settled(bytesOf(job), isThere(results[index]));
+  }
+  return results;
+}
+
+async function pushAccepted(
+  js: JobStore,
+  accepted: readonly Pushing[],
+  now: number,
+  results: PushResult[],
+): Promise<void> {
   for (const queue of new Set(accepted.map(({ job }) => job.queue))) await js.states.register(queue);
   // In the order of their times: an earlier one needs another bucket.
   const sorted = accepted.toSorted((a, b) => a.job.availableAt - b.job.availableAt);
@@ -44,9 +59,17 @@ export async function pushJobs(
   for await (const [group, answers] of inTransactions(js, prepared, ({ move }) => move.part, run)) {
     for (const [position, { pushing }] of group.entries())
       results[pushing.index] = answers[position] ?? { status: "unknown" };
-    backlog.pushed(answers.filter(({ status }) => status === "stored").length);
   }
-  return results;
+}
+
+/** About as many as its value has. */
+function bytesOf({ envelope, payload }: Kept): number {
+  return envelope.length + payload.length;
+}
+
+/** Where that is not known the next look tells. */
+function isThere(result: PushResult | undefined): boolean {
+  return result?.status === "stored" || result?.status === "unknown";
 }
 
 type Prepared = Readonly<{ pushing: Pushing; move: Move }>;
@@ -84,7 +107,8 @@ async function pushGroup(js: JobStore, group: readonly Prepared[], now: number):
 function moveOf({ shelves, keys }: JobStore, job: Kept, now: number): Move {
   const isDelayed = job.availableAt > now;
   const placed = isDelayed ? shelves.delayed(job) : shelves.ready(job);
-  const counts = [{ queue: job.queue, what: isDelayed ? "delayed" : "pending", by: 1 } as const];
+  const waits: Count = { queue: job.queue, what: isDelayed ? "delayed" : "pending", by: 1 };
+  const counts = [waits, ...bytesMoved(job.queue, undefined, placed.key)];
   const part = { compares: [{ key: keys.id(job.id), absent: true as const }], writes: placed.writes, counts };
   if (!isDelayed) return { part, ready: job.queue };
   return { part, due: { marker: keys.marker("d", keys.bucketOf(placed.key)), at: job.availableAt } };

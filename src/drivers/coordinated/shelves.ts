@@ -1,7 +1,7 @@
 import type { Clock, CoordinationEntry, CoordinationStore, CoordinationWrite } from "../../contract/index.ts";
 import { type Read, readJob } from "./damaged-job.ts";
 import { encodeJob, type Kept } from "./job-value.ts";
-import { type Keys, padded, readyGroup, type ShelfKind } from "./keys.ts";
+import { type Keys, padded, readyGroup, type ShelfKind, sized } from "./keys.ts";
 import type { Room } from "./limits.ts";
 
 /** So many jobs, or bytes, a bucket takes. Whoever lists one on a store without limits gets all of it. */
@@ -77,7 +77,9 @@ export class Shelves {
     open.bytes += value.length;
     this.#made += 1;
     const place = padded(this.#made, 8);
-    const key = `${this.#keys.bucket(kind, open.bucket)}${due === 0 ? "" : `${padded(due, TIME_DIGITS)}.`}${place}`;
+    const size = kind === "r" || kind === "d" ? sized(value.length) : "";
+    const time = due === 0 ? "" : `${padded(due, TIME_DIGITS)}.`;
+    const key = `${this.#keys.bucket(kind, open.bucket)}${time}${place}${size}`;
     const marker = Buffer.from(due === 0 ? "" : String(open.due));
     const writes = [
       // Made again after it was tidied away, and compared for that: the only key here that is not used `once`.

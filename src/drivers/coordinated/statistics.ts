@@ -1,5 +1,6 @@
-import type { StoredStats } from "../../contract/index.ts";
+import type { CoordinationEntry, StoredStats } from "../../contract/index.ts";
 import { added, type Counts, decodeCounter, NO_COUNTS } from "./counters.ts";
+import type { Size } from "./backlog.ts";
 import type { JobStore } from "./job-store.ts";
 import { BASE, groupOfReadyBucket, segmentOf } from "./keys.ts";
 
@@ -10,27 +11,38 @@ const MARKERS = 256;
 
 /** By queue: the sum over all processes, those that are gone included. */
 export async function readCounts(js: JobStore): Promise<ReadonlyMap<string, Counts>> {
+  return (await readCounters(js)).sums;
+}
+
+/** `entries`: of all counters, those of the processes that are gone first. */
+export type Counters = Readonly<{ sums: ReadonlyMap<string, Counts>; entries: readonly CoordinationEntry[] }>;
+
+export async function readCounters(js: JobStore): Promise<Counters> {
   for (let look = 1; ; look += 1) {
-    const sums = new Map<string, Counts>();
-    const before = await baseOf(js, sums);
-    for (const owner of await js.owners.all()) await addCounters(js, owner, sums);
-    const after = await baseOf(js, new Map());
-    if (before === after || look >= LOOKS) return sums;
+    const base = await countersOf(js, BASE);
+    const entries = [...base];
+    for (const owner of await js.owners.all()) entries.push(...(await countersOf(js, owner)));
+    const isSame = versionsOf(base) === versionsOf(await countersOf(js, BASE));
+    if (isSame || look >= LOOKS) return { sums: sumsOf(entries), entries };
   }
 }
 
-/** Its versions, in which a change shows. */
-function baseOf(js: JobStore, sums: Map<string, Counts>): Promise<string> {
-  return addCounters(js, BASE, sums);
+async function countersOf({ store, keys }: JobStore, owner: string): Promise<readonly CoordinationEntry[]> {
+  return (await store.list(keys.countersOf(owner))).entries;
 }
 
-async function addCounters({ store, keys }: JobStore, owner: string, sums: Map<string, Counts>): Promise<string> {
-  const { entries } = await store.list(keys.countersOf(owner));
+/** In which each change shows. */
+export function versionsOf(entries: readonly CoordinationEntry[]): string {
+  return entries.map(({ key, version }) => `${key} ${version}`).join();
+}
+
+function sumsOf(entries: readonly CoordinationEntry[]): ReadonlyMap<string, Counts> {
+  const sums = new Map<string, Counts>();
   for (const { value } of entries) {
     const { queue, counts } = decodeCounter(value);
     sums.set(queue, added(sums.get(queue) ?? NO_COUNTS, counts));
   }
-  return entries.map(({ key, version }) => `${key} ${version}`).join();
+  return sums;
 }
 
 export async function readStats(js: JobStore, queue: string | undefined): Promise<StoredStats> {
@@ -51,8 +63,11 @@ export async function readStats(js: JobStore, queue: string | undefined): Promis
   };
 }
 
-export async function waiting(js: JobStore): Promise<number> {
-  return [...(await readCounts(js)).values()].reduce((sum, { pending, delayed }) => sum + pending + delayed, 0);
+/** Of all queues. Processes of a version that counted no bytes may have taken jobs of others, or added up their counters: so bytes are never more or less than so many jobs can have. */
+export async function waiting(js: JobStore): Promise<Size> {
+  const { pending, delayed, bytes } = [...(await readCounts(js)).values()].reduce(added, NO_COUNTS);
+  const jobs = Math.max(0, pending + delayed);
+  return { jobs, bytes: Math.min(Math.max(0, bytes), jobs * js.room.valueBytes) };
 }
 
 /** The first job of each priority has waited longest in it. */

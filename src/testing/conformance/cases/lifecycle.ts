@@ -21,8 +21,8 @@ function flag(field: string, value: unknown): void {
   assert.equal(typeof value, "boolean", `${field} is true or false`);
 }
 
-type Every = Required<Capabilities>;
-type Checks = { readonly [K in keyof Every]: (value: Every[K]) => void };
+const OPTIONAL: ReadonlySet<keyof Capabilities> = new Set(["backlog"]);
+type Checks = { readonly [K in keyof Required<Capabilities>]: (value: Capabilities[K]) => void };
 
 /** One check for each capability, so that a new one cannot be forgotten. */
 const capabilityChecks: Checks = {
@@ -60,6 +60,11 @@ const capabilityChecks: Checks = {
     atLeast("batch.maxBytes", maxBytes, 1);
   },
   payload: ({ maxBytes }) => atLeast("payload.maxBytes", maxBytes, 1_024),
+  backlog: (value) => {
+    if (value === undefined) return;
+    atLeast("backlog.maxJobs", value.maxJobs, 1);
+    atLeast("backlog.maxBytes", value.maxBytes, 1);
+  },
   wakeup: ({ kind, pollMs }) => {
     oneOf("wakeup.kind", kind, ["notify", "poll"]);
     atLeast("wakeup.pollMs", pollMs, 0);
@@ -82,8 +87,8 @@ const capabilityChecks: Checks = {
   coordination: (value) => flag("coordination", value),
 };
 
-function checkCapability<K extends keyof Every>(key: K, capabilities: Every): void {
-  assert.ok(key in capabilities, `open() tells capability ${key}`);
+function checkCapability<K extends keyof Capabilities>(key: K, capabilities: Capabilities): void {
+  assert.ok(key in capabilities || OPTIONAL.has(key), `open() tells capability ${key}`);
   capabilityChecks[key](capabilities[key]);
 }
 
@@ -119,7 +124,7 @@ export const lifecycle: CaseGroup = {
     {
       name: "open tells every capability, in range and without contradiction",
       run: async ({ capabilities }) => {
-        for (const key of Object.keys(capabilityChecks) as (keyof Every)[]) checkCapability(key, capabilities);
+        for (const key of Object.keys(capabilityChecks) as (keyof Capabilities)[]) checkCapability(key, capabilities);
       },
     },
     {
