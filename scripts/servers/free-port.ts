@@ -10,11 +10,17 @@ import { HOST } from "./server.ts";
 const FIRST = 11_000;
 const LAST = 20_999;
 
-/** `also`: distances of further ports that have to be free, too. */
+/** Servers that start at once come to their ports later than they ask for them. */
+const given = new Set<number>();
+
+/** None is given twice. `also`: distances of further ports that have to be free, too. */
 export async function freePort(also: readonly number[] = []): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST + 1);
-    const free = await Promise.all([port, ...also.map((distance) => port + distance)].map(isFree));
+    const all = [port, ...also.map((distance) => port + distance)];
+    if (all.some((one) => given.has(one))) continue;
+    for (const one of all) given.add(one);
+    const free = await Promise.all(all.map(isFree));
     if (free.every(Boolean)) return port;
   }
 }

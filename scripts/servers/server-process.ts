@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -39,8 +40,30 @@ export async function serverFolder(name: string, user?: Launch["user"]): Promise
   return folder;
 }
 
+/** It ended because somebody has one of its ports: each is looked for first, and free until the server comes to it. */
+export class AddressInUse extends Error {
+  override readonly name = "AddressInUse";
+}
+
+/** As the servers say it; Erlang has two ways. */
+const IN_USE = /address already in use|eaddrinuse|port \d+ in use/i;
+
+const attempt = new AsyncLocalStorage<ServerProcess[]>();
+
+/** When the start of a server fails, nothing of it stays: neither what failed nor its other processes. */
+export async function wholeOrNothing<Result>(start: () => Promise<Result>): Promise<Result> {
+  const started: ServerProcess[] = [];
+  try {
+    return await attempt.run(started, start);
+  } catch (error) {
+    await Promise.all(started.map((one) => one.remove()));
+    throw error;
+  }
+}
+
 export async function startProcess(plan: ProcessPlan): Promise<ServerProcess> {
   const started = new ServerProcess(plan);
+  attempt.getStore()?.push(started);
   await started.restart();
   return started;
 }
@@ -95,16 +118,18 @@ export class ServerProcess implements ServerNode {
     closeSync(openSync(this.log, "w"));
     this.#running = await (await guardian()).spawn({ ...launch, log: this.log });
     const deadline = Date.now() + readyWait;
-    while (!(await this.#isReady())) {
+    // Who has its port may answer in its place.
+    while (!(await this.#isReady()) || this.#running.end !== undefined) {
       const ended = this.#running.end;
       if (ended === undefined && Date.now() < deadline) {
         await delay(POLL);
         continue;
       }
       const what = ended === undefined ? `was not ready after ${readyWait} ms` : `ended before it was ready (${ended})`;
-      const tail = this.#output().slice(-LOG_TAIL);
+      const output = this.#output();
       await this.kill();
-      throw new Error(`${name} ${what}. The end of its output:\n${tail}`);
+      const Failure = IN_USE.test(output) ? AddressInUse : Error;
+      throw new Failure(`${name} ${what}. The end of its output:\n${output.slice(-LOG_TAIL)}`);
     }
   }
 
