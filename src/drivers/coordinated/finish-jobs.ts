@@ -16,6 +16,8 @@ type Answer = FinishResult | Refusal;
 
 /** How often a finish that was refused looks why. */
 const LOOKS = 3;
+/** Characters of a failure's message that are kept where the whole one is too large. */
+const BRIEF_TEXT = 200;
 const OF_STORE = new Set(["ACCESS_DENIED", "STORE_FULL", "NOT_OPEN"]);
 /** Of a look at one key, which may be refused by itself. */
 const AWAY = new Set(["UNAVAILABLE", "SESSION_LOST", "NOT_OPEN", "CLOSED"]);
@@ -74,6 +76,7 @@ function told(answers: readonly Answer[]): readonly FinishResult[] {
 async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answer> {
   const { item, held } = ending;
   let refusal: Refusal = { error: refused(item), isOfStore: false };
+  let sent = item;
   for (let look = 0; look < LOOKS; look += 1) {
     const isHeld = await isStillHeld(js, life, held).catch((error: unknown): Refusal => {
       return { error, isOfStore: AWAY.has(js.store.classify(error).code) };
@@ -83,13 +86,26 @@ async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answe
       refusal = isHeld;
       break;
     }
-    const answer = await end(js, life, [{ ...ending, move: moveOf(js, item, held) }]);
+    const answer = await end(js, life, [{ ...ending, move: moveOf(js, sent, held) }]);
     if (typeof answer === "string" && answer !== "refused") return answer;
     if (typeof answer !== "string") refusal = answer;
     if (refusal.isOfStore) break;
+    if (isTooLarge(js, refusal)) sent = brief(item);
   }
   held.isEnding = false;
   return refusal;
+}
+
+const isTooLarge = ({ store }: JobStore, { error }: Refusal): boolean =>
+  store.classify(error).code === "PAYLOAD_TOO_LARGE";
+
+/** A job has grown by what it ends with: with less of that it ends, where the servers take less than their defaults. */
+function brief(item: FinishItem): FinishItem {
+  if (item.outcome === "done") return { ...item, result: undefined };
+  const { failure } = item;
+  if (failure === undefined) return item;
+  const message = failure.message.slice(0, BRIEF_TEXT);
+  return { ...item, failure: { ...failure, message, stack: undefined } };
 }
 
 function refused({ reservation }: FinishItem): JobferryError {

@@ -87,6 +87,24 @@ test("claims, ends and clear go in pieces that the server takes", async () => {
   expect(await driver.stats()).toMatchObject({ pending: 0, reserved: 0, failed: 50 });
 });
 
+test("a job that is too large with all of its failure or result ends with less of them", async () => {
+  const { driver, client } = await stage().join();
+  await driver.push(jobs(2, 17_000));
+  limit(client, { bytes: BYTES });
+  const [one, other] = await take(driver, 2);
+  if (one === undefined || other === undefined) throw new Error("they did not come");
+  const failure = { code: "HANDLER_FAILED", name: "E", message: "m".repeat(4_000), stack: "s".repeat(4_000) } as const;
+  expect(
+    await driver.finish([
+      { reservation: one, outcome: "fail", failure },
+      { reservation: other, outcome: "release", delayMs: 0, failure },
+    ]),
+  ).toEqual(["ok", "ok"]);
+  const failed = await driver.records?.get(one.job.id);
+  expect(failed).toMatchObject({ state: "failed", failure: { code: "HANDLER_FAILED", stack: undefined } });
+  expect(failed?.failure?.message).toMatch(/^m{200}$/);
+});
+
 test("what ran out, and what a dead process held, comes back in pieces", async () => {
   const on = stage();
   const [one, other] = [await on.join(), await on.join()];
