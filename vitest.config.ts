@@ -24,7 +24,9 @@ const ON_SERVERS = ["consul", "etcd", "postgres", "redis", "valkey", "rabbitmq",
 );
 
 /** The queue in coordination stores: each call is a transaction, each case has sessions, and many cases run at once. */
-const JOBS_IN_STORES = ["consul", "etcd", "zookeeper"].map((name) => `test/conformance/${name}.test.ts`);
+const JOBS_IN_STORES = ["consul", "etcd", "etcd-3.4", "zookeeper", "zookeeper-3.8"].map(
+  (name) => `test/conformance/${name}.test.ts`,
+);
 
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {

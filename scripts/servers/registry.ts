@@ -8,7 +8,7 @@ import { rabbitmq, rabbitmq4 } from "./rabbitmq.ts";
 import { redisCluster } from "./redis-cluster.ts";
 import { redisSentinel } from "./redis-sentinel.ts";
 import { redis, redis62, valkey } from "./redis.ts";
-import { zookeeperCluster } from "./zookeeper-cluster.ts";
+import { zookeeper38Cluster, zookeeperCluster } from "./zookeeper-cluster.ts";
 import { zookeeper, zookeeper38 } from "./zookeeper.ts";
 
 export const serverKinds = {
@@ -30,6 +30,7 @@ export const serverKinds = {
   valkey,
   zookeeper,
   "zookeeper-3.8": zookeeper38,
+  "zookeeper-3.8-cluster": zookeeper38Cluster,
   "zookeeper-cluster": zookeeperCluster,
 } as const;
 

@@ -10,7 +10,7 @@ import { serverFolder } from "./server-process.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { waitUntil } from "./wait-until.ts";
 import { zookeeperMode } from "./zookeeper-command.ts";
-import { startZookeeperNode, zookeeperNeeds } from "./zookeeper.ts";
+import { startZookeeperNode, zookeeper38, zookeeperNeeds } from "./zookeeper.ts";
 import type { ZookeeperOptions } from "./zookeeper.ts";
 
 const NODES = 3;
@@ -19,11 +19,18 @@ const NODES = 3;
 export const zookeeperCluster: ServerKind<ZookeeperOptions> = {
   name: "zookeeper-cluster",
   needs: zookeeperNeeds,
-  start,
+  start: (options, located) => start("zookeeper-cluster", options, located),
 };
 
-async function start(options: ZookeeperOptions, located: Located): Promise<RunningServer> {
-  refuseOptions("zookeeper-cluster", options, ["readOnly"]);
+/** The same of Debian 12's version. */
+export const zookeeper38Cluster: ServerKind<ZookeeperOptions> = {
+  name: "zookeeper-3.8-cluster",
+  needs: zookeeper38.needs,
+  start: (options, located) => start("zookeeper-3.8-cluster", options, located),
+};
+
+async function start(kind: string, options: ZookeeperOptions, located: Located): Promise<RunningServer> {
+  refuseOptions(kind, options, ["readOnly"]);
   const ports = await freePorts(3 * NODES);
   const clientPorts = ports.slice(0, NODES);
   const quorum = clientPorts.map(
@@ -58,7 +65,7 @@ async function start(options: ZookeeperOptions, located: Located): Promise<Runni
       [`${name} election`, ports[2 * NODES + index] ?? 0],
     ]),
   );
-  const description = { kind: "zookeeper-cluster", version: program(located, "version"), url, endpoints, innerPorts };
+  const description = { kind, version: program(located, "version"), url, endpoints, innerPorts };
   return runningServer({ ...description, ...(ca === undefined ? {} : { ca }) }, nodes, {
     waitUntilReady: () => waitUntilWhole(nodes, ca),
   });

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import type { ServerAddress } from "../../scripts/servers/server.ts";
 import type { CoordinationStore, Driver } from "../../src/contract/index.ts";
 import { coordinatedDriver } from "../../src/drivers/coordinated/index.ts";
+import { etcdCoordinationStore } from "../../src/drivers/etcd/index.ts";
+import { zookeeperCoordinationStore } from "../../src/drivers/zookeeper/index.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 import { LosingClient } from "./losing-client.ts";
 
@@ -10,6 +12,21 @@ import { LosingClient } from "./losing-client.ts";
 export function placesOf({ host, port, endpoints }: ServerAddress): readonly string[] {
   const places = Object.values(endpoints);
   return places.length === 0 ? [`${host}:${port}`] : places;
+}
+
+/** Short, because cases wait for its end; long enough for a machine that is busy. */
+const ETCD_TTL_MS = 3_000;
+const ZOOKEEPER_TTL_MS = 4_000;
+
+export function etcdQueueTarget(at: ServerAddress): ConformanceTarget {
+  const connect = (prefix: string): CoordinationStore => etcdCoordinationStore({ endpoints: placesOf(at), prefix });
+  return coordinatedServerTarget("etcd", ETCD_TTL_MS, connect);
+}
+
+export function zookeeperQueueTarget(at: ServerAddress): ConformanceTarget {
+  const connect = (root: string): CoordinationStore =>
+    zookeeperCoordinationStore({ servers: placesOf(at), root: `/${root}` });
+  return coordinatedServerTarget("zookeeper", ZOOKEEPER_TTL_MS, connect);
 }
 
 /** `connect` makes a client whose keys have this prefix. */
