@@ -7,10 +7,10 @@ import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
 import type { RunningServer, ServerKind } from "./server.ts";
 import { serverFolder } from "./server-process.ts";
-import type { ServerProcess } from "./server-process.ts";
 import { waitUntil } from "./wait-until.ts";
 import { zookeeperMode } from "./zookeeper-command.ts";
-import { startZookeeperNode, zookeeper38, zookeeperNeeds } from "./zookeeper.ts";
+import type { ZookeeperPort } from "./zookeeper-command.ts";
+import { portOf, startZookeeperNode, zookeeper38, zookeeperNeeds } from "./zookeeper.ts";
 import type { ZookeeperOptions } from "./zookeeper.ts";
 
 const NODES = 3;
@@ -55,7 +55,8 @@ async function start(kind: string, options: ZookeeperOptions, located: Located):
     }),
   );
   const ca = files?.certificate;
-  await waitUntilWhole(nodes, ca);
+  const waitUntilReady = (): Promise<void> => waitUntilWhole(nodes.map(({ port }) => portOf(port, options, files)));
+  await waitUntilReady();
   const url = `zookeeper${files ? "s" : ""}://${clientPorts.map((port) => `${HOST}:${port}`).join(",")}`;
   const endpoints = Object.fromEntries(nodes.map(({ name, port }) => [name, `${HOST}:${port}`]));
   // Only the leader listens on the port of the quorum.
@@ -66,18 +67,16 @@ async function start(kind: string, options: ZookeeperOptions, located: Located):
     ]),
   );
   const description = { kind, version: program(located, "version"), url, endpoints, innerPorts };
-  return runningServer({ ...description, ...(ca === undefined ? {} : { ca }) }, nodes, {
-    waitUntilReady: () => waitUntilWhole(nodes, ca),
-  });
+  return runningServer({ ...description, ...(ca === undefined ? {} : { ca }) }, nodes, { waitUntilReady });
 }
 
 function nameOf(index: number): string {
   return `zookeeper-${index + 1}`;
 }
 
-function waitUntilWhole(nodes: readonly ServerProcess[], ca: string | undefined): Promise<void> {
+function waitUntilWhole(ports: readonly ZookeeperPort[]): Promise<void> {
   return waitUntil("one leads and two follow", async () => {
-    const modes = await Promise.all(nodes.map(({ port }) => zookeeperMode({ port, ca })));
+    const modes = await Promise.all(ports.map(zookeeperMode));
     return modes.filter((mode) => mode === "leader").length === 1 && !modes.includes(undefined);
   });
 }

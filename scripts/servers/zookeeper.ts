@@ -15,6 +15,7 @@ import type { RunningServer, ServerKind, ServerOptions } from "./server.ts";
 import { serverFolder, startProcess } from "./server-process.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { zookeeperMode } from "./zookeeper-command.ts";
+import type { ZookeeperPort } from "./zookeeper-command.ts";
 
 /** `password` is that of the user "jobferry" for SASL, and nobody gets in without. */
 export interface ZookeeperOptions extends ServerOptions {
@@ -22,6 +23,8 @@ export interface ZookeeperOptions extends ServerOptions {
   readonly ttlNodes?: boolean;
   /** Bounds of the time that a session may live without a sign, in milliseconds. Default: 1,000 and 60,000. */
   readonly sessionTimeouts?: readonly [min: number, max: number];
+  /** With `tls`: clients have to show the server's own certificate (`ca`, and `key.pem` beside it). */
+  readonly clientCertificates?: boolean;
   /** One for each of its servers. */
   readonly hosts?: Hosts;
 }
@@ -124,9 +127,17 @@ export async function startZookeeperNode(node: ZookeeperNode): Promise<ServerPro
       command: program(located, "java"),
       args: [...args, "org.apache.zookeeper.server.quorum.QuorumPeerMain", configuration],
     }),
-    isReady: async () => (await zookeeperMode({ port, ca: files?.certificate })) !== undefined,
+    isReady: async () => (await zookeeperMode(portOf(port, options, files))) !== undefined,
     stopSignal: "SIGTERM",
   });
+}
+
+export function portOf(
+  port: number,
+  { clientCertificates = false }: ZookeeperOptions,
+  files: Certificate | undefined,
+): ZookeeperPort {
+  return { port, ca: files?.certificate, key: clientCertificates ? files?.key : undefined };
 }
 
 const indexOf = ({ number = 1 }: ZookeeperNode): number => number - 1;
@@ -139,7 +150,11 @@ function settings(node: ZookeeperNode, data: string): readonly string[] {
   if (files) writeFileSync(pem, `${readFileSync(files.key, "utf8")}${readFileSync(files.certificate, "utf8")}`);
   const listening = files
     ? [
-        ...[`secureClientPort=${port}`, `secureClientPortAddress=${host}`, "ssl.clientAuth=none"],
+        ...[
+          `secureClientPort=${port}`,
+          `secureClientPortAddress=${host}`,
+          `ssl.clientAuth=${options.clientCertificates ? "need" : "none"}`,
+        ],
         ...["serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory"],
         ...[`ssl.keyStore.location=${pem}`, `ssl.trustStore.location=${files.certificate}`],
       ]

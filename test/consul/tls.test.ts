@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { createServer } from "node:tls";
 import { afterAll, describe, expect, it } from "vitest";
-import { createCluster } from "jobferry";
+import { createCluster, createJob } from "jobferry";
 import { consulCluster, consulQueue, type ConsulClusterOptions } from "jobferry/consul";
 import { clientKeyOf } from "../../scripts/servers/consul.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
@@ -86,5 +86,17 @@ describe.runIf(await isServerAvailable("consul"))("consul with TLS", async () =>
     const cluster = await createCluster(other.url, { nodeId: "a", logger: silentLogger });
     expect(await rejection(cluster.start())).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
     await cluster.stop();
+  });
+
+  it("with a token: to a server that has access lists", async () => {
+    const guarded = await startServer("consul", { tls: true, password: "right" });
+    afterAll(() => guarded.remove());
+    const tls = { ca: pem(guarded.ca ?? "") };
+    expect(await started({ address: guarded.url, tls, token: "right" })).toBeUndefined();
+    await using queue = consulQueue(guarded.url.replace("://", "://:right@"), { tls, logger: silentLogger });
+    await queue.push(createJob("hello"));
+    expect((await queue.pop())?.payload).toBe("hello");
+    await using wrong = consulQueue(guarded.url, { tls, token: "wrong", logger: silentLogger });
+    expect(await rejection(wrong.open())).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
   });
 });

@@ -271,7 +271,8 @@ export class Connection {
   }
 
   #failed({ code = "no code" }: NodeJS.ErrnoException, isConnected: boolean): ZookeeperError {
-    if (!isConnected && isTlsCode(code)) return new ZookeeperError("tls", code);
+    // A certificate of the client is refused after the handshake (TLS 1.3).
+    if (!this.#isGreeted && isTlsCode(code)) return new ZookeeperError("tls", code);
     const hint = !this.#isGreeted && isHangUp(code) ? ` ${this.#another}` : "";
     const kind = isConnected ? "lost" : "refused";
     return new ZookeeperError(kind, `The connection to ${this.#shown} failed (${code}).${hint}`);
