@@ -6,10 +6,11 @@ import type { AddressInfo, Socket } from "node:net";
 import { inspect } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { createCluster } from "jobferry";
-import { consulCluster, type ConsulClusterOptions } from "jobferry/consul";
+import { consulCluster, consulQueue, type ConsulClusterOptions } from "jobferry/consul";
 import { consulRequest } from "../../scripts/servers/consul-request.ts";
 import { freePort } from "../../scripts/servers/free-port.ts";
 import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { expectReadOnly } from "../faults/read-only-queue.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 import { LosingProxy } from "./losing-proxy.ts";
@@ -132,6 +133,14 @@ describe.runIf(await isServerAvailable("consul"))("consul cluster: a server that
     const refused = await errorOf(reader, reader.transact([], [{ delete: "a/b/c" }]));
     expect(refused).toMatchObject({ code: "ACCESS_DENIED" });
     expect((await writer.get("a/b/c"))?.value).toEqual(bytes("1"));
+  });
+
+  it("has an ACL that allows reads only: a queue", async () => {
+    const prefix = `test/${randomUUID()}`;
+    const token = await makeToken(server.port, SECRET, `key_prefix "test/" { policy = "read" }`);
+    await using writer = consulQueue(address, { prefix, token: SECRET, logger: silentLogger });
+    const reader = consulQueue(address, { prefix, token, logger: silentLogger });
+    await expectReadOnly(reader, writer, /key_prefix write.*for those who only look at a cluster/);
   });
 
   it("lets these rules do everything", async () => {

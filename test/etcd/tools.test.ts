@@ -1,7 +1,13 @@
 /** What we write, etcd's own tool reads, and the other way round. */
 import { describe, expect, it } from "vitest";
+import { createJob } from "jobferry";
+import { etcdQueue } from "jobferry/etcd";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { HEAD, JOB, PAYLOAD, readJob } from "../faults/read-job.ts";
 import { isServerAvailable, sharedServer } from "../servers/shared-server.ts";
 import { bytesOf, etcdctl, storeOn, textOf, until } from "./stage.ts";
+
+type Found = Readonly<{ kvs?: readonly Readonly<{ value: string }>[] }>;
 
 const hasTool = await isServerAvailable("etcd-3.4");
 
@@ -36,6 +42,28 @@ for (const name of ["etcd", "etcd-3.4"] as const) {
       await session.close();
       expect(await etcdctl({ port }, "get", "--prefix", `tools-${name}/sessions/`)).toBe("");
       await etcdctl({ port }, "del", "--prefix", `tools-${name}/`);
+    });
+
+    it("reads a job where the documentation says that it is, and as what", async () => {
+      const prefix = `tools-jobs-${name}`;
+      await using queue = etcdQueue(endpoints, { prefix, logger: silentLogger });
+      await queue.push(createJob(PAYLOAD, JOB));
+      const find = async (kind: string): Promise<readonly Buffer[]> => {
+        const words = ["get", "--prefix", `${prefix}/keys/jobs/${kind}.`, "--write-out=json"];
+        const { kvs = [] } = JSON.parse(await etcdctl({ port }, ...words)) as Found;
+        return kvs.map(({ value }) => Buffer.from(value, "base64"));
+      };
+      const [ready, ...others] = await find("r");
+      expect(others).toEqual([]);
+      expect(readJob(ready ?? Buffer.of())).toMatchObject({ head: HEAD, payload: PAYLOAD });
+      await (await queue.pop({ queue: "mails" }))?.fail(new Error("no good"));
+      expect(await find("r")).toEqual([]);
+      const [failed] = await find("f");
+      const { head, payload } = readJob(failed ?? Buffer.of());
+      expect(head).toMatchObject({ ...HEAD, attempts: 1, exceptions: 1, failure: { message: "no good" } });
+      expect(payload).toEqual(PAYLOAD);
+      await queue.clear();
+      await queue.flushFailed();
     });
 
     it("puts and deletes what we get and watch; a lease that it revokes is lost", async () => {

@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { etcdQueue } from "jobferry/etcd";
 import { base64, etcdGateway, etcdToken } from "../../scripts/servers/etcd-gateway.ts";
 import { etcdCoordinationStore } from "../../src/drivers/etcd/index.ts";
 import type { EtcdStoreOptions } from "../../src/drivers/etcd/index.ts";
-import { systemClock } from "../../src/runtime/index.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
+import { expectReadOnly } from "../faults/read-only-queue.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { isServerAvailable, startServer } from "../servers/shared-server.ts";
 import { bytesOf, storeOn, textOf, until } from "./stage.ts";
@@ -91,6 +93,14 @@ for (const name of ["etcd", "etcd-3.4"] as const) {
       expect(proxy.counts.accepted).toBe(1);
       stop.abort();
       await Promise.all([first, second]);
+    });
+
+    it("a role that may only read opens no queue", async () => {
+      await makeUser("queue-reader", "READ", "users-queue");
+      const place = { prefix: "users-queue", logger: silentLogger };
+      await using writer = etcdQueue(endpoints, { ...place, username: "root", password: SECRET });
+      const reader = etcdQueue(endpoints, { ...place, username: "queue-reader", password: SECRET });
+      await expectReadOnly(reader, writer, /may not read and write the keys under "users-queue\/".*readwrite/);
     });
 
     const openError = async (options: EtcdStoreOptions): Promise<unknown> => {

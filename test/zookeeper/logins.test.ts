@@ -1,0 +1,28 @@
+// Queues whose login may not do all.
+import { randomUUID } from "node:crypto";
+import { test } from "vitest";
+import { zookeeperQueue, type ZookeeperQueueOptions } from "jobferry/zookeeper";
+import { CREATOR, requests } from "../../src/drivers/zookeeper/client/requests.ts";
+import { silentLogger } from "../../src/runtime/index.ts";
+import { expectReadOnly } from "../faults/read-only-queue.ts";
+import { sharedServer } from "../servers/shared-server.ts";
+import { keptClient, serversAt } from "./raw-client.ts";
+
+const SECRET = "s3cr3t-word";
+const server = await sharedServer("zookeeper");
+const READ = 1;
+
+test.runIf(server !== undefined).each([
+  ["another login", { username: "other", password: SECRET }],
+  ["no login, where everybody may read the root", {}],
+])("a queue with %s is refused when it opens", async (_, login: ZookeeperQueueOptions) => {
+  const { port = 0, url = "" } = server ?? {};
+  const root = `/test-${randomUUID()}`;
+  const mine = { username: "me", password: SECRET };
+  await using client = await keptClient(serversAt([port], { login: { scheme: "digest", ...mine } }));
+  const acl = [...CREATOR, { permissions: READ, scheme: "world", id: "anyone" }];
+  await client.call(requests.write({ op: "create", path: root, data: new Uint8Array(), mode: "persistent", acl }));
+  await using writer = zookeeperQueue(url, { logger: silentLogger, root, ...mine });
+  const reader = zookeeperQueue(url, { logger: silentLogger, root, ...login });
+  await expectReadOnly(reader, writer, new RegExp(`access list of ${root}.*does not let this client`));
+});
