@@ -288,6 +288,15 @@ test("a stall of its holder excuses a lease that ran out over it; a short one, o
   );
 });
 
+test("a claim whose answer came when half of its lease was over excuses that it ran out; one that came earlier, or was renewed, does not", () => {
+  const second: readonly Timed[] = shifted(1_700, 2).map(([at, entry]): Timed => [at, entry, "w2"]);
+  const blamed = ["unbounded: leases lost by healthy processes: 1, at most 0 can be explained"];
+  const extended: Timed = [601, { type: "extended", id: "a", token: 1, sentAt: 600, leaseMs: LEASE_MS }];
+  expect(found(log(...PUSHED, [520, start(1, 10)], ...second), completed(1))).toEqual([]);
+  expect(found(log(...PUSHED, [500, start(1, 10)], ...second), completed(1))).toEqual(blamed);
+  expect(found(log(...PUSHED, [520, start(1, 10)], extended, ...second), completed(1))).toEqual(blamed);
+});
+
 test("a stall excuses neither a second lease nor a lost job", () => {
   const stall: Timed = [900, { type: "stalled", since: 100, until: 900 }];
   const twice = log(...PUSHED, [10, start(1, 9)], stall, ...shifted(950, 2).map(([at, e]): Timed => [at, e, "w2"]));

@@ -88,7 +88,13 @@ export function mayEndBeUndone(
 /** A holder asks for its renewal when half of the lease is left at the latest. If it stood still for half of that it may come too late, and nobody is to blame. */
 const STALLED_PART = 1 / 4;
 
-/** Whether the holder was not run for long while the lease ran which it had not renewed any more. */
-export function isStalled({ start: { from, leaseMs }, endsAt }: LeaseHistory, { stalls }: History): boolean {
+/** A claim that was answered when so much of its lease was over, on a machine or a store too busy: the holder may ask too late, too. */
+const ANSWERED_PART = 1 / 2;
+
+/** Whether the holder was not run for long while the lease ran which it had not renewed any more, or was given it late and never renewed it. */
+export function isStalled({ start, endsAt }: LeaseHistory, { stalls }: History): boolean {
+  const { from, leaseMs, claimedAt } = start;
+  const isFirst = endsAt === claimedAt + leaseMs;
+  if (isFirst && start.at - claimedAt >= leaseMs * ANSWERED_PART) return true;
   return timeIn(stalls.get(from) ?? [], endsAt - leaseMs, endsAt) >= leaseMs * STALLED_PART;
 }

@@ -1,9 +1,9 @@
 /** The short forms as tests: all scenarios of one store, in lanes beside each other. */
 import { afterAll, expect } from "vitest";
-import type { RunningServer } from "../../scripts/servers/server.ts";
 import { complaints, report } from "./report.ts";
 import { type Outcome, runScenario, type Scenario } from "./scenario.ts";
 import { type Name, scenarioOn } from "./scenarios.ts";
+import type { ChaosServer } from "./server-store.ts";
 
 /** `other`: than in the long form. */
 export type Run = readonly [name: Name, seconds: number, other?: Partial<Pick<Scenario, "workers" | "most">>];
@@ -18,10 +18,10 @@ export type Survived = (name: Name, happened: Readonly<Record<string, number>>) 
 export function runLanes(
   store: string,
   lanes: readonly (readonly Run[])[],
-  start?: () => Promise<RunningServer>,
+  start?: () => Promise<ChaosServer>,
 ): Survived {
   const outcomes = new Map<Name, Promise<Outcome>>();
-  const servers: Promise<RunningServer>[] = [];
+  const servers: Promise<ChaosServer>[] = [];
   for (const lane of lanes) {
     const server = start?.();
     if (server !== undefined) servers.push(server);

@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import type { RunningServer } from "../../scripts/servers/server.ts";
-import { Queue } from "../../src/entry/index.ts";
+import { isJobferryError, Queue } from "../../src/entry/index.ts";
 import { type Duration, silentLogger } from "../../src/runtime/index.ts";
 import { check } from "./checker.ts";
 import type { Bounds, Contents, Finding, Remains } from "./finding.ts";
@@ -14,6 +13,7 @@ import { fingerprint, type Mix, QUEUES } from "./job-plan.ts";
 import { leaseActivity } from "./lease-activity.ts";
 import { LogWriter, readLogs } from "./log.ts";
 import { createSharedClock, setSharedClock } from "./shared-clock.ts";
+import type { ChaosServer } from "./server-store.ts";
 import { watchSize } from "./store-size.ts";
 import { loggedFaults, NO_SERVER, type Store, type StoreFaults } from "./store.ts";
 import { driverFor, openStore } from "./targets.ts";
@@ -70,6 +70,7 @@ export type Outcome = Finding &
 
 const DRAIN_SECONDS = 60;
 const LOOK_MS = 100;
+const PATIENCE_MS = 30_000;
 /** Where nobody can tell what is reserved, nothing must wait for longer than any handler, and the release behind it, takes: on a slow machine that is longer too. */
 const BLIND_SECONDS = 4;
 /** Beyond the longest wait of a pushed job, behind which one that comes back stands: it finds jobs that nobody looks for. */
@@ -87,7 +88,7 @@ const FORGOTTEN_PER_FAULT = 60;
 const FALSE_LOSSES = 0.05;
 
 /** The folder with logs and store is removed unless something was found. `running`: the server of the runs before it. */
-export async function runScenario(scenario: Scenario, scheme: string, running?: RunningServer): Promise<Outcome> {
+export async function runScenario(scenario: Scenario, scheme: string, running?: ChaosServer): Promise<Outcome> {
   const startedAt = performance.now();
   const folder = mkdtempSync(join(tmpdir(), "jobferry-chaos-"));
   const log = new LogWriter(folder, "conductor");
@@ -122,11 +123,13 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     await act(scenario, { workers, producers, leaseMs: scenario.leaseMs }, store, clockFile, log);
     if (!(await drained(queue, scenario, slowness, leaseActivity(folder))))
       problems.push("jobs were left after the drain");
+  } catch (error) {
+    problems.push(`it ended with ${String(error)}`);
   } finally {
     acting.abort();
     problems.push(...(await sizes));
     await Promise.all([workers.stop(), producers.stop()]);
-    contents = await contentsOf(queue);
+    contents = await patiently(() => contentsOf(queue));
     problems.push(...(await takeOut(queue)));
     await queue.close();
     log.close();
@@ -239,6 +242,19 @@ async function takeOut(queue: Queue): Promise<readonly string[]> {
       found.push(`${job.id} was in "${name}" after the drain, with ${job.losses} losses`);
   }
   return found;
+}
+
+/** A store that was just broken, on a busy machine, may be away for a while. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isJobferryError(error) || !error.retryable || performance.now() > giveUpAt) throw error;
+      await pause(LOOK_MS);
+    }
+  }
 }
 
 export async function contentsOf(queue: Queue): Promise<Contents> {

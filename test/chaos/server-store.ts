@@ -1,6 +1,6 @@
 /** A store on a server of the run's own, with a proxy before it where clients have one address. */
 import { setTimeout as pause } from "node:timers/promises";
-import { startHosts } from "../../scripts/servers/hosts.ts";
+import { type Hosts, startHosts } from "../../scripts/servers/hosts.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
 import type { RunningServer, ServerNode, ServerOptions } from "../../scripts/servers/server.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
@@ -8,6 +8,9 @@ import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
 import type { Group } from "./redis-groups.ts";
 import type { Store, StoreFaults, Way } from "./store.ts";
 import { isWhole, leaderFaults, type VotedStore } from "./voted-servers.ts";
+
+/** `hosts`: of its servers, where they have hosts of their own. */
+export type ChaosServer = RunningServer & Readonly<{ hosts?: Hosts | undefined }>;
 
 export type ServerStoreOptions = Readonly<{
   server: ServerName;
@@ -23,14 +26,24 @@ export type ServerStoreOptions = Readonly<{
   /** What is added to the server's URL, for example the name of a database. */
   suffix?: string;
   /** One that runs already and outlives the store. */
-  running?: RunningServer | undefined;
+  running?: ChaosServer | undefined;
   /** How many hosts of their own its servers get, so that the lines between them can be cut. Default: none, all run here. */
   hosts?: number;
 }>;
 
 /** Of the run's own, because it is killed. */
-export function chaosServer(server: ServerName, options: ServerStoreOptions["options"] = {}): Promise<RunningServer> {
-  return startServer(server, { durable: true, ...options });
+export async function chaosServer(
+  server: ServerName,
+  options: ServerStoreOptions["options"] = {},
+  hostCount = 0,
+): Promise<ChaosServer> {
+  const hosts = hostCount === 0 ? undefined : await startHosts(hostCount);
+  const running = await startServer(server, { durable: true, ...options, ...(hosts === undefined ? {} : { hosts }) });
+  const remove = async (): Promise<void> => {
+    await running.remove();
+    await hosts?.[Symbol.asyncDispose]();
+  };
+  return { ...running, hosts, remove, [Symbol.asyncDispose]: remove };
 }
 
 export async function serverStore({
@@ -44,8 +57,7 @@ export async function serverStore({
   running: given,
   hosts: hostCount = 0,
 }: ServerStoreOptions): Promise<Store> {
-  const hosts = hostCount === 0 ? undefined : await startHosts(hostCount);
-  const running = given ?? (await chaosServer(server, { ...options, ...(hosts === undefined ? {} : { hosts }) }));
+  const running = given ?? (await chaosServer(server, options, hostCount));
   const targets = proxied ? (voted === undefined ? [running] : running.nodes) : [];
   const proxies = await Promise.all(targets.map(({ port }) => startTcpProxy({ host: running.host, port })));
   const directUrl = `${running.url}${suffix}`;
@@ -53,7 +65,7 @@ export async function serverStore({
     const proxy = proxies[targets.findIndex((target) => target.port === Number(port))];
     return proxy === undefined ? text : `:${proxy.port}`;
   };
-  const leader = voted && leaderFaults(voted, running, proxies, hosts);
+  const leader = voted && leaderFaults(voted, running, proxies, running.hosts);
   const isBack = async (): Promise<void> => {
     await group?.isWhole(running);
     if (voted !== undefined) await isWhole(voted, running);
@@ -71,7 +83,6 @@ export async function serverStore({
     async close() {
       await Promise.all(proxies.map((proxy) => proxy.close()));
       if (given === undefined) await running.remove();
-      await hosts?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,10 +1,9 @@
 /** The stores that chaos can run on: one case a backend. */
-import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
 import { sqliteDriver } from "../../src/drivers/sqlite/index.ts";
 import type { Duration } from "../../src/runtime/index.ts";
 import { clusterGroup, sentinelGroup } from "./redis-groups.ts";
-import { serverStore } from "./server-store.ts";
+import { chaosServer, type ChaosServer, serverStore } from "./server-store.ts";
 import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
@@ -52,11 +51,22 @@ const VOTED = {
   "zookeeper-cluster": { options: {}, voted: "zookeeper" },
 } as const;
 
+export const votedServer = (scheme: keyof typeof VOTED, hasHosts: boolean): Promise<ChaosServer> =>
+  chaosServer(scheme, VOTED[scheme].options, hasHosts ? 3 : 0);
+
+let made = 0;
+
+/** Of one run on a store of keys, whose servers may have seen others. */
+function ownPrefix(): string {
+  made += 1;
+  return `/chaos-${made}`;
+}
+
 /** A new store for one run. A file lies in the run's folder; a server is the run's own, because it is killed, or that of the runs before it. */
 export async function openStore(
   scheme: string,
   folder: string,
-  running?: RunningServer,
+  running?: ChaosServer,
   hasHosts = false,
 ): Promise<Store> {
   switch (scheme) {
@@ -70,11 +80,17 @@ export async function openStore(
     case "etcd":
     case "consul":
     case "zookeeper":
-      return serverStore({ server: scheme, options: {}, downMs: 300, proxied: true });
+      return serverStore({
+        ...{ server: scheme, options: {}, downMs: 300, proxied: true },
+        ...{ suffix: ownPrefix(), running },
+      });
     case "etcd-cluster":
     case "consul-cluster":
     case "zookeeper-cluster":
-      return serverStore({ server: scheme, ...VOTED[scheme], downMs: 1_000, proxied: true, hosts: hasHosts ? 3 : 0 });
+      return serverStore({
+        ...{ server: scheme, ...VOTED[scheme], downMs: 1_000, proxied: true },
+        ...{ suffix: ownPrefix(), running, hosts: hasHosts ? 3 : 0 },
+      });
     case "redis-sentinel":
     case "redis-cluster": {
       const group = scheme === "redis-sentinel" ? sentinelGroup : clusterGroup;

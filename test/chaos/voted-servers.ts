@@ -9,6 +9,9 @@ import { waitUntil } from "../../scripts/servers/wait-until.ts";
 import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import type { TcpProxy } from "../faults/tcp-proxy.ts";
 
+/** Most that an election takes: two servers of Consul voted for longer than 20 s on a machine with a load of 20. */
+const ELECTION_MS = 60_000;
+
 type Vote = Readonly<{
   leads: (node: ServerNode) => Promise<boolean>;
   /** Whether it takes part and knows of a leader. */
@@ -71,11 +74,15 @@ export async function leaderOf(store: VotedStore, { nodes }: Pick<RunningServer,
 
 /** One leads, and all know it. */
 export async function isWhole(store: VotedStore, server: Pick<RunningServer, "nodes">): Promise<void> {
-  await waitUntil("one leads and the others follow", async () => {
-    await leaderOf(store, server);
-    const follow = await Promise.all(server.nodes.map((node) => VOTED[store].follows(node).catch(() => false)));
-    return follow.every(Boolean);
-  });
+  await waitUntil(
+    "one leads and the others follow",
+    async () => {
+      await leaderOf(store, server);
+      const follow = await Promise.all(server.nodes.map((node) => VOTED[store].follows(node).catch(() => false)));
+      return follow.every(Boolean);
+    },
+    ELECTION_MS,
+  );
 }
 
 /** Cuts its lines to the others. Resolves, when these have another leader, to what heals them. */
@@ -89,7 +96,11 @@ export async function splitLeader(
   const others = server.nodes.filter((node) => node !== leader);
   const index = server.nodes.indexOf(leader);
   await hosts.cut(index);
-  await waitUntil("the others have a leader", async () => (await leaderOf(store, { nodes: others })) !== leader);
+  await waitUntil(
+    "the others have a leader",
+    async () => (await leaderOf(store, { nodes: others })) !== leader,
+    ELECTION_MS,
+  );
   const { rejoin }: Vote = VOTED[store];
   return async () => {
     await hosts.heal(index);
@@ -110,7 +121,11 @@ export function leaderFaults(
       const leader = await leaderOf(store, server);
       const others = server.nodes.filter((node) => node !== leader);
       await leader.kill();
-      await waitUntil("another one leads", async () => (await leaderOf(store, { nodes: others })) !== leader);
+      await waitUntil(
+        "another one leads",
+        async () => (await leaderOf(store, { nodes: others })) !== leader,
+        ELECTION_MS,
+      );
       await leader.restart();
       await whole();
     },
