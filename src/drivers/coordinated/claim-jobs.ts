@@ -9,7 +9,7 @@ import type { Life } from "./life.ts";
 import { bytesMoved } from "./moves.ts";
 import { type Count, firstGroup, type Part } from "./part.ts";
 import type { Shelved } from "./shelves.ts";
-import { commit, TooMuch } from "./transactions.ts";
+import { commit, isTooLarge, TooMuch } from "./transactions.ts";
 
 export type Wanted = Readonly<{ queue: string; max: number; free: number; leaseMs: number }>;
 
@@ -40,7 +40,7 @@ export async function claimFrom(
     const claimedAt = js.clock.monotonic();
     const paused = { key: js.keys.queue(wanted.queue), version: state.version, once: true };
     const versions = await take(js, life, taking, [paused]);
-    if (versions === "tooMuch") continue;
+    if (versions === "tooMuch" || versions === "stuck") continue;
     if (versions !== undefined) {
       contention.took(taking.map(({ from }) => from.key));
       return taking.flatMap(({ key, job }, rank) => {
@@ -59,13 +59,13 @@ export async function claimFrom(
   return [];
 }
 
-/** The versions of what is held now; undefined when it was refused; `tooMuch`: then fewer are taken. A claim without an answer is given back as soon as the store tells what became of it. */
+/** The versions of what is held now; undefined when it was refused; `tooMuch`: then fewer are taken; `stuck`: those behind it. A claim without an answer is given back as soon as the store tells what became of it. */
 async function take(
   js: JobStore,
   life: Life,
   taking: readonly Taking[],
   compares: Parameters<Life["ledger"]["commit"]>[1],
-): Promise<ReadonlyMap<string, string> | "tooMuch" | undefined> {
+): Promise<ReadonlyMap<string, string> | "tooMuch" | "stuck" | undefined> {
   const parts = taking.map(({ part }) => part);
   try {
     const committed = await commit(js, life, parts, compares);
@@ -73,6 +73,11 @@ async function take(
     return committed.versions ?? (await versionsOf(js, life, taking));
   } catch (error) {
     if (error instanceof TooMuch) return "tooMuch";
+    const [only] = taking;
+    if (taking.length === 1 && only !== undefined && isTooLarge(js, error)) {
+      js.stuck.met(only.from.key, only.job.id);
+      return "stuck";
+    }
     if (error instanceof Unanswered) life.strays.add(keysOf(taking), error.settle);
     throw error;
   }
@@ -112,7 +117,8 @@ async function gather(js: JobStore, contention: Contention, { queue, max }: Want
         empty += 1;
         await js.shelves.tidy(marker);
       }
-      found.push(...contention.share(entries, want - found.length));
+      const free = entries.filter(({ key }) => !js.stuck.isPassedOver(key));
+      found.push(...contention.share(free, want - found.length));
     }
     if (found.length > 0 || empty === 0) return found;
   }

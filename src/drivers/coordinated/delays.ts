@@ -15,15 +15,21 @@ export class Delays {
   }
 
   saw(event: WatchEvent): void {
-    if (event.kind === "reset") this.listed(event.entries);
-    else for (const key of event.removed) this.#known.delete(key);
+    // What a reset does not name may have been put since it was read: the next listing tells.
+    if (event.kind === "change") for (const key of event.removed) this.#known.delete(key);
     for (const entry of event.entries) this.#learn(entry.key, entry.version, dueIn(entry));
   }
 
-  /** All markers there are. */
-  listed(entries: readonly CoordinationEntry[]): void {
+  /** As they are now, before markers are listed. */
+  get versions(): ReadonlyMap<string, Version> {
+    return new Map([...this.#known].map(([key, { version }]) => [key, version]));
+  }
+
+  /** All markers there are. `before`: `versions` from before they were listed, because what was put meanwhile may be missing there. */
+  listed(entries: readonly CoordinationEntry[], before: ReadonlyMap<string, Version>): void {
     const there = new Set(entries.map(({ key }) => key));
-    for (const key of this.#known.keys()) if (!there.has(key)) this.#known.delete(key);
+    for (const [key, { version }] of this.#known)
+      if (!there.has(key) && before.get(key) === version) this.#known.delete(key);
     for (const entry of entries) this.#learn(entry.key, entry.version, dueIn(entry));
   }
 

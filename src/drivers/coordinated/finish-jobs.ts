@@ -6,7 +6,7 @@ import type { JobStore } from "./job-store.ts";
 import { sessionLost, Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
 import { done, type Move, type Place, toCompleted, toDelayed, toFailed, toLost, toReady } from "./moves.ts";
-import { commit, inTransactions, TooMuch } from "./transactions.ts";
+import { commit, inTransactions, isTooLarge, TooMuch } from "./transactions.ts";
 
 type Ending = Readonly<{ index: number; item: FinishItem; held: Held; move: Move }>;
 
@@ -90,14 +90,11 @@ async function endAlone(js: JobStore, life: Life, ending: Ending): Promise<Answe
     if (typeof answer === "string" && answer !== "refused") return answer;
     if (typeof answer !== "string") refusal = answer;
     if (refusal.isOfStore) break;
-    if (isTooLarge(js, refusal)) sent = brief(item);
+    if (isTooLarge(js, refusal.error)) sent = brief(item);
   }
   held.isEnding = false;
   return refusal;
 }
-
-const isTooLarge = ({ store }: JobStore, { error }: Refusal): boolean =>
-  store.classify(error).code === "PAYLOAD_TOO_LARGE";
 
 /** A job has grown by what it ends with: with less of that it ends, where the servers take less than their defaults. */
 function brief(item: FinishItem): FinishItem {

@@ -7,6 +7,7 @@ import type { Life, LifeTiming } from "./life.ts";
 import type { Owners } from "./owners.ts";
 import type { QueueStates } from "./queue-states.ts";
 import type { Shelves } from "./shelves.ts";
+import type { StuckJobs } from "./stuck-jobs.ts";
 
 /** What every operation works with. */
 export type JobStore = Readonly<{
@@ -14,6 +15,7 @@ export type JobStore = Readonly<{
   keys: Keys;
   clock: Clock;
   room: LearntRoom;
+  stuck: StuckJobs;
   retention: DriverContext["retention"];
   keeps: Kept;
   timing: LifeTiming;

@@ -47,3 +47,6 @@ export function roomIn({ limits }: CoordinationCapabilities): Room {
 
 /** How late a timer and the transactions behind it may be on a store that is not busy. */
 export const LATE_MS = 250;
+
+/** After which a job is tried again that the servers do not take as it would become. */
+export const STUCK_MS = 30_000;

@@ -27,6 +27,7 @@ import { promoteDue } from "./promotion.ts";
 import { QueueStates } from "./queue-states.ts";
 import { Shelves } from "./shelves.ts";
 import { waiting } from "./statistics.ts";
+import { StuckJobs } from "./stuck-jobs.ts";
 import { takeBackOthers, takeBackOwn } from "./take-back.ts";
 import { timingFor } from "./timing.ts";
 import { Turns } from "./turns.ts";
@@ -62,7 +63,7 @@ export class OpenStore {
   #watches: readonly Promise<void>[] = [];
 
   private constructor(
-    { clock, retention }: DriverContext,
+    { clock, logger, retention }: DriverContext,
     options: CoordinatedDriverOptions,
     { ttlMs, backlog }: Settings,
     store: CoordinationStore,
@@ -77,6 +78,7 @@ export class OpenStore {
     this.jobs = {
       ...{ store, keys, clock, timing, retention, room },
       keeps: keptUnder(retention),
+      stuck: new StuckJobs({ clock, logger }),
       shelves: new Shelves(store, keys, clock, room),
       states: new QueueStates(store, keys),
       owners: new Owners(store, keys, clock),
@@ -181,8 +183,10 @@ export class OpenStore {
     // What they hold is listed when it can be taken, and not at every claim until then.
     const isEarly = clock.monotonic() < this.#othersAt + this.#othersInMs;
     if (isEarly && owners.deaths === this.#othersSeen) return 0;
-    this.#othersSeen = owners.deaths;
+    const { deaths } = owners;
     const { recovered, nextInMs } = await takeBackOthers(this.jobs, life, max);
+    // Only now: a look that failed was none.
+    this.#othersSeen = deaths;
     [this.#othersInMs, this.#othersAt] = [nextInMs, clock.monotonic()];
     return recovered;
   }
@@ -191,7 +195,8 @@ export class OpenStore {
   async lookAround(): Promise<void> {
     const { owners, shelves, delays } = this.jobs;
     await owners.list();
-    delays.listed(await shelves.markers("d"));
+    const before = delays.versions;
+    delays.listed(await shelves.markers("d"), before);
   }
 
   get nextDueInMs(): number | undefined {

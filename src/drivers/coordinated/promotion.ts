@@ -1,9 +1,11 @@
 import type { JobStore } from "./job-store.ts";
+import { STUCK_MS } from "./limits.ts";
 import { toParked, toReady } from "./moves.ts";
 import type { Shelved } from "./shelves.ts";
 import { moving } from "./transactions.ts";
 
-type Bucket = Readonly<{ marker: Readonly<{ key: string; version: string }>; isLast: boolean }>;
+/** `next`: when its first job is due that is not due yet. */
+type Bucket = Readonly<{ marker: Readonly<{ key: string; version: string }>; next: number | undefined }>;
 
 /** Delayed jobs whose time has come, at most `max`, become ready in the order of their times. */
 export async function promoteDue(js: JobStore, max: number): Promise<number> {
@@ -16,20 +18,31 @@ export async function promoteDue(js: JobStore, max: number): Promise<number> {
     return isWhole ? toReady(js, from, { ...job, availableAt: now }) : toParked(js, from, job);
   });
   let promoted = 0;
-  for await (const { group, ok } of moving(js, life, moves)) {
+  let isStuck = false;
+  for await (const { group, ok, isTooLarge } of moving(js, life, moves)) {
     if (ok) promoted += group.length;
     // Another process does the same. What it left is found by the next look.
-    else return promoted;
+    else if (!isTooLarge) return promoted;
+    else isStuck = true;
+    for (const move of isTooLarge ? group : []) tellStuck(js, due[moves.indexOf(move)]);
   }
-  for (const { marker, isLast } of buckets) {
-    if (!isLast) continue;
-    await js.shelves.tidy({ ...marker, value: new Uint8Array() });
-    js.delays.gone(marker.key, marker.version);
-  }
+  // Only when everything has moved: until then the buckets are due.
+  for (const { marker, next } of buckets)
+    await looked(js, marker, isStuck ? Math.min(next ?? Infinity, now + STUCK_MS) : next);
   return promoted;
 }
 
-/** `isLast`: nothing else lies in that bucket. */
+function tellStuck(js: JobStore, one: Shelved | undefined): void {
+  if (one !== undefined) js.stuck.met(one.key, one.job.id);
+}
+
+async function looked(js: JobStore, marker: Bucket["marker"], next: number | undefined): Promise<void> {
+  if (next !== undefined) return js.delays.looked(marker.key, marker.version, next);
+  await js.shelves.tidy({ ...marker, value: new Uint8Array() });
+  js.delays.gone(marker.key, marker.version);
+}
+
+/** `buckets`: none where more is due than `max`. */
 async function dueNow(
   js: JobStore,
   max: number,
@@ -42,8 +55,7 @@ async function dueNow(
     const entries = await js.shelves.entries({ ...marker, value: new Uint8Array() });
     const next = entries.find(({ job }) => job.availableAt > now);
     due.push(...entries.filter(({ job }) => job.availableAt <= now));
-    if (next === undefined) buckets.push({ marker, isLast: true });
-    else js.delays.looked(marker.key, marker.version, next.job.availableAt);
+    buckets.push({ marker, next: next?.job.availableAt });
   }
   const isWhole = due.length <= max;
   const sorted = due.toSorted((a, b) => a.job.availableAt - b.job.availableAt || (entryOf(a) < entryOf(b) ? -1 : 1));

@@ -1,4 +1,4 @@
-import type { Compare } from "../../contract/index.ts";
+import type { Compare, CoordinationEntry } from "../../contract/index.ts";
 import { portions } from "../shared/portions.ts";
 import { added, type Counts, decodeCounter, encodeCounter } from "./counters.ts";
 import { isStillHeld } from "./finish-jobs.ts";
@@ -9,10 +9,10 @@ import { untaken } from "./claim-jobs.ts";
 import { BASE } from "./keys.ts";
 import { Unanswered } from "./ledger.ts";
 import type { Life } from "./life.ts";
-import { POLL_MS } from "./limits.ts";
+import { POLL_MS, STUCK_MS } from "./limits.ts";
 import { done, type Move, toLost, toParked, toReady } from "./moves.ts";
 import { freshMsOf } from "./timing.ts";
-import { commit, inTransactions, moveAll, moving } from "./transactions.ts";
+import { commit, inTransactions, isTooLarge, moveAll, moving } from "./transactions.ts";
 
 /** Counters of one process that is gone, added up in one transaction: each is compared, deleted, and put to another that is compared. */
 const COUNTERS_AT_ONCE = 8;
@@ -52,6 +52,14 @@ async function takeBackGroup(js: JobStore, life: Life, group: readonly Overdue[]
     done(js, moves, committed);
     if (committed.ok) return recoveredIn(moves);
   } catch (error) {
+    if (group.length === 1 && isTooLarge(js, error)) {
+      // Nobody else can take it either: it stays held, and its holder may still end it.
+      for (const { held } of group) {
+        js.stuck.met(held.key, held.job.id);
+        life.held.extend(held, js.clock.monotonic() + STUCK_MS);
+      }
+      return 0;
+    }
     if (error instanceof Unanswered)
       for (const { held } of group) held.unsettled = { settle: error.settle, finishes: false };
     throw error;
@@ -96,25 +104,48 @@ export async function takeBackOthers(
     if (moved >= max) return { recovered, nextInMs: 0 };
     const isGone = { key: js.keys.alive(owner), absent: true } as const;
     const { entries } = await js.store.list(js.keys.heldBy(owner), { limit: max - moved });
-    const moves: Move[] = [];
-    for (const { key, version, value } of entries) {
-      const { job, isWhole } = readJob(js.keys, key, value, js.room.payloadBytes);
-      const from = { key, version, counted: "reserved" } as const;
-      // Nobody runs it again, so no lease need be over; and what it says of its lease may be damaged, too.
-      const left = isWhole ? job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner) : 0;
-      if (left > 0) nextInMs = Math.min(nextInMs, left);
-      else moves.push(isWhole ? toLost(js, from, job) : toParked(js, from, job));
-    }
-    for await (const { group, ok } of moving(js, life, moves, [isGone])) {
+    const { moves, laterInMs } = takable(js, owner, entries);
+    nextInMs = Math.min(nextInMs, laterInMs);
+    let stuck = 0;
+    for await (const { group, ok, isTooLarge: isStuck } of moving(js, life, [...moves.keys()], [isGone])) {
       if (ok) [moved, recovered] = [moved + group.length, recovered + recoveredIn(group)];
-      else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
+      else if (isStuck) {
+        stuck += 1;
+        for (const move of group) tellStuck(js, moves.get(move));
+      } else if ((await js.store.get(isGone.key)) !== undefined) js.owners.forget(owner);
       else await life.doubt();
     }
     // Somebody else may be faster, and what a listing had no room for is still there: soon again.
     if (entries.length === 0) await fold(js, owner, isGone);
-    if (entries.length === 0 || moves.length > 0) nextInMs = Math.min(nextInMs, POLL_MS);
+    if (entries.length === 0 || moves.size > stuck) nextInMs = Math.min(nextInMs, POLL_MS);
+    else if (stuck > 0) nextInMs = Math.min(nextInMs, STUCK_MS);
   }
   return { recovered, nextInMs };
+}
+
+type Of = Readonly<{ key: string; id: string }>;
+
+function tellStuck({ stuck }: JobStore, of: Of | undefined): void {
+  if (of !== undefined) stuck.met(of.key, of.id);
+}
+
+/** Of what one held that is gone. `laterInMs`: when the next lease is over. */
+function takable(
+  js: JobStore,
+  owner: string,
+  entries: readonly CoordinationEntry[],
+): Readonly<{ moves: ReadonlyMap<Move, Of>; laterInMs: number }> {
+  const moves = new Map<Move, Of>();
+  let laterInMs = Infinity;
+  for (const { key, version, value } of entries) {
+    const { job, isWhole } = readJob(js.keys, key, value, js.room.payloadBytes);
+    const from = { key, version, counted: "reserved" } as const;
+    // Nobody runs it again, so no lease need be over; and what it says of its lease may be damaged, too.
+    const left = isWhole ? job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner) : 0;
+    if (left > 0) laterInMs = Math.min(laterInMs, left);
+    else moves.set(isWhole ? toLost(js, from, job) : toParked(js, from, job), { key, id: job.id });
+  }
+  return { moves, laterInMs };
 }
 
 /** Its counters are added to those of all that are gone; then nothing is left of it. */

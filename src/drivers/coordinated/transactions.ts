@@ -48,25 +48,32 @@ export async function* inTransactions<T, R>(
   }
 }
 
+/** `isTooLarge`: one job alone that the servers do not take as it would become, because they take less than when it was stored. It stays where it is. */
+export type Moved = Readonly<{ group: readonly Move[]; ok: boolean; isTooLarge: boolean }>;
+
 /** The same for moves, of which is told what they mean. */
 export async function* moving(
   js: JobStore,
   life: Life,
   moves: readonly Move[],
   compares: readonly Compare[] = [],
-): AsyncGenerator<Readonly<{ group: readonly Move[]; ok: boolean }>, void, undefined> {
-  const run = (group: readonly Move[]): Promise<Committed> =>
-    commit(
-      js,
-      life,
-      group.map(({ part }) => part),
-      compares,
-    );
+): AsyncGenerator<Moved, void, undefined> {
+  const run = (group: readonly Move[]): Promise<Committed | "tooLarge"> => {
+    const parts = group.map(({ part }) => part);
+    return commit(js, life, parts, compares).catch((error: unknown) => {
+      if (group.length === 1 && isTooLarge(js, error)) return "tooLarge";
+      throw error;
+    });
+  };
   for await (const [group, committed] of inTransactions(js, moves, ({ part }) => part, run)) {
-    done(js, group, committed);
-    yield { group, ok: committed.ok };
+    if (committed !== "tooLarge") done(js, group, committed);
+    yield { group, ok: committed !== "tooLarge" && committed.ok, isTooLarge: committed === "tooLarge" };
   }
 }
+
+/** Of one job alone. */
+export const isTooLarge = ({ store }: Pick<JobStore, "store">, error: unknown): boolean =>
+  store.classify(error).code === "PAYLOAD_TOO_LARGE";
 
 /** @returns how many were done. */
 export async function moveAll(js: JobStore, life: Life, moves: readonly Move[]): Promise<number> {
