@@ -30,7 +30,9 @@ export async function alone(
   try {
     await declare();
   } finally {
-    if (isMine) await connection.ask("give the lock back", (channel) => channel.deleteQueue(name));
+    // Where that fails the connection has gone, and the lock with it.
+    if (isMine)
+      await connection.ask("give the lock back", (channel) => channel.deleteQueue(name)).catch(() => undefined);
   }
 }
 

@@ -34,6 +34,7 @@ export class Registry {
   readonly #closing: AbortSignal;
   #readers = 0;
   #isThere = false;
+  #declaring: Promise<void> | undefined;
 
   constructor(stream: string, clock: Clock, publishing: Publishing, closing: AbortSignal) {
     this.#closing = closing;
@@ -89,8 +90,11 @@ export class Registry {
     };
     if (this.#isThere) return declare();
     const [clock, closing] = [this.#clock, this.#closing];
-    await alone(connection, `${this.#stream}.lock`, { clock, closing }, declare);
-    this.#isThere = true;
+    // Two of this process would both have the lock, which is the connection's.
+    this.#declaring ??= alone(connection, `${this.#stream}.lock`, { clock, closing }, declare)
+      .then(() => void (this.#isThere = true))
+      .finally(() => (this.#declaring = undefined));
+    await this.#declaring;
   }
 
   /** The end of what is there now. An empty stream cannot say that it is: then a mark is written, which must come. */

@@ -47,6 +47,21 @@ test.each(WORDS)("a node that stays without a member: told after 5 s, with the w
   });
 });
 
+test("two that read at once in one process have the lock once: what one gave back and another process took is not given back again", async () => {
+  const asked: string[] = [];
+  const channel = {
+    assertQueue: async (name: string) => void asked.push(`make ${name}`),
+    deleteQueue: async (name: string) => void asked.push(`drop ${name}`),
+  } as unknown as AmqpChannel;
+  const connection = {
+    ask: (_what: string, question: (channel: AmqpChannel) => Promise<unknown>) => question(channel),
+    onChannel: async () => [],
+  } as unknown as Connection;
+  const registry = new Registry("a.queues", virtualClock(), {} as Publishing, new AbortController().signal);
+  await Promise.all([registry.read(connection), registry.read(connection)]);
+  expect(asked).toEqual(["make a.queues.lock", "make a.queues", "drop a.queues.lock"]);
+});
+
 test("closing does not wait for a member, and what else is refused is told at once", async () => {
   const closed = stage(refusal(WORDS[0] ?? ""));
   await closed.clock.advance(100);
