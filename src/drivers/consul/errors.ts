@@ -16,9 +16,10 @@ const PLAIN_TO_TLS = /HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an S
 export async function wantsTls(
   error: unknown,
   { endpoints, shown }: Pick<Address, "endpoints" | "shown">,
+  withinMs: number,
 ): Promise<JobferryError | undefined> {
   if (!(error instanceof NoAnswer) || !error.isSent || error.isLate) return undefined;
-  if ((await speaksTls(endpoints[0])) !== true) return undefined;
+  if ((await speaksTls({ ...endpoints[0], withinMs })) !== true) return undefined;
   const { code, message = "" } = tlsWanted(shown, WANTED_ADVICE);
   return new JobferryError(code, message, { cause: error });
 }

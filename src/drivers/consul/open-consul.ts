@@ -34,14 +34,15 @@ export async function openConsul(settings: Settings, clock: Clock): Promise<Open
   const client = new ConsulClient({ address, token, tls, callMs, clock });
   const keys = new KeyValues(client, `${prefix}/`);
   const transactions = new Transactions(keys);
+  const until = clock.monotonic() + connectMs;
   try {
-    await whileLeaderless(client, settings, clock, clock.monotonic() + connectMs, async () => {
+    await whileLeaderless(client, settings, clock, until, async () => {
       await checkLayout(keys, prefix);
       await transactions.learn();
     });
   } catch (error) {
     client.close();
-    throw (tls === undefined ? await wantsTls(error, address) : undefined) ?? error;
+    throw (tls === undefined ? await wantsTls(error, address, until - clock.monotonic()) : undefined) ?? error;
   }
   const sessions = new Sessions(client, address.shown);
   const queries = new BlockingQueries(keys, clock);
