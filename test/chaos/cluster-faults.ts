@@ -21,6 +21,8 @@ export const FAULTS = [
   "partStore",
   "loneStore",
   "splitStore",
+  "killBoth",
+  "killLeaderFreezeStore",
   "rollingRestart",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -40,6 +42,8 @@ export function hasFault(store: ClusterStore, fault: Fault): boolean {
     case "freezeStore":
     case "partStore":
     case "splitStore":
+    case "killBoth":
+    case "killLeaderFreezeStore":
       return isVoted(store);
     case "loneStore":
       return store === "zookeeper";
@@ -52,7 +56,7 @@ export function hasFault(store: ClusterStore, fault: Fault): boolean {
 export async function inflict(fault: Fault, stage: Stage): Promise<readonly Wait[]> {
   const { nodes } = stage;
   const from = machineMs();
-  const isReady = (): boolean => nodes.leader !== undefined && nodes.follower !== undefined;
+  const isReady = (): boolean => nodes.leader !== undefined && nodes.follower !== undefined && nodes.areMembers;
   await nodes.until(isReady, patienceMs(stage), "").catch(() => undefined);
   const { leader, follower } = nodes;
   if (leader === undefined || follower === undefined)

@@ -96,6 +96,13 @@ export class ClusterFleet {
     return this.names.find((name) => name !== this.leader);
   }
 
+  /** Whether each node has a session, as far as it knows: on a busy machine one is lost without a fault. */
+  get areMembers(): boolean {
+    const last = (name: string): Heard | undefined =>
+      this.heard.findLast(({ node, kind }) => node === name && (kind === "lost" || kind === "rejoined"));
+    return this.names.every((name) => last(name)?.kind !== "lost");
+  }
+
   async kill(name: string): Promise<void> {
     const node = this.#nodes.get(name);
     if (node === undefined) return;

@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { canHaveHosts, startHosts } from "../../scripts/servers/hosts.ts";
 import { Queue } from "../../src/entry/index.ts";
-import { silentLogger } from "../../src/runtime/index.ts";
+import { silentLogger, systemClock } from "../../src/runtime/index.ts";
 import { check } from "./checker.ts";
 import type { Bounds } from "./finding.ts";
 import { type Fault, hasFault, inflict } from "./cluster-faults.ts";
 import { ClusterFleet } from "./cluster-fleet.ts";
 import { judgeHandOvers, judgeRegister, judgeWaits, type Wait } from "./cluster-judge.ts";
 import { makeRegister } from "./cluster-register.ts";
-import { LEASE_MS, patienceMs } from "./cluster-stage.ts";
+import { leaseMsOn, patienceMs } from "./cluster-stage.ts";
 import { type ClusterStore, groundOf, groupOf, serverOf } from "./cluster-stores.ts";
 import { Fleet } from "./fleet.ts";
 import { historyOf } from "./history.ts";
@@ -19,7 +19,9 @@ import { WELL_BEHAVED } from "./job-plan.ts";
 import { leaseActivity } from "./lease-activity.ts";
 import { LogWriter, readLogs } from "./log.ts";
 import { contentsOf, drained, type Outcome } from "./scenario.ts";
+import { SESSION_OF_KEYS } from "./scenarios.ts";
 import { driverFor } from "./targets.ts";
+import { isVoted } from "./voted-servers.ts";
 
 export type ClusterRun = Readonly<{
   store: ClusterStore;
@@ -50,11 +52,14 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
   const server = await serverOf(run.store, hosts);
   const ground = groundOf(run.store, folder, server);
   const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
-  const queue = await new Queue(await driverFor(directUrl), { logger: silentLogger, keepCompleted: true }).open();
-  const place = { folder, keepsCompleted: true };
+  const driver = await driverFor(directUrl);
+  const queue = await new Queue(driver, { logger: silentLogger, keepCompleted: true }).open();
+  const pace = isVoted(run.store) ? driver.coordination : undefined;
+  await pace?.open({ clock: systemClock });
+  const place = { folder, keepsCompleted: true, sessionTtl: isVoted(run.store) ? SESSION_OF_KEYS : undefined };
   const nodes = new ClusterFleet(
     ground,
-    { ...place, register, ttlMs: run.ttlMs, leaseMs: LEASE_MS, concurrency: CONCURRENCY },
+    { ...place, register, ttlMs: run.ttlMs, leaseMs: leaseMsOn(run.store), concurrency: CONCURRENCY },
     log,
   );
   const producers = new Fleet({
@@ -64,8 +69,9 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
       ...{ burst: 8, pauseMs: 200, most: Number.MAX_SAFE_INTEGER },
     },
   });
-  // A claim of nothing.
-  const write = (): Promise<unknown> => queue.pop({ queue: "nobody's" });
+  // A claim of nothing, or what is no job.
+  const write = (): Promise<unknown> =>
+    pace?.transact([], [{ put: "pace/of/writes", value: new Uint8Array() }]) ?? queue.pop({ queue: "nobody's" });
   const stage = { store: run.store, ttlMs: run.ttlMs, size: run.nodes, nodes, server, hosts, register, log, write };
   const done: Fault[] = [];
   const waits: Wait[] = [];
@@ -90,6 +96,7 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
     await Promise.all([nodes.stop(), producers.stop()]);
   }
   const contents = await contentsOf(queue);
+  await pace?.close();
   await queue.close();
   log.close();
   await server?.remove();

@@ -7,8 +7,10 @@ import { HAND_OVER, HAND_OVER_MS, type Wait } from "./cluster-judge.ts";
 import { ledAfter, writesIn } from "./cluster-register.ts";
 import type { ClusterStore } from "./cluster-stores.ts";
 import { type LogWriter, machineMs } from "./log.ts";
+import { LEASE_OF_KEYS_MS } from "./scenarios.ts";
+import { isVoted } from "./voted-servers.ts";
 
-export const LEASE_MS = 3_000;
+export const leaseMsOn = (store: ClusterStore): number => (isVoted(store) ? LEASE_OF_KEYS_MS : 3_000);
 /** How long anybody waits, in time-outs, for what may never come. */
 const PATIENCE = 10;
 /** The guides' promise: clients go on by themselves within so much of a server's return. */
@@ -36,11 +38,21 @@ export const patienceMs = ({ ttlMs }: Pick<Stage, "ttlMs">): number => PATIENCE 
 /** Consul ends a session after twice its time to live. */
 export const crashMs = ({ store, ttlMs }: Stage): number => (store === "consul" ? 2.5 : 1.5) * ttlMs;
 
+/** An election among the servers, with the time in which they and their clients notice that the one before is gone. */
+const STORE_ELECTION_MS = 3_000;
+
+/**
+ * The node that leads and the store's leader die together: the new leader of the store lets all sessions begin anew, and knows of the dead one nothing but that. On etcd twice
+ * the time-out, on Consul the twice of it after which sessions end, on ZooKeeper one and a tick; and the election.
+ */
+export const bothMs = (stage: Stage): number =>
+  Math.max(crashMs(stage), stage.store === "etcd" ? 2 * stage.ttlMs : 0) + STORE_ELECTION_MS;
+
 /** The session of who led may just have been renewed when the store went, and lives on in it; its node, or the next one, must first have reached it again. */
 const returnMs = (stage: Stage): number => crashMs(stage) + RECONNECT_MS;
 
 /** As long as a node's session and the leases of its jobs last, and half of it more. */
-export const awayMs = ({ ttlMs }: Stage): number => 1.5 * Math.max(ttlMs, LEASE_MS);
+export const awayMs = ({ ttlMs, store }: Stage): number => 1.5 * Math.max(ttlMs, leaseMsOn(store));
 
 export async function untilElected(
   stage: Stage,

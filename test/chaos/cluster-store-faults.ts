@@ -2,41 +2,42 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Wait } from "./cluster-judge.ts";
-import { type Stage, untilLed } from "./cluster-stage.ts";
+import { bothMs, type Stage, untilElected, untilLed } from "./cluster-stage.ts";
 import { groupOf } from "./cluster-stores.ts";
 import { machineMs } from "./log.ts";
-import { isVoted, leaderOf, splitLeader, type VotedStore } from "./voted-servers.ts";
+import { isVoted, isWhole, leaderOf, splitLeader, type VotedStore } from "./voted-servers.ts";
 
 /** Killed and there again; of a group the primary, whose place another one takes. */
 export async function killStore(stage: Stage): Promise<readonly Wait[]> {
-  const { store, ttlMs, log } = stage;
+  const { store, ttlMs } = stage;
   const server = serverIn(stage);
   if (isVoted(store)) {
     const first = await leaderOf(store, server);
-    await first.kill();
-    await pause(2 * ttlMs);
-    await first.restart();
-    return [await untilLed(stage, "killStore", { from: machineMs() })];
+    const from = await away(stage, "killed", async () => {
+      await first.kill();
+      await pause(2 * ttlMs);
+      await first.restart();
+    });
+    return [await untilLed(stage, "killStore", { from })];
   }
-  log.write({ type: "away", why: "killed" });
   const group = groupOf(store);
-  if (group === undefined) {
+  const from = await away(stage, "killed", async () => {
+    if (group !== undefined) return group.failOver(server);
     await server.kill();
     await pause(ttlMs / 4);
     await server.restart();
-  } else {
-    await group.failOver(server);
-  }
-  log.write({ type: "back", why: "killed" });
-  return back(stage, "killStore");
+  });
+  return back(stage, "killStore", from);
 }
 
 export async function freezeStore(stage: Stage): Promise<readonly Wait[]> {
   const first = await leaderOf(votedIn(stage), serverIn(stage));
-  await first.pause();
-  await pause(3 * stage.ttlMs);
-  await first.resume();
-  return back(stage, "freezeStore");
+  const from = await away(stage, "frozen", async () => {
+    await first.pause();
+    await pause(3 * stage.ttlMs);
+    await first.resume();
+  });
+  return back(stage, "freezeStore", from);
 }
 
 /** Its leader serves on and has no majority: who is connected to it must not believe it. */
@@ -44,30 +45,76 @@ export async function loneStore(stage: Stage): Promise<readonly Wait[]> {
   const server = serverIn(stage);
   const first = await leaderOf(votedIn(stage), server);
   const others = server.nodes.filter((node) => node !== first);
-  await Promise.all(others.map((node) => node.pause()));
-  await pause(3 * stage.ttlMs);
-  await Promise.all(others.map((node) => node.resume()));
-  return back(stage, "loneStore");
+  const from = await away(stage, "left alone", async () => {
+    await Promise.all(others.map((node) => node.pause()));
+    await pause(3 * stage.ttlMs);
+    await Promise.all(others.map((node) => node.resume()));
+  });
+  return back(stage, "loneStore", from);
 }
 
 /** The others do not reach it and elect another one; nodes of the cluster reach both. */
 export async function splitStore(stage: Stage): Promise<readonly Wait[]> {
-  const heal = await splitLeader(votedIn(stage), serverIn(stage), stage.hosts);
-  await pause(3 * stage.ttlMs);
-  await heal();
-  return back(stage, "splitStore");
+  const from = await away(stage, "split", async () => {
+    const heal = await splitLeader(votedIn(stage), serverIn(stage), stage.hosts);
+    await pause(3 * stage.ttlMs);
+    await heal();
+  });
+  return back(stage, "splitStore", from);
 }
 
 export async function partStore(stage: Stage): Promise<readonly Wait[]> {
   const server = serverIn(stage);
-  const heal = stage.nodes.partServer(server.nodes.indexOf(await leaderOf(votedIn(stage), server)));
-  await pause(2 * stage.ttlMs);
-  await heal();
-  return back(stage, "partStore");
+  const first = await leaderOf(votedIn(stage), server);
+  const from = await away(stage, "cut off", async () => {
+    const heal = stage.nodes.partServer(server.nodes.indexOf(first));
+    await pause(2 * stage.ttlMs);
+    await heal();
+  });
+  return back(stage, "partStore", from);
 }
 
-async function back(stage: Stage, fault: string): Promise<readonly Wait[]> {
-  const [led] = await Promise.all([untilLed(stage, fault, { from: machineMs() }), pause(2 * stage.ttlMs)]);
+/** The node that leads and the store's leader at once: sessions begin anew with the next leader of the store. */
+export async function killBoth(stage: Stage, leader: string): Promise<readonly Wait[]> {
+  const first = await leaderOf(votedIn(stage), serverIn(stage));
+  return withLeader(stage, "killBoth", leader, { strike: () => first.kill(), mend: () => first.restart() });
+}
+
+/** The node that leads dies, the store's leader stands still. */
+export async function killLeaderFreezeStore(stage: Stage, leader: string): Promise<readonly Wait[]> {
+  const first = await leaderOf(votedIn(stage), serverIn(stage));
+  const both = { strike: () => first.pause(), mend: () => first.resume() };
+  return withLeader(stage, "killLeaderFreezeStore", leader, both);
+}
+
+async function withLeader(
+  stage: Stage,
+  fault: string,
+  leader: string,
+  { strike, mend }: Readonly<Record<"strike" | "mend", () => Promise<void>>>,
+): Promise<readonly Wait[]> {
+  const waits: Wait[] = [];
+  const from = await away(stage, fault, async () => {
+    const at = machineMs();
+    await Promise.all([strike(), stage.nodes.kill(leader)]);
+    waits.push(await untilElected(stage, fault, { from: at, boundMs: bothMs(stage), without: leader }));
+    await mend();
+  });
+  return [...waits, ...(await back(stage, fault, from))];
+}
+
+/** The jobs are in the store too: nobody is to blame for a lease that is lost meanwhile. Resolves to when it was there again. */
+async function away({ store, server, log }: Stage, why: string, act: () => Promise<void>): Promise<number> {
+  log.write({ type: "away", why });
+  await act();
+  const from = machineMs();
+  if (server !== undefined && isVoted(store)) await isWhole(store, server);
+  log.write({ type: "back", why });
+  return from;
+}
+
+async function back(stage: Stage, fault: string, from: number): Promise<readonly Wait[]> {
+  const [led] = await Promise.all([untilLed(stage, fault, { from }), pause(2 * stage.ttlMs)]);
   return [led];
 }
 

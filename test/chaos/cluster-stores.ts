@@ -3,11 +3,10 @@ import { join } from "node:path";
 import type { Hosts } from "../../scripts/servers/hosts.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
-import type { Place } from "../process/cluster/place.ts";
 import type { Ground } from "./cluster-fleet.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
 import { WITH_REPLICAS } from "./targets.ts";
-import { isVoted } from "./voted-servers.ts";
+import { isVoted, type VotedStore } from "./voted-servers.ts";
 
 export const CLUSTER_STORES = [
   "sqlite",
@@ -39,21 +38,11 @@ export async function serverOf(store: ClusterStore, hosts: Hosts | undefined): P
 }
 
 export function groundOf(store: ClusterStore, folder: string, server: RunningServer | undefined): Ground {
-  const path = join(folder, "jobs.db");
-  const inFile = (): string => `sqlite:${path}`;
-  if (server === undefined) return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: inFile };
-  if (isVoted(store)) {
-    // It keeps no jobs: these lie in a file.
-    const servers = server.nodes.map(({ port }) => ({ host: server.host, port }));
-    const placeBy = (ports: readonly number[]): Place => {
-      const address = ports.map((port) => `${server.host}:${port}`).join(",");
-      if (store === "etcd") return { kind: "etcd", url: `etcd://${address}`, prefix: "jobferry" };
-      return store === "consul"
-        ? { kind: "consul", address, prefix: "jobferry" }
-        : { kind: "zookeeper", servers: address, root: "/jobferry" };
-    };
-    return { servers, placeBy, urlBy: inFile };
+  if (server === undefined) {
+    const path = join(folder, "jobs.db");
+    return { servers: [], placeBy: () => ({ kind: "sqlite", path }), urlBy: () => `sqlite:${path}` };
   }
+  if (isVoted(store)) return votedGround(store, server);
   const urlBy = ([port]: readonly number[]): string =>
     port === undefined ? server.url : server.url.replace(`:${server.port}`, `:${port}`);
   return {
@@ -63,5 +52,21 @@ export function groundOf(store: ClusterStore, folder: string, server: RunningSer
         ? { kind: "postgres", url: urlBy(ports), schema: "jobferry" }
         : { kind: "redis", url: urlBy(ports), prefix: "jobferry", replicas: canPart(store) ? 0 : 1 },
     urlBy,
+  };
+}
+
+/** Jobs lie under the cluster's own prefix, as they do where a node is not given another queue. */
+function votedGround(store: VotedStore, { host, nodes }: RunningServer): Ground {
+  const listOf = (ports: readonly number[]): string => ports.map((port) => `${host}:${port}`).join(",");
+  return {
+    servers: nodes.map(({ port }) => ({ host, port })),
+    placeBy: (ports) => {
+      const address = listOf(ports);
+      if (store === "etcd") return { kind: "etcd", url: `etcd://${address}`, prefix: "jobferry" };
+      return store === "consul"
+        ? { kind: "consul", address, prefix: "jobferry" }
+        : { kind: "zookeeper", servers: address, root: "/jobferry" };
+    },
+    urlBy: (ports) => `${store}://${listOf(ports)}/jobferry`,
   };
 }
