@@ -11,11 +11,11 @@ export type Counts = Readonly<{ total(...without: readonly string[]): number }>;
 /** Heartbeats and the look of every second, which come whether anybody releases or not. */
 export const STEADY: readonly string[] = ["renewSession", "look", "greeting", "renewal", "ping"];
 
-/** Resolves when nobody has asked for anything for 300 ms. */
-export async function quiet(counts: Counts): Promise<void> {
+/** Resolves when nobody has asked for anything for so long. */
+export async function quiet(counts: Counts, forMs = 300): Promise<void> {
   for (let before = -1; before !== counts.total(...STEADY);) {
     before = counts.total(...STEADY);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, forMs));
   }
 }
 
