@@ -4,20 +4,18 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import type { Cluster, Lock } from "../../../src/entry/index.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
-import { LosingProxy } from "../../consul/losing-proxy.ts";
 import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
 import {
   type Counts,
   CountingProxy,
-  etcdRequests,
   postgresRequests,
   quiet,
   redisRequests,
   redisScripts,
   STEADY,
-  zookeeperRequests,
 } from "./counting-proxy.ts";
+import { countedConsul, countedEtcd, countedZookeeper } from "./counted-place.ts";
 import { Fleet, now } from "./fleet.ts";
 import { clusterIn, type Place } from "./place.ts";
 
@@ -25,7 +23,7 @@ const CONTENDERS = 50;
 const NODES = 10;
 /** More for a long run. */
 const KILLS = Number(process.env["LOCK_STORM_KILLS"] ?? 3);
-const TTL_MS = 2_000;
+const TTL_MS = 3_000;
 /** Each kill costs a session's time, and each victim a process that starts. */
 const TIMEOUT_MS = 60_000 + KILLS * 15_000;
 /** What else a node asks for now and then, beside the releases. */
@@ -166,9 +164,9 @@ async function storm(
 
 const postgres = await sharedServer("postgres");
 const redis = await sharedServer("redis");
-const etcd = await sharedServer("etcd");
-const consul = await sharedServer("consul");
-const zookeeper = await sharedServer("zookeeper");
+const etcd = await sharedServer("etcd-cluster");
+const consul = await sharedServer("consul-cluster");
+const zookeeper = await sharedServer("zookeeper-cluster");
 
 // The nodes learn from a list of the members and one of the line that somebody died: each node once, however many wait on it. Not beside those below: ten nodes are a load.
 describe("50 contenders on a database, whose holder is killed again and again", { timeout: TIMEOUT_MS }, () => {
@@ -194,29 +192,32 @@ describe("50 contenders on a database, whose holder is killed again and again", 
     });
 });
 
-describe.concurrent("50 contenders whose holder is killed again and again", { timeout: TIMEOUT_MS }, () => {
-  test.runIf(etcd)("etcd: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
-    if (etcd === undefined) return;
-    await using proxy = await CountingProxy.start(etcd, etcdRequests);
-    const place = { kind: "etcd", url: `etcd://127.0.0.1:${proxy.port}`, prefix: `test-${randomUUID()}` } as const;
-    await storm(place, proxy, onTestFinished, { mostKilled: 2, aNode: 0, mostReleased: 3, takeOverMs: 10_000 });
-  });
+describe.concurrent(
+  "50 contenders on three servers, whose holder is killed again and again",
+  { timeout: TIMEOUT_MS },
+  () => {
+    test.runIf(etcd)("etcd: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
+      if (etcd === undefined) return;
+      await using store = await countedEtcd(etcd);
+      const bounds = { mostKilled: 2, aNode: 0, mostReleased: 3, takeOverMs: 10_000 };
+      await storm(store.place, store.counts, onTestFinished, bounds);
+    });
 
-  test.runIf(consul)("consul: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
-    if (consul === undefined) return;
-    await using proxy = await LosingProxy.start(consul);
-    const counts = { total: () => proxy.total("GET /v1/kv", "PUT /v1/txn", "PUT /v1/session/create") };
-    const place = { kind: "consul", address: `127.0.0.1:${proxy.port}`, prefix: `test/${randomUUID()}` } as const;
-    await storm(place, counts, onTestFinished, { mostKilled: 2, aNode: 0, mostReleased: 3, takeOverMs: 15_000 });
-  });
+    test.runIf(consul)("consul: one holder by token, and only the next one wakes up", async ({ onTestFinished }) => {
+      if (consul === undefined) return;
+      await using store = await countedConsul(consul);
+      const bounds = { mostKilled: 2, aNode: 0, mostReleased: 3, takeOverMs: 15_000 };
+      await storm(store.place, store.counts, onTestFinished, bounds);
+    });
 
-  test.runIf(zookeeper)(
-    "zookeeper: one holder by token, and only the next one wakes up",
-    async ({ onTestFinished }) => {
-      if (zookeeper === undefined) return;
-      await using proxy = await CountingProxy.start(zookeeper, zookeeperRequests);
-      const place = { kind: "zookeeper", servers: `127.0.0.1:${proxy.port}`, root: `/test-${randomUUID()}` } as const;
-      await storm(place, proxy, onTestFinished, { mostKilled: 4, aNode: 2, mostReleased: 5, takeOverMs: 10_000 });
-    },
-  );
-});
+    test.runIf(zookeeper)(
+      "zookeeper: one holder by token, and only the next one wakes up",
+      async ({ onTestFinished }) => {
+        if (zookeeper === undefined) return;
+        await using store = await countedZookeeper(zookeeper);
+        const bounds = { mostKilled: 4, aNode: 2, mostReleased: 5, takeOverMs: 10_000 };
+        await storm(store.place, store.counts, onTestFinished, bounds);
+      },
+    );
+  },
+);
