@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../../../contract/index.ts";
 import { Deferred, settledWithin, sleep } from "../../../runtime/index.ts";
 import type { Connection, Reply, Session } from "./connection.ts";
 import type { WatchedEvent } from "./replies.ts";
-import { requests, type Request } from "./requests.ts";
+import { frameOf, requests, type Request } from "./requests.ts";
 import type { Servers } from "./servers.ts";
 import { isKind, ZookeeperError } from "./zookeeper-error.ts";
 
@@ -14,6 +14,8 @@ const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1_000;
 
 export type KeptClientPlan = Readonly<{ servers: Servers; clock: Clock; connectMs: number; callMs: number }>;
+
+type Send = (connection: Connection) => Promise<Reply>;
 
 export type Heard = Readonly<{
   event: (event: WatchedEvent) => void;
@@ -52,28 +54,37 @@ export class KeptClient {
   }
 
   /** @throws a ZookeeperError. */
-  async call(request: Request): Promise<Reply> {
+  call(request: Request): Promise<Reply> {
+    return this.#sent(request, (connection) => connection.call(request));
+  }
+
+  /** Both at once; the second, which is the larger, sees what the first brought. @throws what either throws. */
+  callBoth(first: Request, second: Request): Promise<Reply> {
+    return this.#sent(second, async (connection) => {
+      const [, reply] = await Promise.all([connection.call(first), connection.call(second)]);
+      return reply;
+    });
+  }
+
+  async #sent(largest: Request, send: Send): Promise<Reply> {
     const connection = this.#connection ?? (await this.#waited());
-    const reply = await connection.call(request).catch((error: unknown) => this.#again(request, connection, error));
+    const reply = await send(connection).catch((error: unknown) => this.#again(largest, send, connection, error));
     this.#plan.servers.saw(reply.zxid);
     return reply;
   }
 
   /** What was not sent because it was too large lately may go now. */
-  async #again(request: Request, { address, cutOffBytes }: Connection, error: unknown): Promise<Reply> {
+  async #again(largest: Request, send: Send, connection: Connection, error: unknown): Promise<Reply> {
     const { limit } = this.#plan.servers;
+    const { address, cutOffBytes } = connection;
     // Known before the caller tries again.
     if (isKind(error, "lost") && cutOffBytes > 0) await limit.suspect(address, cutOffBytes);
-    if (!isKind(error, "size") || !(await limit.isLifted(address))) throw error;
-    return (this.#connection ?? (await this.#waited())).call(request);
-  }
-
-  /** Both at once; the second sees what the first brought. @throws what either throws. */
-  async callBoth(first: Request, second: Request): Promise<Reply> {
-    const connection = this.#connection ?? (await this.#waited());
-    const [, reply] = await Promise.all([connection.call(first), connection.call(second)]);
-    this.#plan.servers.saw(reply.zxid);
-    return reply;
+    if (!isKind(error, "size")) throw error;
+    const takes = await limit.takes(address, bytesOf(largest));
+    if (takes === false) throw error;
+    if (takes === undefined && !this.#closed.signal.aborted)
+      throw new ZookeeperError("refused", `${error.message} It may take more, but did not answer that in time.`);
+    return send(this.#connection ?? (await this.#waited()));
   }
 
   /** Until the client is closed, over all connections. */
@@ -88,6 +99,7 @@ export class KeptClient {
     this.#closed.abort();
     this.#connected.promise.catch(() => undefined);
     this.#connected.reject(closedError());
+    const searched = this.#plan.servers.limit.close();
     const connection = this.#connection;
     if (connection !== undefined && !connection.isOver) {
       const ended = connection.call(requests.closeSession);
@@ -96,7 +108,7 @@ export class KeptClient {
       connection.destroy("The client is closed.");
     }
     this.#ping?.cancel();
-    await this.#running;
+    await Promise.all([this.#running, searched]);
   }
 
   async #waited(): Promise<Connection> {
@@ -180,6 +192,10 @@ export class KeptClient {
       { keepAlive: false },
     );
   }
+}
+
+function bytesOf(request: Request): number {
+  return frameOf(request, 0).length - 4;
 }
 
 function closedError(): ZookeeperError {

@@ -17,8 +17,11 @@ export type RequestLimitPlan = Readonly<{
   /** The option. */
   most: number;
   /** Without a limit of its own. */
-  connect: (address: Address) => Promise<Connection>;
+  connect: (address: Address, signal: AbortSignal) => Promise<Connection>;
 }>;
+
+/** `refused`: the smallest that the server was seen to refuse. */
+type Learnt = Readonly<{ taken: number; refused: number }>;
 
 /**
  * How large a request may be. A server tells its jute.maxbuffer only by ending the connection without a word, and with it every other call. So when a connection
@@ -26,8 +29,8 @@ export type RequestLimitPlan = Readonly<{
  */
 export class RequestLimit {
   readonly #plan: RequestLimitPlan;
-  /** `refused`: the smallest that the server was seen to refuse. */
-  #learnt: Readonly<{ taken: number; refused: number }> | undefined;
+  readonly #closed = new AbortController();
+  #learnt: Learnt | undefined;
   #until = -Infinity;
   #search: Promise<void> | undefined;
 
@@ -44,14 +47,38 @@ export class RequestLimit {
     return this.#searched(() => this.#find(address, bytes));
   }
 
-  /** What was too large may be so no longer. */
-  async isLifted(address: Address): Promise<boolean> {
-    if (this.#learnt === undefined || this.#plan.clock.monotonic() < this.#until) return false;
-    await this.#searched(() => this.#renew(address));
-    return this.#learnt === undefined;
+  /** Whether what was too large may go now: the limit may be another, or not as low as is known. undefined: nothing told in time. */
+  async takes(address: Address, bytes: number): Promise<boolean | undefined> {
+    const { clock, most } = this.#plan;
+    if (bytes > most) return false;
+    const until = clock.monotonic() + WITHIN_MS;
+    // What is under way may be another's question. After one that told nothing there is no other.
+    let before: Learnt | undefined;
+    while (before !== this.#learnt && this.#isOpen(bytes) && clock.monotonic() < until) {
+      before = this.#learnt;
+      await this.#searched(() => this.#ask(address, bytes));
+    }
+    if (bytes <= this.bytes) return true;
+    return this.#learnt !== undefined && bytes >= this.#learnt.refused ? false : undefined;
+  }
+
+  /** Resolves when nothing is asked any more. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#search;
+  }
+
+  #isOpen(bytes: number): boolean {
+    if (this.#learnt === undefined || bytes <= this.#learnt.taken) return false;
+    return bytes < this.#learnt.refused || this.#isOld;
+  }
+
+  get #isOld(): boolean {
+    return this.#plan.clock.monotonic() >= this.#until;
   }
 
   async #searched(search: () => Promise<void>): Promise<void> {
+    if (this.#closed.signal.aborted) return;
     this.#search ??= search()
       .catch(() => undefined) // It is away: then nothing is known.
       .finally(() => (this.#search = undefined));
@@ -59,35 +86,52 @@ export class RequestLimit {
   }
 
   async #find(address: Address, bytes: number): Promise<void> {
-    if ((await this.#takes(address, bytes)) !== false) return;
+    if ((await this.#answers(address, bytes)) !== false) return;
     let [taken, refused] = [SUSPECT_BYTES, bytes];
     while (refused / taken > PRECISION) {
       const middle = Math.floor(Math.sqrt(taken * refused));
-      const takes = await this.#takes(address, middle);
-      if (takes === undefined) return;
-      if (takes) taken = middle;
+      const answers = await this.#answers(address, middle);
+      if (answers === undefined) return;
+      if (answers) taken = middle;
       else refused = middle;
     }
-    // Else it refuses whatever comes.
-    if ((await this.#takes(address, taken)) === true) this.#learn(taken, refused);
+    await this.#learn(address, taken, refused);
   }
 
-  async #renew(address: Address): Promise<void> {
+  async #ask(address: Address, bytes: number): Promise<void> {
     if (this.#learnt === undefined) return;
+    if (this.#isOld) return this.#renew(address, this.#learnt);
     const { taken, refused } = this.#learnt;
-    const takes = await this.#takes(address, refused);
-    if (takes === true) this.#learnt = undefined;
-    if (takes === false) this.#learn(taken, refused);
+    const answers = await this.#answers(address, bytes);
+    if (answers === true) this.#learnt = { taken: bytes, refused };
+    if (answers === false) await this.#learn(address, taken, bytes);
   }
 
-  #learn(taken: number, refused: number): void {
-    this.#learnt = { taken, refused };
+  async #renew(address: Address, learnt: Learnt): Promise<void> {
+    const answers = await this.#answers(address, learnt.refused);
+    if (answers === true) this.#learnt = undefined;
+    if (answers === false) this.#keep({ ...learnt });
+  }
+
+  /** A server may refuse whatever comes, and a line may have broken by itself: only what is refused again after a smaller one was taken is too large. */
+  async #learn(address: Address, taken: number, refused: number): Promise<void> {
+    if ((await this.#answers(address, taken)) !== true) return;
+    if ((await this.#answers(address, refused)) === false) this.#keep({ taken, refused });
+  }
+
+  #keep(learnt: Learnt): void {
+    this.#learnt = learnt;
     this.#until = this.#plan.clock.monotonic() + HOLDS_MS;
   }
 
   /** undefined: it ended otherwise. */
-  async #takes(address: Address, bytes: number): Promise<boolean | undefined> {
-    const connection = await this.#plan.connect(address);
+  async #answers(address: Address, bytes: number): Promise<boolean | undefined> {
+    const { signal } = this.#closed;
+    if (signal.aborted) return undefined;
+    const connection = await this.#plan.connect(address, signal);
+    const destroy = (): void => connection.destroy("It was for one question.");
+    signal.addEventListener("abort", destroy, { once: true });
+    if (signal.aborted) destroy();
     try {
       await connection
         .call(requests.exists(`/${"x".repeat(bytes - QUESTION_BYTES - 1)}`))
@@ -98,7 +142,8 @@ export class RequestLimit {
     } catch {
       return connection.cutOffBytes > 0 ? false : undefined;
     } finally {
-      connection.destroy("It was for one question.");
+      signal.removeEventListener("abort", destroy);
+      destroy();
     }
   }
 }

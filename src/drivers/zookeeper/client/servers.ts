@@ -42,7 +42,8 @@ export class Servers {
     this.limit = new RequestLimit({
       clock: plan.clock,
       most: plan.maxRequestBytes,
-      connect: (address) => this.#connect(address, { timeoutMs: QUESTION_SESSION_MS, mostBytes: () => Infinity }),
+      connect: (address, signal) =>
+        this.#connect(address, { signal, timeoutMs: QUESTION_SESSION_MS, mostBytes: () => Infinity }),
     });
     // Clients that start together spread over the servers.
     this.#at = Math.floor(plan.clock.random() * plan.addresses.length);
