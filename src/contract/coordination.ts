@@ -64,8 +64,11 @@ export type CoordinationCapabilities = Readonly<{
   shared: boolean;
   /** `untilFailover`: a fail-over of the store can lose confirmed writes, so that two may hold a lock with rising tokens. */
   consistency: "linearizable" | "untilFailover";
-  /** A session that is not renewed ends at the latest `ttl * endFactor + endLagMs` after its last renewal. */
-  session: Readonly<{ minTtlMs: number; maxTtlMs: number; endFactor: number; endLagMs: number }>;
+  /**
+   * A session that is not renewed ends at the latest `ttl * endFactor + endLagMs` after its last renewal. `mayEndEarly`: after a fault of the servers it may end before
+   * its time to live is over, while its holder believes in it: then tokens decide, and whoever takes over what lasts by time counts from the session's end.
+   */
+  session: Readonly<{ minTtlMs: number; maxTtlMs: number; endFactor: number; endLagMs: number; mayEndEarly?: boolean }>;
   /** How long after a write a watcher sees its state at the latest, while store and client are not busy. */
   watch: Readonly<{ lagMs: number }>;
   /** `operations`: compares and writes of one transaction together. `transactionBytes`: keys and values of one. */

@@ -129,6 +129,11 @@ function tellStuck({ stuck }: JobStore, of: Of | undefined): void {
   if (of !== undefined) stuck.met(of.key, of.id);
 }
 
+/** For how long at least a session lived after its last renewal. */
+function livedMs({ store }: JobStore, ttlMs: number): number {
+  return store.capabilities.session.mayEndEarly === true ? 0 : ttlMs;
+}
+
 /** Of what one held that is gone. `laterInMs`: when the next lease is over. */
 function takable(
   js: JobStore,
@@ -141,7 +146,7 @@ function takable(
     const { job, isWhole } = readJob(js.keys, key, value, js.room.payloadBytes);
     const from = { key, version, counted: "reserved" } as const;
     // Nobody runs it again, so no lease need be over; and what it says of its lease may be damaged, too.
-    const left = isWhole ? job.leaseMs + freshMsOf(job.ttlMs) - job.ttlMs - js.owners.deadForMs(owner) : 0;
+    const left = isWhole ? job.leaseMs + freshMsOf(job.ttlMs) - livedMs(js, job.ttlMs) - js.owners.deadForMs(owner) : 0;
     if (left > 0) laterInMs = Math.min(laterInMs, left);
     else moves.set(isWhole ? toLost(js, from, job) : toParked(js, from, job), { key, id: job.id });
   }

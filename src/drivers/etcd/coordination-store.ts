@@ -49,7 +49,9 @@ const capabilities = (operations: number): CoordinationCapabilities => ({
   shared: true,
   consistency: "linearizable",
   // etcd counts whole seconds, and looks for ended leases every half second.
-  session: { minTtlMs: 2_000, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: 1_500 },
+  // A leader that was stopped for longer than a lease and goes on revokes what was renewed with its successor meanwhile (etcd-io/etcd#15247 mended that for
+  // one that is blocked, not for one that is stopped; seen on 3.6).
+  session: { minTtlMs: 2_000, maxTtlMs: 86_400_000, endFactor: 1, endLagMs: 1_500, mayEndEarly: true },
   watch: { lagMs: 500 },
   // Of the 1.5 MiB of a request, what keys and compares can take is left free.
   limits: { keyBytes: 1_024, valueBytes: 1_048_576, operations, transactionBytes: 1_400_000 },

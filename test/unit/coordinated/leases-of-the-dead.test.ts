@@ -30,6 +30,26 @@ test("a lease lasts its time also where whoever takes the job back has sessions 
   expect(backAt).toBeLessThanOrEqual(claimedAt + 60_000 + 10_000);
 });
 
+test.each([true, false])(
+  "a session that the store ended early (and tells that it may: %s): the lease lasts its time only where it is told",
+  async (mayEndEarly) => {
+    const on = stage();
+    const [one, other] = [await on.join(), await on.join()];
+    other.client.mayEndEarly = mayEndEarly;
+    await one.driver.push([item("a")]);
+    const claimedAt = on.clock.monotonic();
+    await takeOne(one.driver, 30_000);
+    // Just renewed, and ended by somebody else: what a stopped leader of etcd does when it goes on.
+    const { entries } = await one.client.inner.list("jobs/o/");
+    const [holder] = entries;
+    if (holder === undefined) throw new Error("nobody lives");
+    one.client.cut();
+    await one.client.inner.transact([], [{ delete: holder.key }]);
+    const backAt = await comesBackAt(on, other.driver, 120_000);
+    expect(backAt < claimedAt + 30_000).toBe(!mayEndEarly);
+  },
+);
+
 test("a lease lasts its time also when its holder closes", async () => {
   const on = stage();
   const [one, other] = [await on.join(), await on.join()];

@@ -24,6 +24,8 @@ export class Client extends FaultyClient {
   onList: (prefix: string) => void | Promise<void> = () => undefined;
   /** Renewals of its sessions are answered. */
   renews = true;
+  /** As a store whose sessions may end before their time. */
+  mayEndEarly = false;
 
   constructor(inner: CoordinationStore, limits: Partial<Limits>) {
     super(inner);
@@ -45,7 +47,8 @@ export class Client extends FaultyClient {
 
   override get capabilities(): CoordinationStore["capabilities"] {
     const all = super.capabilities;
-    return { ...all, limits: { ...all.limits, ...this.limits } };
+    const session = { ...all.session, mayEndEarly: this.mayEndEarly };
+    return { ...all, session, limits: { ...all.limits, ...this.limits } };
   }
 
   override transact: CoordinationStore["transact"] = (compares, writes) =>

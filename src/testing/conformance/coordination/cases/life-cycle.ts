@@ -14,7 +14,8 @@ function atLeast(field: string, value: unknown, min: number): void {
 const checks: Checks = {
   shared: (value) => assert.equal(typeof value, "boolean", "shared is true or false"),
   consistency: (value) => assert.match(value, /^(linearizable|untilFailover)$/),
-  session: ({ minTtlMs, maxTtlMs, endFactor, endLagMs }) => {
+  session: ({ minTtlMs, maxTtlMs, endFactor, endLagMs, mayEndEarly = false }) => {
+    assert.equal(typeof mayEndEarly, "boolean", "session.mayEndEarly is true or false");
     atLeast("session.minTtlMs", minTtlMs, 1);
     atLeast("session.maxTtlMs", maxTtlMs, minTtlMs);
     atLeast("session.endFactor", endFactor, 1);
