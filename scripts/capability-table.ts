@@ -105,6 +105,10 @@ const coordinationRows: {
   session: [
     ["Session: shortest, longest time to live", ({ minTtlMs, maxTtlMs }) => `${time(minTtlMs)}, ${time(maxTtlMs)}`],
     [
+      "A session may end before its time",
+      ({ mayEndEarly }) => (mayEndEarly === true ? "when a stopped leader of the servers goes on" : "no"),
+    ],
+    [
       "A silent session ends at the latest after",
       ({ endFactor, endLagMs }) => `${endFactor === 1 ? "its time" : `${endFactor} x its time`} + ${time(endLagMs)}`,
     ],
