@@ -10,6 +10,7 @@ import {
   type NewJob,
   type Queue,
   type QueueOptions,
+  Worker,
 } from "jobferry";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { ServerName } from "../../scripts/servers/registry.ts";
@@ -70,6 +71,27 @@ export function provesEntry({ url, queue: make, cluster: node }: Entry): void {
     expect(job?.payload).toEqual({ n: 1 });
     await job?.complete();
     await queue.close();
+  });
+
+  test("a connection that has just been opened finds jobs whose delay is over, at its first look", async () => {
+    const at = place();
+    const first = make(at, { logger: silentLogger });
+    await first.push(createJob("due", { delay: "1s" }));
+    await first.close();
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    for (const round of [1, 2]) {
+      await using later = make(at, { logger: silentLogger });
+      const job = await later.pop();
+      expect(job?.payload, `round ${round}`).toBe("due");
+      await job?.release();
+    }
+    await using runs = make(at, { logger: silentLogger });
+    await (await runs.pop())?.release("1s");
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    const ran: unknown[] = [];
+    await using worked = make(at, { logger: silentLogger });
+    await new Worker(worked, "default", ({ payload }) => void ran.push(payload), { stopWhenEmpty: true }).run();
+    expect(ran).toEqual(["due"]);
   });
 
   test("a full backlog refuses a push with a clear error, and takes it when workers have caught up", async () => {

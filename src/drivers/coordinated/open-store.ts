@@ -104,6 +104,8 @@ export class OpenStore {
       const open = new OpenStore(context, options, chosen, store, durability);
       await open.#alive();
       open.#watch();
+      // Watches tell later: the first claim, which may be the only one, must know what is due. What this fails to find they do.
+      await open.lookAround().catch(() => undefined);
       return open;
     };
     try {
