@@ -1,6 +1,7 @@
 // Queues whose login may not do all.
 import { randomUUID } from "node:crypto";
-import { test } from "vitest";
+import { createJob } from "jobferry";
+import { expect, test } from "vitest";
 import { zookeeperQueue, type ZookeeperQueueOptions } from "jobferry/zookeeper";
 import { CREATOR, requests } from "../../src/drivers/zookeeper/client/requests.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
@@ -11,6 +12,26 @@ import { keptClient, serversAt } from "./raw-client.ts";
 const SECRET = "s3cr3t-word";
 const server = await sharedServer("zookeeper");
 const READ = 1;
+
+test.runIf(server !== undefined)("a login in a root of everybody, also a wrong one, locks nobody out", async () => {
+  const { url = "" } = server ?? {};
+  const root = `/test-${randomUUID()}`;
+  await using open = await zookeeperQueue(url, { logger: silentLogger, root }).open();
+  await open.push(createJob(1));
+  {
+    const login = { username: "anybody", password: SECRET };
+    await using other = zookeeperQueue(url, { logger: silentLogger, root, ...login });
+    await other.pushBatch([createJob(2), createJob(3, { queue: "new" }), createJob(4, { delay: "1h" })]);
+    await (await other.pop())?.complete();
+  }
+  await open.push(createJob(5));
+  await open.push(createJob(6, { queue: "new" }));
+  expect(await open.getStats()).toMatchObject({ pendingJobs: 4, delayedJobs: 1, completedJobs: 1 });
+  await (await open.pop({ queue: "new" }))?.complete();
+  await open.clear("new");
+  await using later = zookeeperQueue(url, { logger: silentLogger, root });
+  expect((await later.pop({ wait: "5s" }))?.payload).toBeTypeOf("number");
+});
 
 test.runIf(server !== undefined).each([
   ["another login", { username: "other", password: SECRET }],

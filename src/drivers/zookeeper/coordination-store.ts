@@ -40,7 +40,7 @@ import { readListing } from "./coordination-snapshot.ts";
 import { Transactions } from "./coordination-transactions.ts";
 import { CoordinationWatches } from "./coordination-watches.ts";
 import { classify } from "./errors.ts";
-import { openRoot } from "./open-root.ts";
+import { isForEverybody, openRoot } from "./open-root.ts";
 import { resolveOptions, shownServers, type Settings, type ZookeeperOptions } from "./options.ts";
 
 const TITLE = "ZooKeeper";
@@ -180,9 +180,9 @@ async function mismatch(
 }
 
 async function openStore(settings: Settings, { clock }: CoordinationContext): Promise<ZookeeperCoordination> {
-  const { callMs, connectMs, root, access } = settings;
+  const { callMs, connectMs, root, access, isAccessAsked } = settings;
   const layout = new Layout(root);
-  const acl = access === "creator" ? CREATOR : EVERYBODY;
+  let acl = access === "creator" ? CREATOR : EVERYBODY;
   const servers = new Servers({ ...settings, clock });
   const watches = new CoordinationWatches(layout);
   const client = new KeptClient(
@@ -192,6 +192,7 @@ async function openStore(settings: Settings, { clock }: CoordinationContext): Pr
   const until = clock.monotonic() + connectMs;
   try {
     await client.open();
+    if (acl === CREATOR && !isAccessAsked && (await isForEverybody(client, root))) acl = EVERYBODY;
     await openRoot(client, layout, acl);
   } catch (error) {
     await client.close();

@@ -1,6 +1,6 @@
 import { JobferryError } from "../../errors/index.ts";
 import type { KeptClient } from "./client/kept-client.ts";
-import { readNames, readNode, readReadResults, type Node } from "./client/replies.ts";
+import { readAcl, readNames, readNode, readReadResults, type Node } from "./client/replies.ts";
 import { requests, type Acl } from "./client/requests.ts";
 import { answerError, Code, isAnswer } from "./client/zookeeper-error.ts";
 import { LAYOUT, ROOT_MARK, type Layout } from "./coordination-layout.ts";
@@ -22,6 +22,20 @@ export async function openRoot(client: KeptClient, layout: Layout, acl: readonly
   const last = below.at(-1) ?? layout.root;
   if ((await nodeAt(client, last)) === undefined)
     await Promise.all(below.map((path) => makeNode(client, path, NOTHING, acl)));
+}
+
+/** Read, write, create, delete. */
+const ALL_OF_IT = 15;
+
+/** A root that is there and that all may use: one client with a login, which the digest scheme takes unseen, would lock the others out of what it makes. */
+export async function isForEverybody(client: KeptClient, root: string): Promise<boolean> {
+  try {
+    const acl = readAcl((await client.call(requests.getAcl(root))).body);
+    return acl.some(({ permissions, scheme }) => scheme === "world" && (permissions & ALL_OF_IT) === ALL_OF_IT);
+  } catch (error) {
+    if (isAnswer(error, Code.noNode)) return false;
+    throw error;
+  }
 }
 
 /** Unless it is there. A container goes when its last child has gone; the server looks once a minute. */

@@ -28,7 +28,7 @@ export type ZookeeperOptions = Readonly<{
   tls?: boolean | ZookeeperTls;
   /** The node below which everything lies. Default "/jobferry". */
   root?: string;
-  /** Who may use the nodes that are made: everybody, or whoever is logged in as this one. Default: "creator" with a login, else "everybody". */
+  /** Who may use the nodes that are made: everybody, or whoever is logged in as this one. Default: as the root is; one that is made: "creator" with a login, else "everybody". */
   access?: "everybody" | "creator";
   /** How long a call may take. Default "3s". */
   callTimeout?: Duration;
@@ -49,6 +49,8 @@ export type Settings = Readonly<{
   login: Login | undefined;
   root: string;
   access: "everybody" | "creator";
+  /** It was asked for, and is not the default. */
+  isAccessAsked: boolean;
   callMs: number;
   connectMs: number;
   maxRequestBytes: number;
@@ -86,6 +88,7 @@ export function resolveOptions(options: ZookeeperOptions): Settings {
     login: from.login,
     root,
     access,
+    isAccessAsked: options.access !== undefined,
     callMs: parseDuration(options.callTimeout ?? "3s", "callTimeout", { min: 1 }),
     connectMs: parseDuration(options.connectTimeout ?? "5s", "connectTimeout", { min: 1 }),
     maxRequestBytes: checkInteger(

@@ -1,4 +1,5 @@
 import type { JuteReader } from "./jute.ts";
+import type { Acl } from "./requests.ts";
 import { Code } from "./zookeeper-error.ts";
 
 export type Stat = Readonly<{
@@ -34,6 +35,16 @@ export function readStat(body: JuteReader): Stat {
 export function readNode(body: JuteReader): Node {
   const data = body.bytes();
   return { data, stat: readStat(body) };
+}
+
+/** Who may do what: the stat of the node is left. */
+export function readAcl(body: JuteReader): readonly Acl[] {
+  const count = body.int();
+  return Array.from({ length: Math.max(0, count) }, () => ({
+    permissions: body.int(),
+    scheme: body.text(),
+    id: body.text(),
+  }));
 }
 
 export function readNames(body: JuteReader): readonly string[] {

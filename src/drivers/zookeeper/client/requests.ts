@@ -7,6 +7,7 @@ const Opcode = {
   exists: 3,
   getData: 4,
   setData: 5,
+  getAcl: 6,
   getChildren: 8,
   sync: 9,
   ping: 11,
@@ -59,6 +60,8 @@ export const requests = {
   exists: (path: string): Request => ({ opcode: Opcode.exists, path, body: (out) => out.text(path).bool(false) }),
 
   getData: (path: string): Request => ({ opcode: Opcode.getData, path, body: (out) => out.text(path).bool(false) }),
+
+  getAcl: (path: string): Request => ({ opcode: Opcode.getAcl, path, body: (out) => out.text(path) }),
 
   getChildren2: (path: string): Request => ({
     opcode: Opcode.getChildren2,
