@@ -123,9 +123,13 @@ export class Engine<Tx = never> {
       return;
     }
     if (survives(durability, wanted)) return;
+    const way =
+      wanted === "quorum"
+        ? "It takes three servers or more that vote, on etcd, Consul or ZooKeeper (docs/guarantees.md). Take these, or ask for less"
+        : "Change its settings (docs/guarantees.md), or ask for less";
     throw new UnsupportedError(
       "durability",
-      `durability "${wanted}" was asked for, but ${name} as it is set up survives "${durability}". Change its settings (docs/guarantees.md), or ask for less.`,
+      `durability "${wanted}" was asked for, but ${name} as it is set up survives "${durability}". ${way}.`,
     );
   }
 

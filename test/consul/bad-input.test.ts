@@ -75,6 +75,7 @@ describe("consul cluster: a place where no Consul is", () => {
     ["JSON", 200, '{"version":"3.6"}'],
     ["no such page", 404, "not found"],
     ["to another place", 302, ""],
+    ["a refusal of its own", 400, '{"error":"bad_request"}'],
   ])("an HTTP server that answers with %s", async (_, status, text) => {
     const other = createServer((_request, response) => response.writeHead(status).end(text));
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));

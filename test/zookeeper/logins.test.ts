@@ -13,6 +13,18 @@ const SECRET = "s3cr3t-word";
 const server = await sharedServer("zookeeper");
 const READ = 1;
 
+test.runIf(server !== undefined)("a login by SASL where the servers have none is refused, and says so", async () => {
+  const root = `/test-${randomUUID()}`;
+  const login = { username: "me", password: SECRET, authentication: "sasl" } as const;
+  const queue = zookeeperQueue(server?.url ?? "", { logger: silentLogger, root, ...login });
+  await expect(queue.open()).rejects.toMatchObject({
+    code: "ACCESS_DENIED",
+    retryable: false,
+    message: expect.stringContaining("no SASL set up") as unknown,
+  });
+  await queue.close();
+});
+
 test.runIf(server !== undefined)("a login in a root of everybody, also a wrong one, locks nobody out", async () => {
   const { url = "" } = server ?? {};
   const root = `/test-${randomUUID()}`;

@@ -11,6 +11,7 @@ const ROUND_TRIP_WAIT = "5s";
 const DURABLE_SETTINGS = [
   [/^redis/i, "Set appendonly yes on the server (docs/backends/redis.md)."],
   [/^postgres/i, "Set synchronous_commit on the server (docs/backends/postgres.md)."],
+  [/^(consul|http)/i, "This Consul runs with -dev. Start it with a data directory (docs/backends/consul.md)."],
 ] as const;
 
 export function checkNode(version: string, wanted: string): Check {

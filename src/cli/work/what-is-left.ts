@@ -26,7 +26,7 @@ async function tellOf(terminal: Terminal, queue: Queue, name: string): Promise<v
     terminal.warn(text, { queue: name, pendingJobs });
   }
   const left = [
-    ...(delayedJobs > 0 ? [`${jobCount(delayedJobs)} delayed, of retries too`] : []),
+    ...(delayedJobs > 0 ? [`${jobCount(delayedJobs)} delayed (retries included)`] : []),
     ...(reservedJobs > 0 ? [`${jobCount(reservedJobs)} held by other workers`] : []),
   ];
   if (left.length > 0)

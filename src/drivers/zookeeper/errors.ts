@@ -61,6 +61,12 @@ function ofAnswer(error: ZookeeperError, root: string): ErrorClass {
         "ACCESS_DENIED",
         "ZooKeeper refused the username or password, or the way they are shown. Correct them, or authentication (digest, sasl).",
       );
+    // Of a list for whoever is logged in, from one who is not: the server took no part in the login.
+    case Code.invalidAcl:
+      return refused(
+        "ACCESS_DENIED",
+        'ZooKeeper did not take this login: it has no SASL set up, perhaps. Set it up there, or leave out authentication: "sasl" (?auth=sasl).',
+      );
     case Code.saslRequired:
       return refused(
         "ACCESS_DENIED",

@@ -10,6 +10,7 @@ export const Code = {
   nodeExists: -110,
   notEmpty: -111,
   sessionExpired: -112,
+  invalidAcl: -114,
   authFailed: -115,
   sessionMoved: -118,
   notReadOnly: -119,
