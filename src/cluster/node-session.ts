@@ -89,6 +89,14 @@ export class NodeSession {
     this.#loadTimer = this.#link.clock.timer(this.#settings.heartbeatMs, tell, { keepAlive: false });
   }
 
+  #tellWait(joinMs: number): void {
+    const { logger, nodeId } = this.#settings;
+    logger.warn(
+      { nodeId },
+      `Another node has the id "${nodeId}", or had it until it died: its session may last a while. Joining waits for up to ${joinMs} ms.`,
+    );
+  }
+
   /** Ends the session: everything that it holds is free at once. */
   async stop(reason: JobferryError): Promise<void> {
     this.#stop.abort(reason);
@@ -115,7 +123,9 @@ export class NodeSession {
     try {
       this.#stop.signal.throwIfAborted();
       const record = { ...this.#record, session: session.id };
-      this.#version = await register(this.#link, keys.node(nodeId), record, session, joinMs);
+      this.#version = await register(this.#link, keys.node(nodeId), record, session, joinMs, () =>
+        this.#tellWait(joinMs),
+      );
       return session;
     } catch (error) {
       await session.close(this.#link.errorOf(error, "Joining")).catch(() => undefined);

@@ -42,7 +42,7 @@ export function checkRecord(field: "info" | "load", record: Omit<NodeRecord, "se
  * Puts a node's key under its session. A key of the same incarnation is replaced: it is left from the session before. Any other one is waited
  * for until `joinMs` have passed, because after a crash it stays until its session ends. @returns the key's version.
  * @throws NODE_ID_TAKEN when it is still there then: it is renewed, so its node lives. SESSION_LOST. What the store says: at once when it is not worth
- * repeating, else when the time is over.
+ * repeating, else when the time is over. `waits` is called once, where another one is waited for.
  */
 export async function register(
   link: StoreLink,
@@ -50,11 +50,13 @@ export async function register(
   record: NodeRecord,
   session: KeptSession,
   joinMs: number,
+  waits: () => void,
 ): Promise<Version | undefined> {
   const { store, clock } = link;
   const put = { put: key, value: bytesOfJson(record), session: session.id };
   const deadline = clock.monotonic() + joinMs;
   let refused: JobferryError | undefined;
+  let isTold = false;
   for (let pause = LOOK_AGAIN_MS; ; pause = Math.min(2 * pause, LONGEST_LOOK_MS)) {
     if (!session.isLive) throw session.lost.reason;
     const found = await link.ask("Looking for the node's id", () => store.get(key));
@@ -69,7 +71,11 @@ export async function register(
         if (!refused.retryable) throw refused;
       });
       if (result?.ok) return result.versions[0];
-    } else refused = undefined;
+    } else {
+      refused = undefined;
+      if (!isTold) waits();
+      isTold = true;
+    }
     const left = deadline - clock.monotonic();
     if (left <= 0) throw refused ?? taken(record.id);
     await sleep(clock, Math.min(pause, left), session.lost);

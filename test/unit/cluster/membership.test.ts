@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Cluster } from "../../../src/cluster/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { JobferryError } from "../../../src/errors/index.ts";
+import { silentLogger } from "../../../src/runtime/index.ts";
 import { failure, newStage, TTL } from "./stage.ts";
 
 const ids = (nodes: readonly { id: string }[]): readonly string[] => nodes.map(({ id }) => id);
@@ -121,9 +122,15 @@ describe("a node id", () => {
     const stage = newStage();
     const first = await stage.started("same");
     first.line.die();
-    const second = stage.node("same");
+    const told: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, message: string) => void told.push(message) };
+    const second = stage.node("same", { logger });
     await stage.settled(second.cluster.start(), TTL * 1.5);
     expect(second.cluster.isJoined).toBe(true);
+    // Once, and not to those whose id is free.
+    expect(told).toEqual([expect.stringContaining('Another node has the id "same"')]);
+    await stage.settled(stage.node("free", { logger }).cluster.start());
+    expect(told).toHaveLength(1);
   });
 
   test("that was taken over meanwhile is not taken back: the sleeper says NODE_ID_TAKEN and stays out", async () => {
