@@ -174,3 +174,13 @@ describe("a store that cannot be used", () => {
     expect(errorOf(result)["code"]).toBe("STORE_NEWER");
   });
 });
+
+test("a name that no queue has is told by every command that finds nothing there", async () => {
+  const sandbox = new Sandbox();
+  await sandbox.data(["push", "1", "--queue", "mails"]);
+  for (const command of [["jobs"], ["failed"], ["retry"], ["flush", "--yes"]]) {
+    const { code, stderr } = await sandbox.run([...command, "--queue", "mail"]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('There is no queue "mail" so far. Known: mails.')]);
+    expect((await sandbox.run([...command, "--queue", "mails"])).stderr).not.toContain("There is no queue");
+  }
+});

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import { confirm } from "../confirm.ts";
+import { noteMissing } from "../missing-queues.ts";
 import { addFilterOptions, type FilterOptions, filterOf, isWhole } from "../record-filter.ts";
 import { jobCount } from "../job-count.ts";
 import { singleJobs } from "../single-jobs.ts";
@@ -19,6 +20,7 @@ export function addFlush(program: Command, cli: Cli): void {
       const removed = await (chosen?.remove(filter) ??
         (name === undefined ? queue.flushFailed() : queue.flushFailed(name)));
       cli.terminal.show({ removed }, () => `Removed ${jobCount(removed)}`);
+      if (removed === 0 && name !== undefined) await noteMissing(cli.terminal, queue, [name]);
     });
   });
 }

@@ -3,6 +3,7 @@ import type { Filter, JobRecord, Queue } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-codes.ts";
+import { noteMissing } from "../missing-queues.ts";
 import { integer } from "../option-values.ts";
 import { addFilterOptions, type FilterOptions, filterOf } from "../record-filter.ts";
 import { singleJobs } from "../single-jobs.ts";
@@ -42,6 +43,7 @@ export async function listJobs(
   cli.terminal.show(page.jobs.map(recordJson), () => asTable(page.jobs, now), page.cursor);
   if (queue.capabilities.records === "resting") cli.terminal.note(RESTING);
   if (!cli.terminal.json && page.jobs.length === 0) cli.terminal.note("No job matches.");
+  if (page.jobs.length === 0 && filter.queue !== undefined) await noteMissing(cli.terminal, queue, [filter.queue]);
   if (!cli.terminal.json && page.cursor !== undefined) cli.terminal.note(`More with --cursor ${page.cursor}`);
 }
 

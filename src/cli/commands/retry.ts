@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type Filter, JobferryError, type Queue } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { type Changed, changeIds, checkChoice, explainMissing, readIds } from "../job-ids.ts";
+import { noteMissing } from "../missing-queues.ts";
 import { integer } from "../option-values.ts";
 import { addFilterOptions, type FilterOptions, filterOf, isNarrowed, isWhole } from "../record-filter.ts";
 import { jobCount } from "../job-count.ts";
@@ -25,6 +26,7 @@ export function addRetry(program: Command, cli: Cli): void {
     await cli.withQueue(self, {}, async ({ queue }) => {
       const retried = whole ? await retryWhole(queue, options) : await retrySingle(queue, ids, filter);
       cli.terminal.show({ retried: retried.done }, () => `Put ${jobCount(retried.done)} back to pending`);
+      if (retried.done === 0 && options.queue !== undefined) await noteMissing(cli.terminal, queue, [options.queue]);
       await explainMissing(queue, ids, retried, "retry", "failed");
     });
   });

@@ -1,22 +1,14 @@
 import type { Queue, Queues } from "../../entry/index.ts";
 import { jobCount } from "../job-count.ts";
-import { usersQueues } from "../own-queues.ts";
+import { noteMissing } from "../missing-queues.ts";
 import type { Terminal } from "../terminal.ts";
-
-const MOST_NAMES = 20;
 
 /** Whoever starts a worker to empty a queue must hear why it is not: jobs that are paused, delayed or held elsewhere, and a name that no queue has. */
 export async function tellWhatIsLeft(terminal: Terminal, queue: Queue, queues: Queues): Promise<void> {
+  const names = [...new Set(namesOf(queues))];
   const known = new Set(await queue.queues());
-  const missing: string[] = [];
-  for (const name of new Set(namesOf(queues))) {
-    if (known.has(name)) await tellOf(terminal, queue, name);
-    else missing.push(name);
-  }
-  if (missing.length === 0) return;
-  const others = (await usersQueues(queue)).toSorted().slice(0, MOST_NAMES);
-  const list = others.length === 0 ? "There are none yet." : `Known: ${others.join(", ")}.`;
-  terminal.note(`There is no queue ${missing.map((name) => `"${name}"`).join(", ")} so far. ${list}`, { missing });
+  for (const name of names) if (known.has(name)) await tellOf(terminal, queue, name);
+  await noteMissing(terminal, queue, names);
 }
 
 async function tellOf(terminal: Terminal, queue: Queue, name: string): Promise<void> {
