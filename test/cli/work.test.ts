@@ -72,7 +72,9 @@ describe("running", () => {
     await using holder = await sqliteQueue(sandbox.database).open();
     await holder.push(createJob(1, { queue: "mails" }));
     expect(await holder.pop({ queue: "mails" })).not.toBeNull();
-    expect((await sandbox.run(work)).stderr).toContain("1 job delayed (retries included); 1 job held by other workers.");
+    expect((await sandbox.run(work)).stderr).toContain(
+      "1 job delayed (retries included); 1 job held by other workers.",
+    );
   });
 
   test("until empty: counts as data on stdout, what failed on stderr", async () => {
