@@ -120,8 +120,9 @@ async function quorumPlaces(): Promise<readonly Place[]> {
 const TOLD: Readonly<Record<string, Readonly<Record<string, Told>>>> = {
   etcd: { consul: "answers", "etcd peer": "answers", "etcd metrics": "answers" },
   consul: { etcd: "answers", "etcd peer": "answers", "etcd metrics": "answers" },
-  // What the servers' protocol makes of the greeting depends on its bytes.
-  zookeeper: { quorum: "either", election: "either" },
+  // What the servers' protocol makes of the greeting depends on its bytes. etcd's peers wait for the end of a line, and answer in HTTP when they give up, after 5 s: about when
+  // connectTimeout is over.
+  zookeeper: { quorum: "either", election: "either", "etcd peer": "either" },
   etcds: { etcd: "denies", consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
   consuls: { consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
   zookeepers: { zookeeper: "denies", consul: "denies", "etcd peer": "denies", "etcd metrics": "denies" },
