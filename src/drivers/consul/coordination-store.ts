@@ -27,6 +27,7 @@ import {
   type OpenCoordination,
   type Watching,
 } from "../shared/guarded-store.ts";
+import { durabilityOf } from "../shared/voters.ts";
 import { WatchedState } from "../shared/watched-state.ts";
 import type { Row } from "./client/key-values.ts";
 import { classify } from "./errors.ts";
@@ -39,8 +40,6 @@ import { LIMITS, MAX_OPERATIONS } from "./transaction.ts";
 
 /** How long the pause of a query is at most whose prefix had nothing to tell, and the way there and back. */
 const WATCH_LAG_MS = 200;
-/** So many servers survive the loss of one. */
-const QUORUM = 3;
 /** Consul looks at each session by a timer of its own; ending it is one more write. */
 const SESSION_END_LAG_MS = 250;
 
@@ -65,7 +64,7 @@ class ConsulCoordination implements OpenCoordination {
       );
     const [agent, peers] = await Promise.all([asked("/v1/agent/self"), asked("/v1/status/peers")]);
     if (isForTrials(agent)) return "process";
-    return Array.isArray(peers) && peers.length >= QUORUM ? "quorum" : "power";
+    return durabilityOf(Array.isArray(peers) ? peers.length : 1);
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {

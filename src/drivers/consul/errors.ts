@@ -77,7 +77,7 @@ function refusal(error: Refusal, shown: string): ErrorClass {
   // Consul has none of these; a proxy before it has.
   if (status >= 500)
     return { code: "UNAVAILABLE", retryable: true, message: `${shown} failed (${status}). Try again.` };
-  // Nothing that is sent here is refused by Consul in these ways.
+  // What Consul itself refuses with 400, a session's time, was understood before.
   return status === 400 || status === 404 || status === 405 || (status >= 300 && status < 400)
     ? foreign(shown)
     : { code: "UNEXPECTED", retryable: false, message: `${shown} refused a request (${status}).` };

@@ -29,6 +29,7 @@ import {
   type Watching,
 } from "../shared/guarded-store.ts";
 import { SessionTimeRefused } from "../shared/session-time-refused.ts";
+import { durabilityOf } from "../shared/voters.ts";
 import { shownEndpoint } from "./client/endpoint.ts";
 import { EtcdClient } from "./client/etcd-client.ts";
 import { EtcdRefusal, STATUS } from "./client/failures.ts";
@@ -40,9 +41,6 @@ import { checkLayout } from "./layout.ts";
 import { listKeys } from "./listing.ts";
 import { mostOperations } from "./operations.ts";
 import { resolveOptions, type EtcdStoreOptions, type Settings } from "./options.ts";
-
-/** So many members survive the loss of one. */
-const QUORUM = 3;
 
 /** `operations`: fewer where the server takes fewer, known when it was asked. */
 const capabilities = (operations: number): CoordinationCapabilities => ({
@@ -76,8 +74,7 @@ class EtcdCoordination implements OpenCoordination {
 
   /** Each member writes to disk before it answers. What `--unsafe-no-fsync` leaves out none of its answers tells, and not every user may see the members. */
   async durability(): Promise<Durability> {
-    const voters = await this.#client.voters().catch(() => 1);
-    return voters < QUORUM ? "power" : "quorum";
+    return durabilityOf(await this.#client.voters().catch(() => 1));
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {

@@ -28,6 +28,7 @@ import {
   type Watching,
 } from "../shared/guarded-store.ts";
 import { closedError } from "../shared/life-cycle.ts";
+import { durabilityOf } from "../shared/voters.ts";
 import { speaksTls } from "../shared/tls.ts";
 import { KeptClient } from "./client/kept-client.ts";
 import { readNode } from "./client/replies.ts";
@@ -92,7 +93,7 @@ class ZookeeperCoordination implements OpenCoordination {
       () => "",
     );
     const voters = servers.split("\n").filter((line) => /^server\.\d+=/.test(line) && !line.includes(":observer"));
-    return voters.length < QUORUM ? "power" : "quorum";
+    return durabilityOf(voters.length);
   }
 
   async get(key: string): Promise<CoordinationEntry | undefined> {
@@ -159,8 +160,6 @@ class ZookeeperCoordination implements OpenCoordination {
 
 /** The server's own, since 3.5. */
 const SERVERS_NODE = "/zookeeper/config";
-/** So many servers survive the loss of one. */
-const QUORUM = 3;
 
 const GREETING = { text: "srvr", answer: /^\w/ };
 
