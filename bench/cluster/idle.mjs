@@ -13,7 +13,7 @@ const HEARTBEAT_MS = 2_000;
  * What an idle cluster costs its store: requests and bytes a second, of nodes with default times that have no jobs; and the least that any cluster
  * costs, one connection and one sign of life in the same interval for each node.
  */
-export async function idle(kind, sizes = [3, 10, 50]) {
+export async function idle(kind, { sizes = [3, 10, 50] } = {}) {
   const results = {};
   for (const nodes of sizes) {
     const ours = await measure(kind, nodes, startNodes);

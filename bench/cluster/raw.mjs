@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { rawCoordinated } from "./raw-coordinated.mjs";
 
 const UNLOCK = 'if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) else return 0 end';
 
@@ -54,4 +55,6 @@ export const raw = {
       close: () => client.end(),
     };
   },
+
+  ...rawCoordinated,
 };

@@ -4,7 +4,11 @@ import { join } from "node:path";
 import { closeGuardian } from "../../scripts/servers/guarded.ts";
 import { startServer } from "../../scripts/servers/start-server.ts";
 
-export const STORES = ["sqlite", "redis", "postgres"];
+const COORDINATED = ["etcd", "consul", "zookeeper"];
+export const STORES = ["sqlite", "redis", "postgres", ...COORDINATED];
+
+/** One whose jobs lie above keys, sessions and watches, and are few. */
+export const isCoordinated = (kind) => COORDINATED.includes(kind);
 
 /** A throw-away store, with everything written through as in production. */
 export async function openStore(kind, args = []) {

@@ -13,9 +13,13 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import { raw } from "./raw.mjs";
 import { openQueue, STORES } from "./stores.mjs";
 
-const JOBS = 2_000;
-/** Of several processes: enough that none of them spends its part of the time on compiling code. */
-const SHARED_JOBS = 8_000;
+const JOBS = 4_000;
+/** Before the clock starts: both sides have compiled their code then. */
+const WARM_UP = 1_000;
+/** Of several processes, each of which has warmed up. */
+const SHARED_JOBS = 32_000;
+/** Taken from the front of a queue. */
+const TAKEN = 2_000;
 const PAYLOAD = "x".repeat(200);
 const ROUNDS = 3;
 const isChecked = process.argv.includes("--check");
@@ -51,8 +55,8 @@ async function work(queue, count) {
 /** From the first push to the last confirmed end, one process. */
 async function whole(store, url) {
   const queue = await openQueue(store, url, newPlace());
-  await push(queue, 50);
-  await work(queue, 50);
+  await push(queue, WARM_UP);
+  await work(queue, WARM_UP);
   const start = performance.now();
   await push(queue, JOBS);
   const pushed = (performance.now() - start) / 1_000;
@@ -93,19 +97,24 @@ async function processes(store, url, number) {
   return SHARED_JOBS / seconds;
 }
 
-/** 500 jobs taken and ended one batch after the other, while so many wait behind them. */
+/** Jobs taken and ended one batch after the other, while so many wait behind them. */
 async function behind(store, url, waiting) {
   const queue = await openQueue(store, url, newPlace());
-  await push(queue, waiting + 500);
+  await push(queue, waiting + TAKEN + WARM_UP);
+  await take(queue, WARM_UP);
   const start = performance.now();
-  for (let left = 500; left > 0;) {
+  await take(queue, TAKEN);
+  const rate = TAKEN / ((performance.now() - start) / 1_000);
+  await queue.close();
+  return rate;
+}
+
+async function take(queue, count) {
+  for (let left = count; left > 0;) {
     const got = await queue.popBatch(Math.min(20, left), { queue: "bench" });
     await Promise.all(got.map((job) => job.complete()));
     left -= got.length;
   }
-  const rate = 500 / ((performance.now() - start) / 1_000);
-  await queue.close();
-  return rate;
 }
 
 const lines = [];
@@ -142,7 +151,7 @@ for (const store of asked.length === 0 ? STORES : asked) {
   const server = await startServer(store, { durable: true });
   try {
     const { url, version } = server;
-    await raw(store, url, newPlace(), 200);
+    await raw(store, url, newPlace(), WARM_UP);
     const rounds = [];
     for (let number = 1; number <= ROUNDS; number += 1) {
       process.stderr.write(`${store}: round ${number} of ${ROUNDS} ...\n`);

@@ -25,9 +25,12 @@ export type Compare =
  * `once`, here and in a compare, is a promise: nobody compares a version of this key from before it was deleted and made again, because it is never
  * made again or its version is never compared; and it never has a session. Then a store that has trouble to tell such keys apart need not. It changes
  * nothing else, and a store may ignore it.
+ *
+ * `unused` says that no such key is there, as far as the caller knows. It saves a store a look and is no condition: where it is wrong the key is put all the
+ * same. With `once` it is a promise, of a name that nobody had before.
  */
 export type CoordinationWrite =
-  | Readonly<{ put: string; value: Uint8Array; session?: string; once?: boolean }>
+  | Readonly<{ put: string; value: Uint8Array; session?: string; once?: boolean; unused?: boolean }>
   | Readonly<{ delete: string }>;
 
 /** `versions` has one for each write; a delete's tells nothing. `ok: false`: a compare did not hold, or the session of a put had ended; nothing changed. */
@@ -71,8 +74,17 @@ export type CoordinationCapabilities = Readonly<{
   session: Readonly<{ minTtlMs: number; maxTtlMs: number; endFactor: number; endLagMs: number; mayEndEarly?: boolean }>;
   /** How long after a write a watcher sees its state at the latest, while store and client are not busy. */
   watch: Readonly<{ lagMs: number }>;
-  /** `operations`: compares and writes of one transaction together. `transactionBytes`: keys and values of one. */
-  limits: Readonly<{ keyBytes: number; valueBytes: number; operations: number; transactionBytes: number }>;
+  /**
+   * `operations`: compares and writes of one transaction together. `overwrite`: what a put counts among them that is neither `once` and `unused` nor
+   * compared as absent; 1 where nothing is said. `transactionBytes`: keys, those of compares too, and values of one.
+   */
+  limits: Readonly<{
+    keyBytes: number;
+    valueBytes: number;
+    operations: number;
+    overwrite?: number;
+    transactionBytes: number;
+  }>;
 }>;
 
 export type CoordinationContext = Readonly<{ clock: Clock }>;

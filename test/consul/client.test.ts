@@ -35,36 +35,42 @@ describe.runIf(server !== undefined)("the client of consul", () => {
     client.close();
   });
 
-  test("with servers before 1.15, which take 64 steps, the store has half the operations and refuses more itself", async () => {
+  test("with servers before 1.15, which take 64 steps, the store has half of them and refuses more itself", async () => {
     await using proxy = await LosingProxy.start({ host: HOST, port });
     proxy.maxVerbs = 64;
     const store = await openStore(`${HOST}:${proxy.port}`);
-    const { operations } = store.capabilities.limits;
-    expect(operations).toBe(32);
-    const puts = (count: number) =>
-      Array.from({ length: count }, (_, index) => ({ put: `a/b/${index}`, value: bytes("x") }));
-    expect((await store.transact([], puts(operations))).ok).toBe(true);
+    const { operations, overwrite = 1 } = store.capabilities.limits;
+    expect([operations, overwrite]).toEqual([64, 2]);
+    const puts = (count: number, more: Readonly<{ once?: boolean; unused?: boolean }> = {}) =>
+      Array.from({ length: count }, (_, index) => ({ put: `a/b/${count}-${index}`, value: bytes("x"), ...more }));
+    expect((await store.transact([], puts(operations / overwrite))).ok).toBe(true);
+    expect((await store.transact([], puts(operations, { once: true, unused: true }))).ok).toBe(true);
     const before = proxy.total("/v1/txn");
-    expect(await errorOf(store, store.transact([], puts(operations + 1)))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    for (const tooMany of [puts(operations / overwrite + 1), puts(operations + 1, { once: true, unused: true })])
+      expect(await errorOf(store, store.transact([], tooMany))).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(proxy.total("/v1/txn")).toBe(before);
   });
 
   test("the largest transaction that the limits allow is taken: keys, values, compares and a session", async () => {
     const store = await openStore(`${HOST}:${port}`);
-    const { keyBytes, operations, transactionBytes, valueBytes } = store.capabilities.limits;
+    const { keyBytes, operations, overwrite = 1, transactionBytes, valueBytes } = store.capabilities.limits;
     const key = (index: number): string => `a/b/${String(index).padEnd(keyBytes - 4, "k")}`;
     const session = await store.openSession(60_000);
-    const writes = operations / 2;
-    const room = transactionBytes - writes * keyBytes;
+    const writes = Math.floor(operations / (overwrite + 1));
+    const compared = operations - writes * overwrite;
+    const room = transactionBytes - (writes + compared) * keyBytes;
     const puts = Array.from({ length: writes }, (_, index) => ({
       ...{ put: key(index), value: new Uint8Array(Math.floor(room / writes)).fill(0xff), session: session.id },
     }));
-    const compares = Array.from({ length: operations - writes }, (_, index) => ({
+    const compares = Array.from({ length: compared }, (_, index) => ({
       key: key(1_000 + index),
       absent: true as const,
     }));
     expect((await store.transact(compares, puts)).ok).toBe(true);
-    const many = Array.from({ length: operations }, (_, index) => ({ put: key(index), value: new Uint8Array(3_000) }));
+    const many = Array.from({ length: operations / overwrite }, (_, index) => ({
+      put: key(index),
+      value: new Uint8Array(3_000),
+    }));
     expect((await store.transact([], many)).ok).toBe(true);
     expect((await store.transact([], [{ put: key(1), value: new Uint8Array(valueBytes) }])).ok).toBe(true);
     expect((await store.get(key(1)))?.value.length).toBe(valueBytes);

@@ -13,8 +13,12 @@ const SECRET = "s3cr3t-word";
 const server = await sharedServer("zookeeper");
 const READ = 1;
 
-test.runIf(server !== undefined)("a login by SASL where the servers have none is refused, and says so", async () => {
+test.runIf(server !== undefined).each([
+  ["in a new root", false],
+  ["in a root of everybody", true],
+])("a login by SASL where the servers have none is refused, and says so, %s", async (_, isThere) => {
   const root = `/test-${randomUUID()}`;
+  if (isThere) await (await zookeeperQueue(server?.url ?? "", { logger: silentLogger, root }).open()).close();
   const login = { username: "me", password: SECRET, authentication: "sasl" } as const;
   const queue = zookeeperQueue(server?.url ?? "", { logger: silentLogger, root, ...login });
   await expect(queue.open()).rejects.toMatchObject({

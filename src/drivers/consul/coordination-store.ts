@@ -36,7 +36,7 @@ import { openConsul } from "./open-consul.ts";
 import type { Opened } from "./open-consul.ts";
 import { resolveOptions } from "./options.ts";
 import type { ConsulDriverOptions } from "./options.ts";
-import { LIMITS, MAX_OPERATIONS } from "./transaction.ts";
+import { LIMITS, MAX_OPERATIONS, VERBS_AN_OVERWRITE } from "./transaction.ts";
 
 /** How long the pause of a query is at most whose prefix had nothing to tell, and the way there and back. */
 const WATCH_LAG_MS = 200;
@@ -154,7 +154,11 @@ export function consulCoordinationStore(options: ConsulDriverOptions): Coordinat
         consistency: "linearizable",
         session: { minTtlMs: 1_000, maxTtlMs: 86_400_000, endFactor: 2, endLagMs: SESSION_END_LAG_MS },
         watch: { lagMs: WATCH_LAG_MS },
-        limits: { ...LIMITS, operations: opened?.transactions.operations ?? MAX_OPERATIONS },
+        limits: {
+          ...LIMITS,
+          operations: opened?.transactions.operations ?? MAX_OPERATIONS,
+          overwrite: VERBS_AN_OVERWRITE,
+        },
       };
     },
     open: async ({ clock }) => {

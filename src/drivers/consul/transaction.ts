@@ -1,19 +1,21 @@
 import type { Compare, CoordinationWrite } from "../../contract/index.ts";
 import { JobferryError } from "../../errors/index.ts";
+import { isNewName } from "../shared/coordination-arguments.ts";
 import { Refusal } from "./client/consul-errors.ts";
 import { MAX_BODY_BYTES } from "./client/key-values.ts";
 import type { Committed, KeyValues, Verb } from "./client/key-values.ts";
 
 /** Of Consul from 1.15; before it was half of that. */
 const MAX_VERBS = 128;
-const VERBS_A_PUT = 2;
-/** Compares and writes together that always fit. */
-export const MAX_OPERATIONS: number = MAX_VERBS / VERBS_A_PUT;
+/** Of a put that may meet a key. */
+export const VERBS_AN_OVERWRITE = 2;
+/** Compares and writes together. */
+export const MAX_OPERATIONS: number = MAX_VERBS;
 const EMPTY: Uint8Array = new Uint8Array();
 
 /**
- * At most this, every transaction fits into Consul's limits: a put is two verbs, and a body of 64 operations with keys of 1,024 bytes has at most
- * 330,000 bytes x 4/3 as base64, 64 KiB of further keys and 14 KiB of names: 508 KiB of the 512 KiB that Consul takes.
+ * At most this, every transaction fits into Consul's limits: 330,000 bytes x 4/3 as base64, whatever part of them is keys, and again as many bytes of names as
+ * 64 puts that delete first, 64 KiB, with 16 KiB of what stands around 128 verbs: 510 KiB of the 512 KiB that Consul takes.
  */
 export const LIMITS = { keyBytes: 1_024, valueBytes: 320_000, transactionBytes: 330_000 } as const;
 
@@ -46,7 +48,8 @@ function verbsOf(compares: readonly Compare[], writes: readonly CoordinationWrit
       continue;
     }
     const { put: key, value } = write;
-    if (!absent.has(key)) verbs.push({ verb: "delete", key });
+    // Of a key that is only thought to be unused the index must rise, too, where somebody has put the same value meanwhile.
+    if (!absent.has(key) && !isNewName(write)) verbs.push({ verb: "delete", key });
     verbs.push(
       write.session === undefined ? { verb: "set", key, value } : { verb: "lock", key, value, session: write.session },
     );
@@ -76,7 +79,7 @@ export class Transactions {
   }
 
   get operations(): number {
-    return Math.floor(this.#maxVerbs / VERBS_A_PUT);
+    return this.#maxVerbs;
   }
 
   /** Finds out what the server takes, without writing. */

@@ -14,6 +14,8 @@ type Ending = Readonly<{ index: number; item: FinishItem; held: Held; move: Move
 type Refusal = Readonly<{ error: unknown; isOfStore: boolean }>;
 type Answer = FinishResult | Refusal;
 
+/** Transactions that are under way at once: with one after the other most of the time is the way to the store and its disk. */
+const AT_ONCE = 4;
 /** How often a finish that was refused looks why. */
 const LOOKS = 3;
 /** Characters of a failure's message that are kept where the whole one is too large. */
@@ -43,15 +45,16 @@ export async function finishJobs(js: JobStore, items: readonly FinishItem[]): Pr
   }
   let ofStore: Refusal | undefined;
   const run = async (group: readonly Ending[]): ReturnType<typeof end> => ofStore ?? end(js, life, group);
-  for await (const [group, answer] of inTransactions(js, endings, ({ move }) => move.part, run)) {
-    let forAll = forEachOf(answer);
+  for await (const [group, answer] of inTransactions(js, endings, ({ move }) => move.part, run, AT_ONCE)) {
+    // Of groups that were under way at once each was refused by itself: why is asked for one of them.
+    let forAll = forEachOf(answer) ?? ofStore;
     // One of them, or the session: each for itself tells which. A job that the store does not take keeps no other from ending, and what was lost on its way is sent again.
     for (const one of group) {
       answers[one.index] = forAll ?? (await endAlone(js, life, one));
       if (typeof forAll === "object") one.held.isEnding = false;
       forAll ??= refusalOf(answers[one.index]);
     }
-    ofStore = refusalOf(forAll);
+    ofStore = refusalOf(forAll) ?? ofStore;
   }
   return told(answers);
 }

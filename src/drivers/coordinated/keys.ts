@@ -131,5 +131,8 @@ export const segmentOfReadyBucket = (bucket: string): string => bucket.slice(0, 
 /** When it was begun. */
 export const timeOfBucket = (bucket: string): number =>
   Number.parseInt(bucket.slice(bucket.lastIndexOf(".") + 1, bucket.indexOf("-")), 36);
+/** Of a bucket's marker. */
+export const ownerOfBucket = (marker: string): string =>
+  marker.slice(marker.lastIndexOf(".") + 1).replace(/^[^-]*-/, "");
 /** Queue and priority. */
 export const groupOfReadyBucket = (bucket: string): string => bucket.slice(0, bucket.indexOf(".") + 9);

@@ -7,6 +7,7 @@ const HOLDS_MS = 60_000;
 
 /** What a store leaves for jobs, and what it has refused lately: servers may take less than their defaults, and most tell it only so. */
 export class LearntRoom implements Room {
+  readonly overwrite: number;
   readonly valueBytes: number;
   readonly payloadBytes: number;
   readonly atomic: number;
@@ -18,6 +19,7 @@ export class LearntRoom implements Room {
     this.#room = room;
     this.#operations = new Learnt(clock);
     this.#bytes = new Learnt(clock);
+    this.overwrite = room.overwrite;
     this.valueBytes = room.valueBytes;
     this.payloadBytes = room.payloadBytes;
     this.atomic = room.atomic;
@@ -33,7 +35,7 @@ export class LearntRoom implements Room {
 
   /** Several parts were refused with this code. Whether fewer may go: half of what was too much. */
   refused(parts: readonly Part[], code: ErrorCode): boolean {
-    const { operations, bytes } = sizeOf(parts);
+    const { operations, bytes } = sizeOf(parts, this.overwrite);
     // What else is wrong with arguments the driver has looked at before.
     if (code === "INVALID_ARGUMENT") this.#operations.refused(operations);
     else if (code === "PAYLOAD_TOO_LARGE") this.#bytes.refused(bytes);

@@ -79,7 +79,7 @@ export class Ledger {
   async #commit(parts: readonly Part[], compares: readonly Compare[], slots: readonly Slot[]): Promise<Committed> {
     const next = slots.map((slot) => countsAfter(slot, parts));
     const writes = new Map<string, CoordinationWrite>();
-    for (const part of parts) for (const write of part.writes) writes.set(keyOf(write), write);
+    for (const part of parts) for (const write of part.writes) add(writes, write);
     for (const [index, slot] of slots.entries()) writes.set(slot.key, counterWrite(slot, next[index] ?? slot.counts));
     const list = [...writes.values()];
     try {
@@ -176,6 +176,14 @@ export class Ledger {
     slots.push(slot);
     return slot;
   }
+}
+
+/** The last of several that put the same key is written, and it is as unused as the first has found it. */
+function add(writes: Map<string, CoordinationWrite>, write: CoordinationWrite): void {
+  const key = keyOf(write);
+  const before = writes.get(key);
+  const unused = before !== undefined && "put" in before && before.unused === true;
+  writes.set(key, unused && "put" in write ? { ...write, unused } : write);
 }
 
 function unchanged({ key, version }: Slot): Compare {

@@ -121,15 +121,13 @@ class Strays {
     return this.#open.length === 0;
   }
 
-  /** The keys of claims that were done after all. Rejects while the store does not answer. */
-  async settled(): Promise<readonly string[]> {
-    const done: string[] = [];
-    for (const stray of this.#open) if (await stray.settle()) done.push(...stray.keys);
-    return done;
-  }
-
-  clear(): void {
-    this.#open = [];
+  /** The keys of claims that were done after all; `forget`: they are somebody's again. Rejects while the store does not answer. */
+  async settled(): Promise<Readonly<{ keys: readonly string[]; forget: () => void }>> {
+    const open = this.#open;
+    const keys: string[] = [];
+    for (const stray of open) if (await stray.settle()) keys.push(...stray.keys);
+    // Others may have come meanwhile.
+    return { keys, forget: () => void (this.#open = this.#open.filter((stray) => !open.includes(stray))) };
   }
 }
 

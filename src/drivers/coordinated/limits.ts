@@ -22,6 +22,8 @@ const MOST_BYTES: number = 1024 * 1024;
 export type Room = Readonly<{
   /** Compares and writes of one transaction together. */
   operations: number;
+  /** What a put counts among them that may meet a key. */
+  overwrite: number;
   transactionBytes: number;
   valueBytes: number;
   payloadBytes: number;
@@ -31,17 +33,26 @@ export type Room = Readonly<{
 
 /** Operations of one transaction for the session and the state of a queue. */
 const FIXED_OPERATIONS = 2;
-/** A pushed job that shares nothing: its id's absence and key, its entry and marker, and compare and value of its queue's counter. */
-const OPERATIONS_ALONE = 6;
+/** A pushed job that shares nothing: its id's absence and key, its entry, the compare of its queue's counter; and its marker and the counter's value, which are there. */
+const OPERATIONS_ALONE = 4;
+const OVERWRITES_ALONE = 2;
+
+/** Session, state of the queue, and compare and value of its counter; each job is compared, deleted and put. */
+export function jobsAClaim({ operations, overwrite }: Pick<Room, "operations" | "overwrite">): number {
+  return Math.max(1, Math.floor((operations - FIXED_OPERATIONS - 1 - overwrite) / 3));
+}
 
 export function roomIn({ limits }: CoordinationCapabilities): Room {
+  const { overwrite = 1 } = limits;
+  const alone = OPERATIONS_ALONE + OVERWRITES_ALONE * overwrite;
   const largest = Math.min(limits.valueBytes, limits.transactionBytes - TRANSACTION_SLACK);
   return {
     operations: limits.operations,
+    overwrite,
     transactionBytes: Math.min(limits.transactionBytes, Math.max(largest + TRANSACTION_SLACK, MOST_BYTES)),
     valueBytes: largest,
     payloadBytes: largest - RESERVE_BYTES,
-    atomic: Math.max(1, Math.floor((limits.operations - FIXED_OPERATIONS) / OPERATIONS_ALONE)),
+    atomic: Math.max(1, Math.floor((limits.operations - FIXED_OPERATIONS) / alone)),
   };
 }
 

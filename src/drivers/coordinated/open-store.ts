@@ -73,7 +73,7 @@ export class OpenStore {
     const keys = new Keys();
     const timing = timingFor(ttlMs, store.capabilities);
     this.capabilities = coordinatedCapabilities(store.capabilities, durability, timing, backlog);
-    this.contention = new Contention(clock, () => this.jobs.owners.alive - 1);
+    this.contention = new Contention(clock, () => this.jobs.owners.rankOf(this.#lived?.owner));
     const room = new LearntRoom(clock, roomIn(store.capabilities));
     this.jobs = {
       ...{ store, keys, clock, timing, retention, room },

@@ -51,8 +51,13 @@ export class Owners {
     return entries.map(({ key }) => key.slice(this.#keys.owners.length));
   }
 
-  get alive(): number {
-    return this.#alive.size;
+  /** Its place among those that live. */
+  rankOf(owner: string | undefined): Readonly<{ mine: number; of: number }> {
+    let mine = 0;
+    if (owner !== undefined) for (const other of this.#alive) if (other < owner) mine += 1;
+    const of = Math.max(1, this.#alive.size);
+    // It may not have seen itself yet.
+    return { mine: mine % of, of };
   }
 
   get dead(): readonly string[] {

@@ -2,10 +2,10 @@ import type { Clock, CoordinationEntry, CoordinationStore, CoordinationWrite } f
 import { type Read, readJob } from "./damaged-job.ts";
 import { encodeJob, type Kept } from "./job-value.ts";
 import { type Keys, padded, readyGroup, type ShelfKind, sized } from "./keys.ts";
-import type { Room } from "./limits.ts";
+import { jobsAClaim, type Room } from "./limits.ts";
 
-/** So many jobs, or bytes, a bucket takes. Whoever lists one on a store without limits gets all of it. */
-const BUCKET_JOBS = 64;
+/** So many jobs, or bytes, a bucket takes at most. Whoever lists one on a store without limits gets all of it. */
+const MOST_JOBS = 64;
 const BUCKET_BYTES: number = 256 * 1024;
 /** Buckets are taken in the order in which they were begun: one that is filled for long lets its newest jobs overtake those of others. */
 const OLD_MS = 2_000;
@@ -17,11 +17,12 @@ const TIME_DIGITS = 9;
 /** Delays are put together with those of about the same time, in slices of this part of the delay at most. */
 const SLICES_OF_DELAY = 8;
 const SHORTEST_SLICE_MS = 1_024;
-const ENTRIES_AT_ONCE = 256;
+export const ENTRIES_AT_ONCE = 256;
 
 /** `due`: of a delayed one, the earliest time in it. It stays as it is: markers of several transactions at once may be written in any order. */
 type Open = { readonly bucket: string; readonly since: number; readonly due: number; jobs: number; bytes: number };
 
+type RoomOfShelves = Pick<Room, "payloadBytes" | "operations" | "overwrite">;
 export type Placed = Readonly<{ key: string; writes: readonly CoordinationWrite[] }>;
 export type Shelved = Readonly<{ key: string; version: string }> & Read;
 
@@ -34,18 +35,22 @@ export class Shelves {
   readonly #store: CoordinationStore;
   readonly #keys: Keys;
   readonly #clock: Clock;
-  readonly #most: number;
+  readonly #room: RoomOfShelves;
   readonly #open = new Map<string, Open>();
   #owner = "";
   #made = 0;
   #lastTime = 0;
 
-  /** `payloadBytes`: of the largest job. */
-  constructor(store: CoordinationStore, keys: Keys, clock: Clock, { payloadBytes }: Pick<Room, "payloadBytes">) {
-    this.#most = payloadBytes;
+  constructor(store: CoordinationStore, keys: Keys, clock: Clock, room: RoomOfShelves) {
+    this.#room = room;
     this.#store = store;
     this.#keys = keys;
     this.#clock = clock;
+  }
+
+  /** As many as one claim takes, with the bucket's marker: then it takes whole buckets, and no transaction is for a marker alone. */
+  get bucketJobs(): number {
+    return Math.max(WORTH_ENDING, Math.min(MOST_JOBS, jobsAClaim(this.#room) - 1));
   }
 
   /** Buckets of another session are another process's. */
@@ -73,6 +78,7 @@ export class Shelves {
   #place(kind: ShelfKind, group: string, job: Kept, due = 0): Placed {
     const value = encodeJob(job);
     const open = this.#bucket(kind, group, due);
+    const unused = open.jobs === 0;
     open.jobs += 1;
     open.bytes += value.length;
     this.#made += 1;
@@ -83,8 +89,8 @@ export class Shelves {
     const marker = Buffer.from(due === 0 ? "" : String(open.due));
     const writes = [
       // Made again after it was tidied away, and compared for that: the only key here that is not used `once`.
-      { put: this.#keys.marker(kind, open.bucket), value: marker },
-      { put: key, value, once: true },
+      { put: this.#keys.marker(kind, open.bucket), value: marker, ...(unused ? { unused } : {}) },
+      { put: key, value, once: true, unused: true },
       { put: this.#keys.id(job.id), value: Buffer.from(key), once: true },
     ];
     return { key, writes };
@@ -94,7 +100,7 @@ export class Shelves {
     const name = `${kind} ${group}`;
     const now = this.#clock.monotonic();
     const known = this.#open.get(name);
-    if (known !== undefined && !isFull(known, now) && known.due <= due) return known;
+    if (known !== undefined && !isFull(known, now, this.bucketJobs) && known.due <= due) return known;
     this.#open.delete(name);
     const [oldest] = this.#open.keys();
     if (this.#open.size >= MOST_OPEN && oldest !== undefined) this.#open.delete(oldest);
@@ -118,9 +124,14 @@ export class Shelves {
     marker: CoordinationEntry,
     options: Readonly<{ limit?: number; after?: string }> = {},
   ): Promise<readonly Shelved[]> {
+    const { payloadBytes } = this.#room;
     const prefix = this.#keys.bucket(this.#keys.kindOf(marker.key), this.#keys.bucketOf(marker.key));
     const { entries } = await this.#store.list(prefix, { limit: ENTRIES_AT_ONCE, ...options });
-    return entries.map(({ key, version, value }) => ({ key, version, ...readJob(this.#keys, key, value, this.#most) }));
+    return entries.map(({ key, version, value }) => ({
+      key,
+      version,
+      ...readJob(this.#keys, key, value, payloadBytes),
+    }));
   }
 
   /** Of a bucket that was found empty after its marker was read. */
@@ -129,9 +140,9 @@ export class Shelves {
   }
 }
 
-function isFull({ jobs, bytes, since }: Open, now: number): boolean {
+function isFull({ jobs, bytes, since }: Open, now: number, most: number): boolean {
   const age = now - since;
-  return jobs >= BUCKET_JOBS || bytes >= BUCKET_BYTES || age >= OLDEST_MS || (age >= OLD_MS && jobs >= WORTH_ENDING);
+  return jobs >= most || bytes >= BUCKET_BYTES || age >= OLDEST_MS || (age >= OLD_MS && jobs >= WORTH_ENDING);
 }
 
 /** Where the slice begins in which this time lies. Slices grow with the delay, so their number stays small however far delays reach. */

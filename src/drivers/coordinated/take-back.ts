@@ -14,9 +14,9 @@ import { done, type Move, toLost, toParked, toReady } from "./moves.ts";
 import { freshMsOf } from "./timing.ts";
 import { commit, inTransactions, isTooLarge, moveAll, moving } from "./transactions.ts";
 
-/** Counters of one process that is gone, added up in one transaction: each is compared, deleted, and put to another that is compared. */
+/** Counters of one process that is gone, added up in one transaction: each is compared, deleted, and put to another that is compared: these, and the put. */
 const COUNTERS_AT_ONCE = 8;
-const OPERATIONS_A_COUNTER = 4;
+const OPERATIONS_A_COUNTER = 3;
 
 type Overdue = Readonly<{ held: Held; move: Move }>;
 
@@ -77,8 +77,8 @@ function recoveredIn(moves: readonly Move[]): number {
 async function giveBackStrays(js: JobStore, life: Life): Promise<void> {
   if (life.strays.isEmpty) return;
   const known = life.held.keys;
-  const keys = (await life.strays.settled()).filter((key) => !known.has(key));
-  const entries = await Promise.all(keys.map((key) => js.store.get(key)));
+  const { keys, forget } = await life.strays.settled();
+  const entries = await Promise.all(keys.filter((key) => !known.has(key)).map((key) => js.store.get(key)));
   const moves = entries.flatMap((entry): readonly Move[] => {
     if (entry === undefined) return [];
     const { key, version, value } = entry;
@@ -87,7 +87,7 @@ async function giveBackStrays(js: JobStore, life: Life): Promise<void> {
     return [isWhole ? toReady(js, from, untaken(job, js.clock.now())) : toParked(js, from, job)];
   });
   await moveAll(js, life, moves);
-  life.strays.clear();
+  forget();
 }
 
 /**
@@ -157,7 +157,8 @@ function takable(
 async function fold(js: JobStore, owner: string, isGone: Compare): Promise<void> {
   const { store, keys, owners } = js;
   const { entries } = await store.list(keys.countersOf(owner));
-  const fitting = Math.floor((js.room.operations - 1) / OPERATIONS_A_COUNTER);
+  const { operations, overwrite } = js.room;
+  const fitting = Math.floor((operations - 1) / (OPERATIONS_A_COUNTER + overwrite));
   for (const some of portions(entries, Math.max(1, Math.min(COUNTERS_AT_ONCE, fitting)))) {
     const sums = new Map<string, Counts>();
     for (const { value } of some) {

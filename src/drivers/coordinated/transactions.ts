@@ -29,22 +29,34 @@ export async function commit(
   }
 }
 
-/** In order, each group as large as one transaction allows. `run` commits one; what is too much for the store is cut, and goes again. */
+/**
+ * In order, each group as large as one transaction allows. `run` commits one; what is too much for the store is cut, and goes again. `atOnce`: so many are
+ * under way at once, where their order does not matter; all of these are waited for, whatever becomes of one.
+ */
 export async function* inTransactions<T, R>(
   { room }: JobStore,
   items: readonly T[],
   partOf: (item: T) => Part,
   run: (group: readonly T[]) => Promise<R>,
+  atOnce: number = 1,
 ): AsyncGenerator<readonly [group: readonly T[], result: R], void, undefined> {
   for (let left = items; left.length > 0;) {
-    const group = firstGroup(left, partOf, room);
-    const result = await run(group).catch((error: unknown) => {
-      if (error instanceof TooMuch) return error;
-      throw error;
-    });
-    if (result instanceof TooMuch) continue;
-    left = left.slice(group.length);
-    yield [group, result];
+    const groups: (readonly T[])[] = [];
+    for (let rest = left; rest.length > 0 && groups.length < atOnce; left = rest) {
+      const group = firstGroup(rest, partOf, room);
+      groups.push(group);
+      rest = rest.slice(group.length);
+    }
+    const settled = await Promise.allSettled(groups.map(run));
+    const again: T[] = [];
+    for (const [index, one] of settled.entries()) {
+      const group = groups[index] ?? [];
+      if (one.status === "fulfilled") yield [group, one.value];
+      else if (one.reason instanceof TooMuch) again.push(...group);
+    }
+    const failed = settled.find((one) => one.status === "rejected" && !(one.reason instanceof TooMuch));
+    if (failed?.status === "rejected") throw failed.reason;
+    left = [...again, ...left];
   }
 }
 

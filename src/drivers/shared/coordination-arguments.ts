@@ -42,7 +42,7 @@ export function checkTransaction(
   writes: readonly CoordinationWrite[],
   limits: Limits,
 ): void {
-  const operations = compares.length + writes.length;
+  const operations = operationsIn(compares, writes, limits.overwrite ?? 1);
   if (operations === 0) throw invalidArgument("transaction", [], "at least one compare or write");
   if (operations > limits.operations) {
     throw new JobferryError(
@@ -55,7 +55,10 @@ export function checkTransaction(
   let bytes = 0;
   for (const compare of compares) {
     if ("session" in compare) sessions.add(compare.session);
-    else checkKey(compare.key, limits);
+    else {
+      checkKey(compare.key, limits);
+      bytes += compare.key.length;
+    }
   }
   for (const write of writes) {
     const key = "put" in write ? write.put : write.delete;
@@ -70,6 +73,18 @@ export function checkTransaction(
   }
   checkSize("transaction", bytes, limits.transactionBytes);
   if (sessions.size > 1) throw invalidArgument("session", [...sessions], "one session in the whole transaction");
+}
+
+/** By promise nobody had the key before: it counts one operation, and needs no look and no delete. */
+export function isNewName(write: CoordinationWrite): boolean {
+  return "put" in write && write.once === true && write.unused === true;
+}
+
+function operationsIn(compares: readonly Compare[], writes: readonly CoordinationWrite[], overwrite: number): number {
+  if (overwrite === 1) return compares.length + writes.length;
+  const absent = new Set(compares.flatMap((compare) => ("absent" in compare ? [compare.key] : [])));
+  const overwrites = writes.filter((write) => "put" in write && !isNewName(write) && !absent.has(write.put));
+  return compares.length + writes.length + overwrites.length * (overwrite - 1);
 }
 
 function checkSize(what: string, bytes: number, max: number): void {

@@ -7,6 +7,7 @@
  * - `g/00` to `g/3f` are the generations: whoever makes a key raises the version of one of them, chosen by the key.
  */
 import { areaOf } from "../shared/coordination-arguments.ts";
+import { fnv1a } from "../shared/fnv1a.ts";
 
 export const LAYOUT = 1;
 export const ROOT_MARK = "jobferry:";
@@ -36,6 +37,10 @@ export class Layout {
     return `${this.root}/g`;
   }
 
+  isGeneration(path: string): boolean {
+    return path.startsWith(`${this.generationParent}/`);
+  }
+
   session(id: string): string {
     return `${this.sessions}/${id}`;
   }
@@ -53,6 +58,11 @@ export class Layout {
     return `${this.keys}/${area.replaceAll("/", ",")}/${name}`;
   }
 
+  /** How the nodes of the keys of a prefix begin. */
+  nameIn(prefix: string): string {
+    return prefix.slice(areaOf(prefix).length + 1).replaceAll("/", ",");
+  }
+
   keyIn(areaPath: string, name: string): string {
     const area = areaPath.slice(this.keys.length + 1);
     return `${area},${name.startsWith(",") ? name.slice(1) : name}`.replaceAll(",", "/");
@@ -66,10 +76,7 @@ export class Layout {
   }
 
   generation(key: string): string {
-    // FNV-1a
-    let hash = 0x811c9dc5;
-    for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-    return this.#generation((hash >>> 0) % GENERATIONS);
+    return this.#generation(fnv1a(key) % GENERATIONS);
   }
 
   #generation(index: number): string {

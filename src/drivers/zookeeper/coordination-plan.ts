@@ -7,14 +7,11 @@
  * changes decides. Only new keys of the same generation disturb each other; then it is read and tried again. Keys that are used `once` need none of this.
  */
 import type { Compare, CoordinationWrite } from "../../contract/index.ts";
-import type { Node } from "./client/replies.ts";
 import { ANY, type Acl, type WriteOp } from "./client/requests.ts";
 import type { Layout } from "./coordination-layout.ts";
+import type { Seen } from "./known-nodes.ts";
 
 const NOTHING = new Uint8Array();
-
-/** What was read before, in one step: the nodes by their paths. */
-export type Seen = ReadonlyMap<string, Node>;
 
 /**
  * `skips`: a delete found nothing to do, which is as true as what was read is new. `passing`: areas of keys that are used `once`, which may go with the
@@ -22,28 +19,8 @@ export type Seen = ReadonlyMap<string, Node>;
  */
 export type Plan = Readonly<{ ops: readonly WriteOp[]; skips: boolean; passing: ReadonlySet<string> }>;
 
-/**
- * undefined where the transaction must look first. Every key is new, which the making itself proves, or is deleted whatever it is; where that is
- * wrong the transaction fails.
- */
-export function blindPlan(
-  layout: Layout,
-  acl: readonly Acl[],
-  compares: readonly Compare[],
-  writes: readonly CoordinationWrite[],
-  owners: ReadonlyMap<string, bigint>,
-): Plan | undefined {
-  const absent = new Set(compares.flatMap((compare) => ("absent" in compare ? [compare.key] : [])));
-  const made = new Set(writes.flatMap((write) => ("put" in write ? [write.put] : [])));
-  const compared = new Set(compares.flatMap((compare) => ("key" in compare ? [compare.key] : [])));
-  const isBlind =
-    writes.every((write) => ("put" in write ? absent.has(write.put) : !compared.has(write.delete))) &&
-    compares.every((compare) => "session" in compare || ("absent" in compare && made.has(compare.key)));
-  return isBlind && writes.length > 0 ? planned(layout, acl, compares, writes, owners, undefined) : undefined;
-}
-
 /** Keys that need no generation: nobody relies on a version from before they were made. */
-function onceIn(compares: readonly Compare[], writes: readonly CoordinationWrite[]): ReadonlySet<string> {
+export function onceIn(compares: readonly Compare[], writes: readonly CoordinationWrite[]): ReadonlySet<string> {
   return new Set([
     ...compares.flatMap((compare) => ("version" in compare && compare.once === true ? [compare.key] : [])),
     ...writes.flatMap((write) => ("put" in write && write.once === true ? [write.put] : [])),
@@ -66,16 +43,21 @@ export function pathsToSee(
   return [...generations, ...new Set(sessions), ...[...keys].map((key) => layout.node(key))];
 }
 
-/** undefined: a compare does not hold. `owners`: the sessions of the writes, by their names. */
+/**
+ * undefined: a compare does not hold. `owners`: the sessions of the writes, by their names. `newAreas`: they are made in the same step, as containers. What `seen`
+ * does not have is not there; where that is wrong the transaction fails.
+ */
 export function planned(
   layout: Layout,
   acl: readonly Acl[],
   compares: readonly Compare[],
   writes: readonly CoordinationWrite[],
   owners: ReadonlyMap<string, bigint>,
-  seen: Seen | undefined,
+  seen: Seen,
+  newAreas: ReadonlySet<string>,
 ): Plan | undefined {
   const plan = new Planning(layout, acl, seen, onceIn(compares, writes));
+  for (const area of newAreas) plan.makeArea(area);
   for (const compare of compares) if (!plan.compare(compare)) return undefined;
   for (const write of writes) {
     if ("delete" in write) plan.delete(write.delete);
@@ -92,7 +74,6 @@ class Planning {
   readonly #layout: Layout;
   readonly #acl: readonly Acl[];
   readonly #seen: Seen;
-  readonly #isBlind: boolean;
   readonly #once: ReadonlySet<string>;
   /** Of the compared keys: their number of changes, to be checked by the write, or alone. */
   readonly #checked = new Map<string, number>();
@@ -102,12 +83,11 @@ class Planning {
   readonly #sessions = new Set<string>();
   readonly #writes: WriteOp[] = [];
 
-  constructor(layout: Layout, acl: readonly Acl[], seen: Seen | undefined, once: ReadonlySet<string>) {
+  constructor(layout: Layout, acl: readonly Acl[], seen: Seen, once: ReadonlySet<string>) {
     this.#once = once;
     this.#layout = layout;
     this.#acl = acl;
-    this.#seen = seen ?? new Map();
-    this.#isBlind = seen === undefined;
+    this.#seen = seen;
   }
 
   get ops(): readonly WriteOp[] {
@@ -128,21 +108,24 @@ class Planning {
     if ("session" in compare) {
       const mark = this.#layout.session(compare.session);
       this.#sessions.add(mark);
-      return this.#isBlind || this.#seen.has(mark);
+      return this.#seen.has(mark);
     }
     const path = this.#layout.node(compare.key);
     const node = this.#seen.get(path);
     this.#trust(compare.key);
     if ("absent" in compare) return node === undefined;
-    if (node === undefined || String(node.stat.mzxid) !== compare.version) return false;
-    this.#checked.set(path, node.stat.version);
+    if (node === undefined || String(node.mzxid) !== compare.version) return false;
+    this.#checked.set(path, node.version);
     return true;
+  }
+
+  makeArea(path: string): void {
+    this.#writes.push({ op: "create", path, data: NOTHING, mode: "container", acl: this.#acl });
   }
 
   delete(key: string): void {
     const path = this.#layout.node(key);
-    if (this.#isBlind || this.#seen.has(path))
-      this.#writes.push({ op: "delete", path, version: this.#takeCheck(path) });
+    if (this.#seen.has(path)) this.#writes.push({ op: "delete", path, version: this.#takeCheck(path) });
     else this.skips = true;
   }
 
@@ -150,7 +133,7 @@ class Planning {
   put(key: string, value: Uint8Array, owner: bigint): void {
     const path = this.#layout.node(key);
     const node = this.#seen.get(path);
-    if (node !== undefined && node.stat.owner === owner) {
+    if (node !== undefined && node.owner === owner) {
       this.#trust(key);
       this.#writes.push({ op: "setData", path, data: value, version: this.#takeCheck(path) });
       return;
@@ -180,6 +163,6 @@ class Planning {
   }
 
   #generationToCheck(path: string): number {
-    return this.#trusted.has(path) ? (this.#seen.get(path)?.stat.version ?? ANY) : ANY;
+    return this.#trusted.has(path) ? (this.#seen.get(path)?.version ?? ANY) : ANY;
   }
 }

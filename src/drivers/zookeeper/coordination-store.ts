@@ -41,6 +41,7 @@ import { readListing } from "./coordination-snapshot.ts";
 import { Transactions } from "./coordination-transactions.ts";
 import { CoordinationWatches } from "./coordination-watches.ts";
 import { classify } from "./errors.ts";
+import type { SeenNode } from "./known-nodes.ts";
 import { isForEverybody, openRoot } from "./open-root.ts";
 import { resolveOptions, shownServers, type Settings, type ZookeeperOptions } from "./options.ts";
 
@@ -109,7 +110,10 @@ class ZookeeperCoordination implements OpenCoordination {
   }
 
   async list(prefix: string, options: ListOptions): Promise<Listed> {
-    const { entries, zxid } = await readListing(this.#parts.client, this.#parts.layout, prefix, options);
+    const { client, layout } = this.#parts;
+    const { known, listed: expected } = this.#transactions;
+    const saw = (path: string, stat: SeenNode): void => known.remember(path, stat);
+    const { entries, zxid } = await readListing(client, layout, prefix, { ...options, saw, expected });
     return { entries, revision: String(zxid) };
   }
 

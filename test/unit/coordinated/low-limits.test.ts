@@ -87,6 +87,17 @@ test("claims, ends and clear go in pieces that the server takes", async () => {
   expect(await driver.stats()).toMatchObject({ pending: 0, reserved: 0, failed: 50 });
 });
 
+test("what goes only in smaller transactions is given before what others of the same claim took", async () => {
+  const { driver, client } = await stage().join({}, { operations: 32 });
+  const large = Array.from({ length: 8 }, (_, n) => item(`j${n}`, { payload: new Uint8Array(5_000) }));
+  const small = Array.from({ length: 8 }, (_, n) => item(`k${n}`));
+  for (const one of [...large, ...small]) await driver.push([one]);
+  const refused = limit(client, { bytes: BYTES, concern: puts("/p.") });
+  const held = await take(driver, 16);
+  expect(refused.count).toBeGreaterThan(0);
+  expect(held.map(({ job }) => job.id)).toEqual([...large, ...small].map(({ id }) => id));
+});
+
 test("a job that is too large with all of its failure or result ends with less of them", async () => {
   const { driver, client } = await stage().join();
   await driver.push(jobs(2, 17_000));

@@ -148,3 +148,27 @@ export async function takeOne(driver: Driver, leaseMs = 30_000): Promise<Reserva
 }
 
 export const idsOf = (reservations: readonly Reservation[]): readonly string[] => reservations.map(({ job }) => job.id);
+
+/** Limits with which a bucket has eight jobs, and one transaction takes them with their marker. */
+export const EIGHT_A_BUCKET: Partial<Limits> = { operations: 32 };
+
+/** In the order of their numbers. */
+export const names = (from: number, to: number): readonly string[] =>
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => `job-${String(from + index).padStart(2, "0")}`);
+
+/** Two processes that know of each other. */
+export async function meet(
+  { join, clock }: Stage,
+  limits: Partial<Limits>,
+): Promise<Readonly<{ a: Member; b: Member }>> {
+  const [a, b] = [await join({}, limits), await join({}, limits)];
+  await clock.advance("1s");
+  return { a, b };
+}
+
+/** One that claims has seen that nobody spoils its claims: then it takes much at once. */
+export async function prove(producer: Driver, consumer: Driver): Promise<void> {
+  await producer.push(names(1, 8).map((id) => item(`prove-${id}`)));
+  const claims = [await take(consumer, 3), await take(consumer, 3), await take(consumer, 2)];
+  await consumer.finish(claims.flat().map((reservation) => ({ reservation, outcome: "done" })));
+}

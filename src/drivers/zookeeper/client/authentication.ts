@@ -27,7 +27,10 @@ function isTimeout(error: Error): boolean {
 
 async function logInBySasl(connection: Connection, login: Login): Promise<void> {
   const { body } = await connection.call(requests.sasl(""));
-  const proof = digestMd5(body.text(), login, randomBytes(15).toString("hex"));
+  const challenge = body.text();
+  // A server without SASL answers nothing and takes whatever is shown to it: a login that protects nothing.
+  if (!challenge.includes("nonce=")) throw answerError(Code.invalidAcl);
+  const proof = digestMd5(challenge, login, randomBytes(15).toString("hex"));
   await connection.call(requests.sasl(proof));
 }
 

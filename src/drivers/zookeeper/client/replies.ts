@@ -52,33 +52,34 @@ export function readNames(body: JuteReader): readonly string[] {
   return Array.from({ length: Math.max(0, count) }, () => body.text());
 }
 
-/** One for each operation: 0, or why the transaction did nothing. The header of a transaction that failed says 0, too. */
-export function readWriteResults(body: JuteReader): readonly number[] {
-  const results: number[] = [];
+/** `code`: 0, or why the transaction did nothing. `version`: of the node after it, where there is one. */
+export type WriteResult = Readonly<{ code: number; version: number | undefined }>;
+
+/** One for each operation. The header of a transaction that failed says 0, too. */
+export function readWriteResults(body: JuteReader): readonly WriteResult[] {
+  const results: WriteResult[] = [];
   for (let head = resultHead(body); head !== undefined; head = resultHead(body)) {
     if (head === -1) {
-      results.push(body.int());
+      results.push({ code: body.int(), version: undefined });
       continue;
     }
     // What comes behind depends on the operation: a path and a stat, a stat, or nothing.
     if (head === 1) body.text();
-    if (head === 15 || head === 19 || head === 21) {
-      body.text();
-      readStat(body);
-    }
-    if (head === 5) readStat(body);
-    results.push(0);
+    const isMade = head === 15 || head === 19 || head === 21;
+    if (isMade) body.text();
+    const version = isMade || head === 5 ? readStat(body).version : undefined;
+    results.push({ code: 0, version });
   }
   return results;
 }
 
 /** Of a transaction that failed: which operation, and why. */
-export function failureIn(results: readonly number[]): Readonly<{ index: number; code: number }> | undefined {
-  const index = results.findIndex((code) => code !== 0 && code !== Code.runtimeInconsistency);
-  const code = results[index];
-  if (code !== undefined) return { index, code };
-  const other = results.find((result) => result !== 0);
-  return other === undefined ? undefined : { index: 0, code: other };
+export function failureIn(results: readonly WriteResult[]): Readonly<{ index: number; code: number }> | undefined {
+  const index = results.findIndex(({ code }) => code !== 0 && code !== Code.runtimeInconsistency);
+  const failed = results[index];
+  if (failed !== undefined) return { index, code: failed.code };
+  const other = results.find(({ code }) => code !== 0);
+  return other === undefined ? undefined : { index: 0, code: other.code };
 }
 
 export type ReadResult =

@@ -20,7 +20,7 @@ export type CoordinationTarget = Readonly<{
   partition?(client: CoordinationStore): () => Later<void>;
   /** Ends a client as SIGKILL ends its process. The suite does not touch it afterwards; what is left of it goes in `cleanup`. */
   crash?(client: CoordinationStore): Later<void>;
-  /** Lets the client's next transaction take effect and loses its answer. Without it the cases of unknown answers do not run. */
+  /** Lets the client's next transaction take effect and loses its answer; the connection may go with it. Without it the cases of unknown answers do not run. */
   loseAnswer?(client: CoordinationStore): void;
   /** Makes the store forget its history, where it has one (compaction). Watches have to bear it. */
   forgetHistory?(client: CoordinationStore): Later<void>;

@@ -22,10 +22,11 @@ const checks: Checks = {
     atLeast("session.endLagMs", endLagMs, 0);
   },
   watch: ({ lagMs }) => atLeast("watch.lagMs", lagMs, 0),
-  limits: ({ keyBytes, valueBytes, operations, transactionBytes }) => {
+  limits: ({ keyBytes, valueBytes, operations, overwrite = 1, transactionBytes }) => {
     atLeast("limits.keyBytes", keyBytes, 200);
     atLeast("limits.valueBytes", valueBytes, 10_000);
     atLeast("limits.operations", operations, 8);
+    atLeast("limits.overwrite", overwrite, 1);
     atLeast("limits.transactionBytes", transactionBytes, valueBytes);
   },
 };

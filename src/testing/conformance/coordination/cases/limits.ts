@@ -5,6 +5,12 @@ import { bytesOf, keyOf } from "../stage.ts";
 
 const LARGEST_TESTED_BYTES = 16 * 1_048_576;
 
+/** Stores that take thousands need not be asked for all of them. */
+const MOST_OPERATIONS = 128;
+
+const keysFrom = (name: string, count: number): readonly string[] =>
+  Array.from({ length: count }, (_, index) => keyOf(`${name}${index}`));
+
 const puts = (count: number, value = bytesOf("x")): readonly CoordinationWrite[] =>
   Array.from({ length: count }, (_, index) => ({ put: keyOf(`k${index}`), value }));
 
@@ -44,7 +50,7 @@ export const limits: CoordinationCaseGroup = {
     {
       name: "a transaction with too many operations, or with none, is INVALID_ARGUMENT",
       run: async (stage) => {
-        const { operations } = stage.capabilities.limits;
+        const { operations, overwrite = 1 } = stage.capabilities.limits;
         await stage.refuses(
           () => stage.store.transact([], puts(operations + 1)),
           "INVALID_ARGUMENT",
@@ -54,7 +60,29 @@ export const limits: CoordinationCaseGroup = {
         await stage.refuses(() => stage.store.transact(compares, puts(1)), "INVALID_ARGUMENT", "too many operations");
         await stage.refuses(() => stage.store.transact([], []), "INVALID_ARGUMENT", "an empty transaction");
         assert.equal(await stage.get("k0"), undefined);
-        assert.ok(await stage.tries(compares.slice(1), puts(1)), "as many as the limit says are taken");
+        assert.ok(await stage.tries(compares.slice(overwrite), puts(1)), "as many as the limit says are taken");
+      },
+    },
+    {
+      name: "puts of keys that are unused, or compared as absent, count one operation, and are there with their versions",
+      run: async (stage) => {
+        const { operations } = stage.capabilities.limits;
+        const half = Math.floor(Math.min(operations, MOST_OPERATIONS) / 2);
+        const absent = keysFrom("a", half).map((key) => ({ key, absent: true }) as const);
+        const made = absent.map(({ key }) => ({ put: key, value: bytesOf("x") }));
+        assert.ok(await stage.tries(absent, made), "puts of keys that are compared as absent");
+        const unused = keysFrom("u", 2 * half).map((key) => ({
+          ...{ put: key, value: bytesOf("x"), once: true, unused: true },
+        }));
+        const done = await stage.store.transact([], unused);
+        assert.ok(done.ok, "puts of keys that are unused");
+        const compares = unused.slice(0, half).map(({ put }, index) => {
+          return { key: put, version: done.versions[index] ?? "", once: true };
+        });
+        const deletes = compares.map(({ key }) => ({ delete: key }));
+        assert.ok(await stage.tries(compares, deletes), "what the put answered can be compared");
+        assert.equal(await stage.get("u0"), undefined);
+        assert.equal(await stage.valueOf(`u${2 * half - 1}`), "x");
       },
     },
     {

@@ -164,6 +164,31 @@ export const sessions: CoordinationCaseGroup = {
       },
     },
     {
+      name: "a put of a key that is thought to be unused and is another session's decides who owns it, too",
+      run: async (stage) => {
+        const other = await stage.another();
+        const [old, next] = [await stage.openSession(other), await stage.openSession()];
+        const value = bytesOf("same");
+        const before = new Map<string, string>();
+        for (const name of ["moved", "freed"])
+          before.set(name, await stage.put(name, "same", { client: other, session: old }));
+        await stage.write([
+          { put: keyOf("moved"), value, session: next.id, unused: true },
+          { put: keyOf("freed"), value, unused: true },
+        ]);
+        for (const [name, version] of before) {
+          const found = (await stage.get(name, other))?.version ?? "0";
+          assert.ok(BigInt(found) > BigInt(version), `the version of ${name} rose from ${version} to ${found}`);
+        }
+        await stage.settles(old.close(), 0, "close of a session");
+        assert.equal(await stage.valueOf("moved"), "same", "the end of its old session does not remove it");
+        assert.equal(await stage.valueOf("freed"), "same", "it has no session any more");
+        await stage.settles(next.close(), 0, "close of a session");
+        assert.equal(await stage.get("moved"), undefined, "it goes with its new session");
+        assert.equal(await stage.valueOf("freed"), "same");
+      },
+    },
+    {
       name: "sessions have ids of their own",
       run: async (stage) => {
         const other = await stage.another();

@@ -4,6 +4,8 @@ import type { CoordinationCaseGroup } from "../case.ts";
 import { bytesOf, keyOf } from "../stage.ts";
 import type { CoordinationStage } from "../stage.ts";
 
+const BACK_MS = 10_000;
+
 async function loses(stage: CoordinationStage, name: string, value: string, session?: string): Promise<void> {
   stage.target.loseAnswer?.(stage.store);
   const write = { put: keyOf(name), value: bytesOf(value), ...(session === undefined ? {} : { session }) };
@@ -17,6 +19,15 @@ async function loses(stage: CoordinationStage, name: string, value: string, sess
     "a transaction whose answer is lost",
   );
   assert.equal(outcome, "unknown", "a transaction whose answer never came rejects, and does not guess");
+  await stage.until(() => answers(stage), BACK_MS, "a client that lost an answer is back");
+}
+
+/** What took the answer may have taken the connection, too. */
+function answers(stage: CoordinationStage): Promise<boolean> {
+  return stage.get("a").then(
+    () => true,
+    () => false,
+  );
 }
 
 export const unknownAnswers: CoordinationCaseGroup = {

@@ -42,6 +42,25 @@ export const versions: CoordinationCaseGroup = {
       },
     },
     {
+      name: "a put of a key that is thought to be unused and is there raises its version, also with the same value",
+      run: async (stage) => {
+        const other = await stage.another();
+        const first = await stage.put("a", "same", { client: other });
+        const put = { put: keyOf("a"), value: bytesOf("same"), unused: true };
+        let last = first;
+        for (const client of [stage.store, other, stage.store]) {
+          const [version = ""] = await stage.write([put], client);
+          assert.ok(BigInt(version) > BigInt(last), `the version rose from ${last} to ${version}`);
+          assert.equal((await stage.get("a"))?.version, version, "get tells the version that the put told");
+          assert.equal((await stage.get("a", other))?.version, version, "another client tells it, too");
+          last = version;
+        }
+        const write = { delete: keyOf("a") };
+        assert.equal(await stage.tries([{ key: keyOf("a"), version: first }], [write]), false, "the version before");
+        assert.equal(await stage.tries([{ key: keyOf("a"), version: last }], [write], other), true, "the last version");
+      },
+    },
+    {
       name: "of two keys the one written later has the higher version, whoever wrote them",
       run: async (stage) => {
         const clients = [stage.store, await stage.another(), await stage.another()];
