@@ -1,6 +1,7 @@
 import { sharedServer } from "../servers/shared-server.ts";
-import { bySentinel, bySentinelRedis, redisCoordinationTarget } from "./coordination/redis-lines.ts";
+import { redisCoordinationTarget } from "./coordination/redis-target.ts";
 import { runCoordination } from "./coordination/run-coordination.ts";
+import { bySentinel, bySentinelRedis } from "./redis-lines.ts";
 
 const server = await sharedServer("redis-sentinel");
 if (server) {

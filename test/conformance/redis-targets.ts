@@ -1,28 +1,35 @@
-/** Redis as a target of the suite: each case has a prefix of its own, each driver a client of its own. */
+/** Redis as a target of the suite: each case has a prefix of its own, each driver a client and lines of its own. */
 import { randomUUID } from "node:crypto";
-import { createClient } from "redis";
-import { Redis } from "ioredis";
+import type { ServerAddress } from "../../scripts/servers/server.ts";
 import type { Driver } from "../../src/contract/index.ts";
 import { redisDriver } from "../../src/drivers/redis/index.ts";
-import type { RedisDriverOptions } from "../../src/drivers/redis/index.ts";
+import { scripts } from "../../src/drivers/redis/script.ts";
 import type { ConformanceTarget } from "../../src/testing/conformance/index.ts";
 import { virtualClock } from "../../src/testing/virtual-clock.ts";
+import { type Connect, LinedClient } from "./redis-lines.ts";
 
 /** Each case of the suite on a server's own time takes as long as its leases and delays; on virtual time an answer is waited for so long. */
 const VIRTUAL = { realInputMs: 500 };
+const SCRIPTS = { push: [scripts.push, scripts.pushOne], finish: [scripts.done, scripts.finish] } as const;
 
-type Client = Readonly<{ options: RedisDriverOptions; end: () => void; loseNext?: () => void }>;
+type Options = Readonly<{
+  partitions?: number;
+  /** For a client that does not go by its lines. Default: true. */
+  losesAnswers?: boolean;
+  how?: "reset" | "end";
+}>;
 
-/** `connect` is called once a driver; a crash ends its client as the death of its process would. */
+/** `connect` is called once a driver; a crash cuts its client as the death of its process would. */
 export function redisTarget(
-  connect: () => Client,
+  server: ServerAddress,
+  connect: Connect,
   time: "virtual" | "real",
-  { partitions = 1, losesAnswers = false }: Readonly<{ partitions?: number; losesAnswers?: boolean }> = {},
+  { partitions = 1, losesAnswers = true, how = "reset" }: Options = {},
 ): ConformanceTarget {
-  const clients = new Map<Driver, Client>();
+  const clients = new Map<Driver, LinedClient>();
   let prefix = "";
-  const open = (): Driver => {
-    const client = connect();
+  const open = async (): Promise<Driver> => {
+    const client = await LinedClient.open(server, connect);
     const driver = redisDriver({
       ...client.options,
       prefix,
@@ -32,6 +39,8 @@ export function redisTarget(
     clients.set(driver, client);
     return driver;
   };
+  const loseAnswer = (driver: Driver, call: "push" | "finish"): void =>
+    clients.get(driver)?.loseAnswer(SCRIPTS[call], how);
   return {
     ...(time === "virtual" ? { clock: virtualClock(), ...VIRTUAL } : {}),
     open: () => {
@@ -39,38 +48,12 @@ export function redisTarget(
       return open();
     },
     reopen: open,
-    crash: (driver) => clients.get(driver)?.end(),
-    ...(losesAnswers ? { loseAnswer: (driver: Driver) => clients.get(driver)?.loseNext?.() } : {}),
+    crash: (driver) => clients.get(driver)?.die(),
+    ...(losesAnswers ? { loseAnswer } : {}),
     cleanup: async () => {
       await Promise.all([...clients.keys()].map((driver) => driver.close()));
-      for (const { end } of clients.values()) end();
+      await Promise.all([...clients.values()].map((client) => client.end()));
       clients.clear();
     },
   };
-}
-
-/** An ioredis client of which the next script's answer can be lost on its way. */
-export function losingIoredis(url: string): Client {
-  const client = new Redis(url, { lazyConnect: true });
-  const callBuffer = client.callBuffer.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  let losing = false;
-  Object.assign(client, {
-    callBuffer: async (...args: unknown[]) => {
-      const reply = await callBuffer(...args);
-      if (!losing || !String(args[0]).startsWith("EVAL")) return reply;
-      losing = false;
-      throw new Error("Connection is closed.");
-    },
-  });
-  return { options: { client }, end: () => client.disconnect(), loseNext: () => void (losing = true) };
-}
-
-export function nodeRedis(url: string): Client {
-  const client = createClient({ url });
-  return { options: { client }, end: () => void (client.isOpen && client.destroy()) };
-}
-
-/** A client that the driver makes and closes itself. */
-export function byUrl(url: string, library: "ioredis" | "redis"): Client {
-  return { options: { url, library }, end: () => undefined };
 }

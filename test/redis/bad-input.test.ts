@@ -24,11 +24,14 @@ describe.runIf(await isServerAvailable("redis"))(
       it("a wrong password", async () => {
         const error = await openError(at(`:${SECRET}`), { library });
         expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        expect(error.message).toContain(`There is no access to ${server.url}: it refused`);
         expect(inspect(error, { depth: 10 })).not.toContain(SECRET);
       });
 
       it("no password", async () => {
-        expect(await openError(server.url, { library })).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        const error = await openError(server.url, { library });
+        expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
+        expect(error.message).toContain(`There is no access to ${server.url}: it wants`);
       });
 
       it("a database that the server does not have", async () => {
@@ -95,6 +98,8 @@ describe.runIf(await isServerAvailable("redis"))(
       const error = await openError(open.url.replace("://", `://weak:${SECRET}@`));
       expect(error).toMatchObject({ code: "ACCESS_DENIED", retryable: false });
       expect(error.message).toContain("EVALSHA");
+      expect(error.message).toContain(`There is no access to ${open.url}: `);
+      expect(inspect(error, { depth: 10 })).not.toContain(SECRET);
       await admin.call("ACL", "DELUSER", "weak");
       admin.disconnect();
     });

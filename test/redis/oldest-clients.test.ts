@@ -1,9 +1,10 @@
 import * as ioredis from "ioredis-oldest";
-import { createClient } from "redis-oldest";
+import { createClient, createCluster } from "redis-oldest";
 import { afterAll, describe, expect, it } from "vitest";
 import { createJob } from "jobferry";
 import type { RedisClient } from "jobferry/redis";
-import { isServerAvailable, startServer } from "../servers/shared-server.ts";
+import { NodeRedisConnection } from "../../src/drivers/redis/clients/node-redis.ts";
+import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { queueOn, wait } from "./stage.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 
@@ -39,5 +40,25 @@ describe.runIf(await isServerAvailable("redis"))("the oldest supported release",
     expect(bytes?.payload).toEqual(new Uint8Array([0, 255]));
     await queue.close();
     end();
+  });
+});
+
+const group = await sharedServer("redis-cluster");
+
+describe.runIf(group !== undefined)("the oldest supported release of redis on a cluster", () => {
+  it("is closed whole where one node's connection has ended for good", async () => {
+    const [, hosts = ""] = /^[a-z+]+:\/\/([^/?]+)/.exec(group?.url ?? "") ?? [];
+    const client = createCluster({ rootNodes: hosts.split(",").map((host) => ({ url: `redis://${host}` })) });
+    client.on("error", () => undefined);
+    await client.connect();
+    for (const node of client.masters) await (await client.nodeClient(node)).ping();
+    await client.subscribe("oldest", () => undefined);
+    const all = [...client.masters, { client: client.pubSubNode?.client }];
+    const nodes = all.flatMap(({ client: node }) => (node instanceof Promise ? [] : (node ?? [])));
+    expect(nodes.length).toBe(4);
+    const connection = new NodeRedisConnection(client as unknown as RedisClient as never, true);
+    nodes[0]?.destroy();
+    connection.close();
+    expect(nodes.map(({ isOpen }) => isOpen)).toEqual([false, false, false, false]);
   });
 });

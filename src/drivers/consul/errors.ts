@@ -90,7 +90,7 @@ function denied(text: string, shown: string): ErrorClass {
     retryable: false,
     message: isUnknown
       ? `${shown} does not know this token. Correct it.`
-      : `This token, or none, may not do that on ${shown}. Give it key_prefix write on the prefix, and session and node write on "jobferry-sessions" (docs/backends/consul.md); reading alone is enough for those who only look at a cluster.`,
+      : `This token, or none, may not do that on ${shown}. A queue, also one that is only looked at, and a node of a cluster need key_prefix write on the prefix, and session write and node write on "jobferry-sessions" (docs/backends/consul.md). With key_prefix read alone only "jobferry cluster nodes", "leader", "locks" and "plan" work.`,
   };
 }
 

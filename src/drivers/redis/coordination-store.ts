@@ -38,7 +38,7 @@ import type { Argument, RedisConnection } from "./clients/connection.ts";
 import { ChangeChannel } from "./coordination-changes.ts";
 import { COORDINATION_LAYOUT, coordinationScripts as scripts } from "./coordination-scripts.ts";
 import { Durable } from "./durable.ts";
-import { classify } from "./errors.ts";
+import { classify, lostAnswer } from "./errors.ts";
 import { rootOf } from "./keys.ts";
 import type { Partition } from "./keys.ts";
 import { POLL_MS } from "./limits.ts";
@@ -116,8 +116,14 @@ class RedisCoordination implements OpenCoordination {
   }
 
   async transact(compares: readonly Compare[], writes: readonly CoordinationWrite[]): Promise<TransactResult> {
+    const { connection } = this.#durable ?? this.#store;
+    const { losses } = connection;
     const reply = await this.#call("transact", transaction(compares, writes));
-    if (reply === null) return { ok: false };
+    if (reply === null) {
+      // A client that sent it again after a reconnect may have found its own first try.
+      if (connection.losses !== losses) throw lostAnswer(this.#store.shown);
+      return { ok: false };
+    }
     this.#watches.changed(writes.map((write) => ("put" in write ? write.put : write.delete)));
     const version = String(reply as Buffer);
     return { ok: true, revision: version, versions: writes.map(() => version) };

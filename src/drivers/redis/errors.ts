@@ -4,7 +4,7 @@ import { handshakeFailure, isTlsCode, speaksTls, tlsFailed, tlsWanted } from "..
 import type { Address, Node } from "./address.ts";
 
 // No message repeats the server's or the client's own: these can hold keys, arguments and addresses with a login.
-const BY_REPLY: Readonly<Record<string, (text: string) => ErrorClass>> = {
+const BY_REPLY: Readonly<Record<string, (text: string, shown: string) => ErrorClass>> = {
   OOM: () => ({
     code: "STORE_FULL",
     retryable: true,
@@ -23,10 +23,10 @@ const BY_REPLY: Readonly<Record<string, (text: string) => ErrorClass>> = {
     message:
       "The server is a read-only replica. Connect to the primary, or through Sentinel or Cluster, which find it. During a fail-over this passes.",
   }),
-  NOAUTH: denied("The server wants a password. Put one into the URL or the client's options."),
-  WRONGPASS: denied("The server refused the user name or password. Correct them."),
-  NOPERM: (text) =>
-    denied(`This user may not ${missing(text)}. Grant it (docs/backends/redis.md lists what is needed).`)(),
+  NOAUTH: (_, shown) => noAccess(shown, "it wants a password. Put one into the URL or the client's options."),
+  WRONGPASS: (_, shown) => wrongLogin(shown),
+  NOPERM: (text, shown) =>
+    noAccess(shown, `this user may not ${missing(text)}. Grant it (docs/backends/redis.md lists what is needed).`),
   WRONGTYPE: () => ({
     code: "STORE_FOREIGN",
     retryable: false,
@@ -67,8 +67,12 @@ function unavailable(message: string): () => ErrorClass {
   return () => ({ code: "UNAVAILABLE", retryable: true, message: `${message} Try again.` });
 }
 
-function denied(message: string): () => ErrorClass {
-  return () => ({ code: "ACCESS_DENIED", retryable: false, message });
+function noAccess(shown: string, why: string): ErrorClass {
+  return { code: "ACCESS_DENIED", retryable: false, message: `There is no access to ${shown}: ${why}` };
+}
+
+function wrongLogin(shown: string): ErrorClass {
+  return noAccess(shown, "it refused the user name or password. Correct them.");
 }
 
 /** The command, or "access a key": the only parts of the server's message that hold no argument. */
@@ -134,11 +138,11 @@ export function classify(error: unknown, shown: string): ErrorClass {
   const inner =
     code === "ERR" ? /: -?(OOM|MISCONF|READONLY|NOPERM|WRONGTYPE|NOREPLICAS)\b/.exec(textOf(error))?.[1] : undefined;
   const known = BY_REPLY[inner ?? code];
-  if (known !== undefined) return known(textOf(error));
+  if (known !== undefined) return known(textOf(error), shown);
   const text = textOf(error);
   if (TLS.test(text)) return tlsFailed(shown, text.split(/[\s:]+/).find(isTlsCode) ?? "no code", TLS_ADVICE);
   if (/invalid (username-)?password|without any password configured|Authentication/i.test(text))
-    return denied("The server refused the user name or password. Correct them.")();
+    return wrongLogin(shown);
   if (/DB index/i.test(text))
     return {
       code: "INVALID_ARGUMENT",
@@ -161,6 +165,14 @@ export function classify(error: unknown, shown: string): ErrorClass {
     };
   }
   return { code: "UNEXPECTED", retryable: false };
+}
+
+export function lostAnswer(shown: string): JobferryError {
+  return new JobferryError(
+    "UNAVAILABLE",
+    `The connection to ${shown} was lost while a transaction was under way. It may have taken effect.`,
+    { retryable: true },
+  );
 }
 
 export function noAnswer(shown: string, milliseconds: number): JobferryError {

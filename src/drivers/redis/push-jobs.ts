@@ -84,6 +84,8 @@ async function pushPart(
   partition: Partition,
   jobs: readonly PushItem[],
 ): Promise<readonly PushResult[]> {
+  const { connection } = durable ?? store;
+  const { losses } = connection;
   try {
     const [only] = jobs;
     const isPlain = jobs.length === 1 && only !== undefined && !isSpecial(only);
@@ -94,7 +96,9 @@ async function pushPart(
         ? await store.call(script, partition, args)
         : await durable.write(partition, () => store.call(script, partition, args, { connection: durable.connection }));
     const results = jobs.map(() => STORED);
-    for (const number of reply as readonly number[]) results[number - 1] = EXISTS;
+    // A client that sent them again after a reconnect may have found its own first try.
+    const known = connection.losses === losses ? EXISTS : UNKNOWN;
+    for (const number of reply as readonly number[]) results[number - 1] = known;
     return results;
   } catch (error) {
     if (isUnanswered(error)) return jobs.map(() => UNKNOWN);

@@ -191,6 +191,19 @@ export const brokenStores: readonly BrokenStore[] = [
     wrap: countingVersions,
   },
   {
+    breaks: "a put of a key that is thought to be unused raises its version",
+    caughtBy:
+      "versions: a put of a key that is thought to be unused and is there raises its version, also with the same value",
+    wrap: transacting((inner) => async (compares, writes) => {
+      const [write] = writes;
+      const found =
+        write !== undefined && "put" in write && write.unused === true ? await inner.get(write.put) : undefined;
+      // As Consul, where the value is the same.
+      if (found !== undefined) return { ok: true, revision: found.version, versions: [found.version] };
+      return inner.transact(compares, writes);
+    }),
+  },
+  {
     breaks: "commits are seen in the order of their versions",
     caughtBy: "versions: commits are seen in the order of their versions: none appears below one that was seen",
     wrap: outOfOrder(),
@@ -384,6 +397,16 @@ export const brokenStores: readonly BrokenStore[] = [
         return store.transact(compares, owned);
       })(inner);
     },
+  },
+  {
+    breaks: "a put of a key that is thought to be unused decides who owns it",
+    caughtBy: "sessions: a put of a key that is thought to be unused and is another session's decides who owns it, too",
+    wrap: transacting((inner) => (compares, writes) => {
+      const bare = writes.map((write) =>
+        "put" in write && write.unused === true ? { put: write.put, value: write.value } : write,
+      );
+      return inner.transact(compares, bare);
+    }),
   },
   {
     breaks: "a holder that was cut off is lost",

@@ -11,6 +11,8 @@ export const IOREDIS_SETTINGS = {
   // A command that cannot be sent fails at once, so that core can repeat it; one that was sent is never sent twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
+  // ioredis subscribes again without a handler: a connection that breaks meanwhile would be an unhandled rejection. See `subscribe`.
+  autoResubscribe: false,
   // Commands under way fail with their connection. With null, and nothing sent again, ioredis forgets them: they never settle.
   maxRetriesPerRequest: 0,
   retryStrategy: (times: number): number => Math.min(50 * times, 1_000),
@@ -39,6 +41,8 @@ export const IOREDIS_CLUSTER_SETTINGS = {
 type Node = Readonly<{
   options: Readonly<{ host?: string; port?: number }>;
   callBuffer(command: string, args: readonly Argument[]): Promise<unknown>;
+  on(event: "close", listener: () => void): unknown;
+  off(event: "close", listener: () => void): unknown;
 }>;
 /** The client with the arguments that are used. */
 type Client = Readonly<{
@@ -59,7 +63,7 @@ type Client = Readonly<{
   off(event: string, listener: (error: unknown) => void): unknown;
   /** Of a cluster: `host:port` of the primary and its replicas by slot. */
   slots?: readonly (readonly string[] | undefined)[];
-  nodes?(role: "master"): readonly Node[];
+  nodes?(role: "master" | "all"): readonly Node[];
 }>;
 
 export class IoredisConnection implements RedisConnection {
@@ -78,6 +82,8 @@ export class IoredisConnection implements RedisConnection {
     this.losses += 1;
     this.#greeting?.cancel();
   };
+  /** A cluster client tells only of a connection that broke, not of one that the server ended, and sends again all the same. */
+  readonly #onNode = (node: unknown): void => void (node as Node).on("close", this.#onLoss);
   readonly #onReady = (): void => {
     // Why it was away says nothing of why it will be the next time.
     this.lastError = undefined;
@@ -106,6 +112,8 @@ export class IoredisConnection implements RedisConnection {
     client.on("error", this.#onError);
     client.on("close", this.#onLoss);
     client.on("node error", this.#onLoss);
+    client.on("+node", this.#onNode);
+    for (const node of client.nodes?.("all") ?? []) this.#onNode(node);
     client.on("ready", this.#onReady);
     if (!own || this.kind === "cluster") return;
     client.on("connect", this.#onConnect);
@@ -167,6 +175,10 @@ export class IoredisConnection implements RedisConnection {
   async subscribe(channel: string, told: (message: string) => void): Promise<void> {
     this.#client.on("message", (_channel, message) => told(String(message)));
     await this.#client.subscribe(channel);
+    // A cluster client does that itself. What fails here mostly fails with its connection, and the next one is ready again; who watches hears
+    // nothing of anything else, and comes for a new connection.
+    if (this.kind === "cluster") return;
+    this.#client.on("ready", () => void this.#client.subscribe(channel).catch(() => undefined));
   }
 
   async ready(): Promise<void> {
@@ -219,6 +231,8 @@ export class IoredisConnection implements RedisConnection {
     const client = this.#client;
     client.off("close", this.#onLoss);
     client.off("node error", this.#onLoss);
+    client.off("+node", this.#onNode);
+    for (const node of client.nodes?.("all") ?? []) node.off("close", this.#onLoss);
     client.off("connect", this.#onConnect);
     client.off("ready", this.#onReady);
     if (!this.#own) return void client.off("error", this.#onError);

@@ -6,6 +6,7 @@ import type { NodeRedisClient } from "./client-types.ts";
 import { GREETING_MS } from "./connection.ts";
 import type { Argument, RedisConnection, RedisNode } from "./connection.ts";
 import { unshared } from "./node-addresses.ts";
+import { tellingRepeats, type Sentinel } from "./sentinel-repeats.ts";
 
 /** RESP's type bytes of blob and verbatim strings, as node-redis numbers them: these come as bytes. */
 const BYTES = { typeMapping: { 36: Buffer, 61: Buffer } } as const;
@@ -32,12 +33,13 @@ export const reconnectAfter = (retries: number): number => Math.min(50 * (retrie
 
 type Words = readonly (string | Buffer)[];
 type Single = Readonly<{ sendCommand(args: Words, options: typeof BYTES): Promise<unknown> }>;
-type Sentinel = Readonly<{ sendCommand(readonly: boolean, args: Words, options: typeof BYTES): Promise<unknown> }>;
 type Cluster = Readonly<{
   slots: readonly (Readonly<{ master: object }> | undefined)[];
   nodeClient(node: object): Single | Promise<Single>;
   sendCommand(key: string, readonly: boolean, args: Words, options: typeof BYTES): Promise<unknown>;
 }>;
+type ClusterNode = Readonly<{ client?: Readonly<{ isOpen: boolean; destroy(): unknown }> }>;
+
 /** The client with the arguments that are used. */
 type Client = Readonly<{
   options?: Readonly<{ keyPrefix?: unknown }>;
@@ -50,6 +52,10 @@ type Client = Readonly<{
   duplicate(overrides?: object): NodeRedisClient;
   connect(): Promise<unknown>;
   destroy(): unknown;
+  /** Of a cluster. */
+  masters?: readonly ClusterNode[];
+  replicas?: readonly ClusterNode[];
+  pubSubNode?: ClusterNode | undefined;
   subscribe(channel: string, told: (message: string) => void): Promise<unknown>;
   on(event: string, listener: (error: unknown) => void): unknown;
   off(event: string, listener: (error: unknown) => void): unknown;
@@ -133,7 +139,7 @@ export class NodeRedisConnection implements RedisConnection {
       case "cluster":
         return this.#answered((client as Cluster).sendCommand(key, false, words, BYTES));
       case "sentinel":
-        return this.#answered((client as Sentinel).sendCommand(false, words, BYTES));
+        return this.#answered(tellingRepeats(client as Sentinel, this.#onLoss).sendCommand(false, words, BYTES));
       case "single":
         return this.#answered((client as Single).sendCommand(words, BYTES));
     }
@@ -261,8 +267,14 @@ export class NodeRedisConnection implements RedisConnection {
 
 function end(client: Client): void {
   if (!client.isOpen) return;
-  const ended = client.destroy();
-  if (ended instanceof Promise) ended.catch(() => undefined);
+  try {
+    const ended = client.destroy();
+    if (ended instanceof Promise) ended.catch(() => undefined);
+  } catch {
+    // Version 5.0.0 stops at the first node of a cluster whose connection has ended for good: the others one by one.
+    const { masters = [], replicas = [], pubSubNode = {} } = client;
+    for (const { client: node } of [...masters, ...replicas, pubSubNode]) if (node?.isOpen === true) node.destroy();
+  }
 }
 
 function wordsOf(args: readonly Argument[]): Words {
