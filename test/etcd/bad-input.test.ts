@@ -33,6 +33,8 @@ describe("etcd cluster: options", () => {
     ["endpoints with and without TLS", { endpoints: ["https://h:1", "http://i:1"] }, /all endpoints/],
     ["another scheme", { url: `redis://me:${SECRET}@h` }, /etcd URL has another scheme/],
     ["a path in the URL", { url: "etcd://h:2379/prefix" }, /etcd URL has a path.* prefix .* is an option/],
+    ["a host that no URL takes", { url: "etcd://%ETCD_HOST%:2379" }, /etcd URL/],
+    ["an endpoint that no URL takes", { endpoints: ["%ETCD_HOST%:2379"] }, /endpoints must be a list/],
     ["a user without a password in the URL", { url: "etcd://me@h" }, /USER:PASSWORD/],
     ["a password beside a url", { url: "etcd://h", username: "me", password: SECRET }, /stand beside endpoints/],
     ["a password alone", { endpoints, password: SECRET }, /belong together/],

@@ -5,7 +5,7 @@ import oldest from "pg-oldest";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import type { Clock, Logger, Reservation } from "../../src/contract/index.ts";
 import { postgresDriver } from "../../src/drivers/postgres/index.ts";
-import { createJob, type Queue, Worker } from "../../src/entry/index.ts";
+import { createJob, type JobferryError, type Queue, Worker } from "../../src/entry/index.ts";
 import {
   type PgTransaction,
   postgresQueue,
@@ -13,11 +13,16 @@ import {
   type PostgresTransaction,
 } from "../../src/entry/postgres.ts";
 import { systemClock } from "../../src/runtime/index.ts";
+import { startTcpProxy } from "../faults/tcp-proxy.ts";
+import { UnheardErrors } from "../faults/unheard-errors.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { makeDatabase } from "./database.ts";
 import { startWire } from "./wire.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
 
+/** Those of the test's own queues; what runs in the database is asked by another. */
+const END_OURS = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = 'jobferry' AND datname = current_database()`;
 const quiet: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const open: Queue<PostgresTransaction>[] = [];
 let schemas = 0;
@@ -198,6 +203,39 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     await wire.close();
   });
 
+  test("a server that ends a connection while its queue is closed ends no process", async () => {
+    await using proxy = await startTcpProxy(server);
+    const queue = await openQueue({ url: database.urlBy(proxy.port), schema: newSchema() });
+    await queue.push(createJob(1));
+    using unheard = new UnheardErrors();
+    // The server ends the connections before it hears that they end.
+    proxy.slow({ latency: 1_000 });
+    await queue.close();
+    expect(await database.query(END_OURS)).not.toEqual([]);
+    await pause(2_500);
+    expect(unheard.all).toEqual([]);
+  });
+
+  test("a server that ends a connection as soon as it is there ends no process", async () => {
+    const wire = await startWire(server.host, server.port);
+    using unheard = new UnheardErrors();
+    // Ready for queries, and ended: the client reads both at once.
+    const held = wire.hold();
+    const opening = openQueue({ url: database.urlBy(wire.port), schema: newSchema() });
+    const opened = opening.then(
+      () => "open",
+      (error: unknown) => (error as JobferryError).code,
+    );
+    await expect.poll(() => held.isReady()).toBe(true);
+    expect(await database.query(END_OURS)).not.toEqual([]);
+    await expect.poll(() => database.query(END_OURS)).toEqual([]);
+    held.release();
+    expect(["open", "UNAVAILABLE"]).toContain(await opened);
+    expect(unheard.all).toEqual([]);
+    await Promise.all(open.splice(0).map((queue) => queue.close()));
+    await wire.close();
+  });
+
   test("pool options are passed on", async () => {
     await openQueue({ connection: { connectionString: url, max: 2, application_name: "my-app" }, schema: newSchema() });
     const [row] = await database.query("SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'my-app'");
@@ -227,6 +265,7 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     const logger = { ...quiet, warn: (_: object, message: string) => void warned.push(message) };
     // What the listening connection gets is not read from the moment it listens until the process is busy no more.
     const pool = new pg.Pool({ connectionString: url });
+    pool.on("error", () => undefined);
     let unread: Socket | undefined;
     pool.on("connect", (client) => {
       const query = client.query.bind(client) as (asked: pg.QueryConfig) => Promise<pg.QueryResult>;
@@ -269,6 +308,7 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
 
   test("two schemas with long names that begin alike, on one connection", async () => {
     const pool = new pg.Pool({ connectionString: url, max: 1 });
+    pool.on("error", () => undefined);
     const [one, two] = await Promise.all(
       ["1", "2"].map((end) => openQueue({ client: pool, schema: `${"long".repeat(15)}${end}`, notify: false })),
     );

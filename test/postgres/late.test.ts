@@ -25,6 +25,7 @@ class HoldingPool {
       }
     }
     this.pool = new pg.Pool({ connectionString, Client: HoldingClient } as pg.PoolConfig);
+    this.pool.on("error", () => undefined);
   }
 
   holdNext(word: string): void {

@@ -23,6 +23,7 @@ test.skipIf(server === undefined)(
       }
     }
     const pool = new pg.Pool({ connectionString: url, Client: CountingClient as never });
+    pool.on("error", () => undefined);
     const driver = postgresDriver({ client: pool, notify: false });
     await driver.open({ clock: systemClock, logger: silentLogger, retention: { completed: KEEP, failed: KEEP } });
     const calls = await callsPerBatch(driver as never, async () => statements);

@@ -29,6 +29,7 @@ describe.runIf(server !== undefined)("postgres: the caller's transaction", async
   const sql = postgres(url, { max: 2, onnotice: () => undefined });
   const pool = new pg.Pool({ connectionString: url });
   const oldPool = new oldest.Pool({ connectionString: url });
+  for (const each of [pool, oldPool]) each.on("error", () => undefined);
   const db = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) });
   await database.query("CREATE TABLE orders (id integer PRIMARY KEY)");
   const plain = new pg.Client(url);

@@ -9,6 +9,8 @@ export type Wire = Readonly<{
   port: number;
   steal(words: RegExp): void;
   cut(): void;
+  /** What the server says is kept, until it is released: in one piece to each client. */
+  hold(): Readonly<{ isReady: () => boolean; release: () => void }>;
   /** Bytes are taken and go nowhere, new connections included, until `false`. */
   silence(on: boolean): void;
   close(): Promise<void>;
@@ -16,6 +18,7 @@ export type Wire = Readonly<{
 
 export async function startWire(host: string, port: number): Promise<Wire> {
   const sockets = new Set<Socket>();
+  let held: Map<Socket, Buffer[]> | undefined;
   let wanted: RegExp | undefined;
   let silent = false;
   const server = createServer((client) => {
@@ -27,6 +30,7 @@ export async function startWire(host: string, port: number): Promise<Wire> {
       socket.on("error", () => undefined);
       socket.on("close", () => {
         sockets.delete(socket);
+        if (held?.has(client)) return; // the client has still to hear of it
         client.destroy();
         upstream.destroy();
       });
@@ -41,7 +45,8 @@ export async function startWire(host: string, port: number): Promise<Wire> {
     });
     upstream.on("data", (chunk: Buffer) => {
       if (silent) return;
-      if (!stealing) client.write(chunk);
+      if (held !== undefined) held.set(client, [...(held.get(client) ?? []), chunk]);
+      else if (!stealing) client.write(chunk);
       // Ready for the next query, in its transaction's state: what was asked for is done.
       else if (chunk.at(-6) === 0x5a) client.destroy();
     });
@@ -53,6 +58,17 @@ export async function startWire(host: string, port: number): Promise<Wire> {
   };
   return {
     port: (server.address() as AddressInfo).port,
+    hold: () => {
+      const kept = (held = new Map<Socket, Buffer[]>());
+      return {
+        // The last message is ReadyForQuery.
+        isReady: () => [...kept.values()].some((chunks) => chunks.at(-1)?.at(-6) === 0x5a),
+        release: () => {
+          held = undefined;
+          for (const [client, chunks] of kept) client.end(Buffer.concat(chunks));
+        },
+      };
+    },
     steal: (words) => void (wanted = words),
     cut,
     silence: (on) => void (silent = on),

@@ -8,6 +8,7 @@ import { createJob, Worker } from "../../src/entry/index.ts";
 import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
 import { silentLogger } from "../../src/runtime/index.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
+import { UnheardErrors } from "../faults/unheard-errors.ts";
 import type { ServerAddress } from "../../scripts/servers/server.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { beside, BOTH, codeOf, drain, item, opened, takeOne, untilWorks } from "./brokers.ts";
@@ -95,13 +96,28 @@ for (const name of BOTH) {
       await driver.close();
     });
 
+    it("a driver that closes while a push declares its queues leaves no promise behind", async () => {
+      await using proxy = await startTcpProxy(server);
+      using unheard = new UnheardErrors();
+      const { driver } = await opened({ url: `amqp://127.0.0.1:${proxy.port}`, settle: "3s", answerTimeout: "2s" });
+      proxy.slow({ latency: 20 });
+      // Some 80 queues of delays, one after the other, while the queue of jobs settles.
+      const pushed = codeOf(driver, driver.push([item({ delayMs: 5_000 })]));
+      await pause(700);
+      await driver.close();
+      expect(["CLOSED", "UNAVAILABLE"]).toContain(await pushed);
+      await pause(100);
+      expect(unheard.all).toEqual([]);
+    });
+
     it("a waiting reserve is told at once, and close does not wait for a server that is silent", async () => {
       await using proxy = await startTcpProxy(server);
       const { driver } = await opened({ url: `amqp://127.0.0.1:${proxy.port}`, answerTimeout: "1s" });
       const waiting = driver.reserve({ queues: ["work"], max: 1, leaseMs: 1_000, waitMs: 60_000 });
+      const told = codeOf(driver, waiting);
       await pause(300);
       proxy.cut("reset");
-      expect(await codeOf(driver, waiting)).toBe("UNAVAILABLE");
+      expect(await told).toBe("UNAVAILABLE");
       await untilWorks(() => driver.stats("work"), 20_000);
       proxy.halfOpen();
       const took = await startStopwatch();

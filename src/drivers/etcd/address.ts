@@ -58,5 +58,7 @@ function nodeOf(text: string): Node | undefined {
   const match = NODE.exec(text.trim());
   const port = match?.[2] === undefined ? DEFAULT_PORT : Number(match[2]);
   if (match?.[1] === undefined || port < 1 || port > 65_535) return undefined;
+  // HTTP/2 names the host as a URL does, which takes less: no "%", as in a variable that nobody replaced.
+  if (!URL.canParse(`http://${match[1]}:${port}`)) return undefined;
   return { host: match[1].replace(/^\[|\]$/g, ""), port };
 }

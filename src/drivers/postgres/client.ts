@@ -22,8 +22,10 @@ export interface PostgresPool {
   readonly totalCount: number;
   connect(): Promise<PostgresClient>;
   end(): Promise<void>;
+  // Apart: no overload of the types of pg before 8.16 takes either of them.
   on(event: "error", listener: never): unknown;
-  removeListener(event: "error", listener: never): unknown;
+  on(event: "acquire", listener: never): unknown;
+  removeListener(event: "error" | "acquire", listener: never): unknown;
 }
 
 /** A connection of `pg` on which you ran BEGIN. */

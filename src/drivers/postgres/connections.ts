@@ -15,6 +15,14 @@ type PgModule = Readonly<{ Pool: new (options: Readonly<Record<string, unknown>>
 /** Everything as the server sent it: what a column is, its reader knows. `pg`'s own parsers took a third of a claim. */
 const AS_SENT = { getTypeParser: () => (value: string) => value };
 const ignore = ((): void => undefined) as never;
+/** Those that have a listener, whichever queue on their pool took them first. */
+const watched = new WeakSet<PostgresClient>();
+/** At once: the pool's own listener goes when it hands the connection out, and in the same breath the server may end it. */
+const watch = (client: PostgresClient): void => {
+  if (watched.has(client)) return;
+  watched.add(client);
+  client.on("error", ignore);
+};
 
 /**
  * The pool: hands out connections, bounds what nobody answers, and throws away what broke. Lost connections end here and nowhere else: each
@@ -26,7 +34,6 @@ export class Connections {
   readonly clock: Clock;
   readonly #connectMs: number;
   readonly callMs: number;
-  readonly #watched = new WeakSet<PostgresClient>();
   /** Calls that wait for a connection. */
   readonly #waiting = new Set<(error: Error) => void>();
   #closed = false;
@@ -40,6 +47,7 @@ export class Connections {
     this.#connectMs = connectMs;
     this.callMs = callMs;
     pool.on("error", ignore);
+    pool.on("acquire", watch as never);
   }
 
   /** Makes no connection yet. @throws CLIENT_MISSING */
@@ -134,10 +142,7 @@ export class Connections {
       this.#pool.connect().then(
         (client) => {
           end();
-          if (!this.#watched.has(client)) {
-            this.#watched.add(client);
-            client.on("error", ignore);
-          }
+          watch(client); // where a pool of another kind says nothing of it
           if (late) client.release();
           else resolve(client);
         },
@@ -153,8 +158,13 @@ export class Connections {
   async close(): Promise<void> {
     this.#closed = true;
     for (const giveUp of this.#waiting) giveUp(closedError("PostgreSQL driver"));
+    // Where it is ours the listener stays: `end()` resolves before its connections have ended, and what the server still tells one of them
+    // (57P01, when it ends meanwhile) must not end the process.
     if (this.#owned) await this.#pool.end();
-    this.#pool.removeListener("error", ignore);
+    else {
+      this.#pool.removeListener("error", ignore);
+      this.#pool.removeListener("acquire", watch as never);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AmqpChannel, AmqpMessage } from "./client.ts";
+import { SettledTags } from "./settled-tags.ts";
 
 /**
  * Acknowledges with as few commands as can be. The server keeps some 32 commands of a channel on their way to a quorum queue and the rest in the channel,
@@ -7,9 +8,7 @@ import type { AmqpChannel, AmqpMessage } from "./client.ts";
  */
 export class Acknowledging {
   readonly #channel: AmqpChannel;
-  /** Every delivery up to this tag is settled. Tags count from 1 in each channel. */
-  #line = 0;
-  readonly #beyond = new Set<number>();
+  readonly #settled = new SettledTags();
   /** How many were acknowledged by themselves so far: the newest of them may still wait in the server's channel. */
   singles = 0;
 
@@ -18,29 +17,26 @@ export class Acknowledging {
   }
 
   acknowledge(messages: readonly AmqpMessage[]): void {
-    for (const { fields } of messages) this.#beyond.add(fields.deliveryTag);
-    const before = this.#line;
-    this.#advance();
+    for (const { fields } of messages) this.#settled.add(fields.deliveryTag);
+    const before = this.#settled.line;
+    this.#settled.advance();
+    const { line } = this.#settled;
     let last: AmqpMessage | undefined;
     for (const message of messages) {
       const tag = message.fields.deliveryTag;
-      if (tag > this.#line) {
+      if (tag > line) {
         this.#channel.ack(message);
         this.singles += 1;
       } else if (last === undefined || tag > last.fields.deliveryTag) last = message;
     }
     // Up to the newest of these: what lies between it and the end of the line was acknowledged by itself before.
-    if (last !== undefined && this.#line > before) this.#channel.ack(last, true);
+    if (last !== undefined && line > before) this.#channel.ack(last, true);
   }
 
   /** Back to the server, which counts it as lost. */
   reject(message: AmqpMessage): void {
     this.#channel.nack(message, false, true);
-    this.#beyond.add(message.fields.deliveryTag);
-    this.#advance();
-  }
-
-  #advance(): void {
-    while (this.#beyond.delete(this.#line + 1)) this.#line += 1;
+    this.#settled.add(message.fields.deliveryTag);
+    this.#settled.advance();
   }
 }

@@ -91,6 +91,8 @@ export class Topology {
     let settling = this.#settling.get(key);
     if (settling === undefined) {
       settling = this.#settle(connection, queue, part).finally(() => this.#settling.delete(key));
+      // Whoever asked may first wait for another part, or give up at that.
+      settling.catch(() => undefined);
       this.#settling.set(key, settling);
     }
     return settling;

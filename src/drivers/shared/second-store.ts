@@ -14,6 +14,7 @@ import type {
 import { JobferryError, UnsupportedError } from "../../errors/index.ts";
 import { itemOf, keptOf } from "./kept-job.ts";
 import type { KeptJob } from "./kept-job.ts";
+import { type SecondDriver, toldAsSecond } from "./second-driver.ts";
 
 /** A store that is open and stays its owner's. */
 export type SecondQueue = Readonly<{ driver: Driver; open: () => Promise<Capabilities> }>;
@@ -37,7 +38,7 @@ const PASSES = 3;
  * that the one that lies here is leaving, not take it for its own.
  */
 export class SecondStore implements RecordStore {
-  readonly #second: SecondQueue;
+  readonly #second: Readonly<{ driver: SecondDriver; open: SecondQueue["open"] }>;
   readonly #failed: string;
   readonly #later: string;
   readonly #putBack: PutBack;
@@ -55,7 +56,7 @@ export class SecondStore implements RecordStore {
   ) {
     this.#pause = pause;
     this.#stayMs = stayMs;
-    this.#second = second;
+    this.#second = { driver: toldAsSecond(second.driver), open: second.open };
     this.#failed = `${prefix} failed/`;
     this.#later = `${prefix} later/`;
     this.#putBack = putBack;

@@ -124,8 +124,9 @@ export class WriteQueue {
       void shorter.then(this.#flush);
       return;
     }
-    const bare = this.#isOneStatement();
+    let bare = false;
     try {
+      bare = this.#isOneStatement();
       if (bare) this.#writeBare();
       else this.#begin();
     } catch (error) {
@@ -213,8 +214,12 @@ export class WriteQueue {
 
   #rollBack(): void {
     this.#tx.forget();
-    // A full disk ends the transaction by itself.
-    if (this.#database.isTransaction) this.#tx.sql.rollback.run();
+    try {
+      // A full disk ends the transaction by itself.
+      if (this.#database.isTransaction) this.#tx.sql.rollback.run();
+    } catch {
+      // The disk fails, or the owner closed the database: what failed first is told. SQLite has left the transaction all the same.
+    }
   }
 
   #take(count: number): readonly Queued[] {

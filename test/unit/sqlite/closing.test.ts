@@ -1,9 +1,11 @@
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Driver } from "../../../src/contract/index.ts";
 import { type SqliteDatabase, sqliteDriver } from "../../../src/drivers/sqlite/index.ts";
 import { systemClock } from "../../../src/runtime/index.ts";
 import { virtualClock } from "../../../src/testing/virtual-clock.ts";
+import { UnheardErrors } from "../../faults/unheard-errors.ts";
 import { contextOf, item, newPath, openDriver } from "./setup.ts";
 
 /** The code of what it rejects with, as users see it. */
@@ -22,6 +24,20 @@ test("a call of many transactions that is under way at close ends as CLOSED", as
   await new Promise<void>((resolve) => void setImmediate(resolve)); // its first portion
   await driver.close();
   expect(await clearing).toBe("CLOSED");
+});
+
+test("a push alone, which needs no transaction, is told that its owner closed the database", async () => {
+  const database = new DatabaseSync(":memory:");
+  const driver = await openDriver({ database }, virtualClock());
+  for (let n = 0; n < 2; n += 1) await driver.push([item()]);
+  database.close();
+  using unheard = new UnheardErrors();
+  const calls = [driver.push([item()]), driver.push([item()])];
+  const codes = Promise.all(calls.map((call) => codeOf(driver, call)));
+  expect(await Promise.race([codes, pause(2_000, "nothing was told")])).toEqual(["CLOSED", "CLOSED"]);
+  expect(await codeOf(driver, driver.push([item()]))).toBe("CLOSED");
+  await driver.close();
+  expect(unheard.all).toEqual([]);
 });
 
 test("a database in memory that its owner closes ends every call as CLOSED, waiting ones too", async () => {

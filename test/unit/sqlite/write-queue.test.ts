@@ -19,6 +19,14 @@ function queueOn(lockedAt: number) {
     ...{ start: () => (tx.isRunning = true), end: () => (tx.isRunning = false) },
   };
   const database = { isTransaction: false };
+  /** As on a disk that fails: a transaction is open, and cannot be ended. */
+  const failRollback = (): void => {
+    database.isTransaction = true;
+    tx.sql.rollback.run = () => {
+      database.isTransaction = false;
+      throw Object.assign(new Error("disk I/O error"), { errcode: 10 });
+    };
+  };
   const behind: (() => void)[] = [];
   const hooks = { beforeWrite: () => undefined, committed: () => behind.splice(0).forEach((submit) => submit()) };
   const writes = new WriteQueue(database as never, tx as never, clock, 5_000, hooks);
@@ -44,7 +52,7 @@ function queueOn(lockedAt: number) {
       },
     });
   };
-  return { behind, clock, log, submit, submitBare, tx, writes };
+  return { behind, clock, failRollback, log, submit, submitBare, tx, writes };
 }
 
 test("a call that fails takes no other with it, and those go on in their own transactions though the lock is taken meanwhile", async () => {
@@ -91,4 +99,18 @@ test("one that fails is told so, and the next goes on", async () => {
   expect(tx.isRunning).toBe(false);
   expect(await submit("next")).toBe("next");
   expect(log.join(" ")).toBe("BEGIN next COMMIT");
+});
+
+test("a transaction that cannot be rolled back either: what failed first is told, and the next goes on", async () => {
+  const { failRollback, log, submit, writes } = queueOn(0);
+  const failing = writes.submit({
+    ...{ rows: 1, bytes: 0 },
+    run: () => {
+      failRollback();
+      throw new Error("it failed first");
+    },
+  });
+  await expect(failing).rejects.toThrow("it failed first");
+  expect(await submit("next")).toBe("next");
+  expect(log.join(" ")).toBe("BEGIN BEGIN next COMMIT");
 });
