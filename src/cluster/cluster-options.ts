@@ -5,6 +5,7 @@ import {
   checkName,
   checkOptions,
   parseDuration,
+  guardedLogger,
   stderrLogger,
   systemClock,
   type Duration,
@@ -84,7 +85,7 @@ export function checkClusterOptions(store: CoordinationStore, options: ClusterOp
     maxMessages: checkInteger("maxMessages", options.maxMessages ?? 1_000, 1, 100_000),
     info: options.info,
     clock: options.clock ?? systemClock,
-    logger: options.logger ?? stderrLogger,
+    logger: guardedLogger(options.logger ?? stderrLogger),
   };
 }
 

@@ -29,7 +29,12 @@ export class Lock implements AsyncDisposable {
     this.token = parts.token;
     this.#parts = parts;
     this.#onLost = () => this.#lost.abort(parts.session.lost.reason);
-    if (parts.session.isLive) parts.session.lost.addEventListener("abort", this.#onLost, { once: true });
+    this.#listen();
+  }
+
+  #listen(): void {
+    const { session } = this.#parts;
+    if (session.isLive) session.lost.addEventListener("abort", this.#onLost, { once: true });
     else this.#onLost();
   }
 
@@ -48,9 +53,13 @@ export class Lock implements AsyncDisposable {
     return { key: this.#parts.key, version: String(this.token) };
   }
 
-  /** The next in the line has it at once. Idempotent; a lost lock has nothing to release. */
+  /** The next in the line has it at once. Idempotent; a lost lock has nothing to release. Where the store refuses, it is still held: ask again. */
   release(): Promise<void> {
-    this.#released ??= this.#release();
+    this.#released ??= this.#release().catch((error: unknown) => {
+      this.#released = undefined;
+      this.#listen();
+      throw error;
+    });
     return this.#released;
   }
 

@@ -134,7 +134,12 @@ export class Locks {
       session,
       giveUp: async () => {
         this.#held.delete(lock);
-        await place.leave();
+        try {
+          await place.leave();
+        } catch (error) {
+          if (!lock.lost.aborted) this.#held.add(lock);
+          throw error;
+        }
         this.#done(ttlMs, session);
       },
     });

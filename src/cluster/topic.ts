@@ -62,9 +62,10 @@ export class Topic {
     return this.#ready.promise;
   }
 
-  /** Everything up to this number may be gone. */
+  /** Everything up to this number may be gone. Bytes that are no number are passed over, as those that are no message. */
   get prunedUpTo(): bigint {
-    return BigInt(this.#marker === undefined ? "0" : decoder.decode(this.#marker.value));
+    const text = this.#marker === undefined ? "" : decoder.decode(this.#marker.value);
+    return /^\d+$/.test(text) ? BigInt(text) : 0n;
   }
 
   /** After a message of this node: when there are too many it waits, so that a fast sender cannot fill the store. */
@@ -160,7 +161,8 @@ export class Topic {
     const isOver = ({ key }: CoordinationEntry, index: number): boolean =>
       index < excess || now - (this.#seenAt.get(key) ?? now) >= keepMs;
     const firstKept = this.#messages.findIndex((entry, index) => !isOver(entry, index));
-    const most = this.#link.store.capabilities.limits.operations - 2;
+    const { operations, overwrite = 1 } = this.#link.store.capabilities.limits;
+    const most = operations - 1 - overwrite;
     const old = this.#messages.slice(0, firstKept === -1 ? undefined : firstKept).slice(0, most);
     const last = old.at(-1);
     if (last === undefined || this.#stop.signal.aborted) return;

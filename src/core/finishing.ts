@@ -59,18 +59,26 @@ export class Finishing {
   ): Promise<void> {
     const first = await this.#add(items);
     const open: F[] = [];
+    // One that cannot be told takes no other with it.
+    const told = (item: F, result: FinishResult): void => {
+      try {
+        tell(item, result);
+      } catch (error) {
+        this.#settings.logger.error({ err: error }, "What happened to a finish was not told.");
+      }
+    };
     for (let i = 0; i < items.length; i += 1) {
       const item = items[i];
       const result = first[i];
       if (item === undefined) continue;
-      if (result === "ok" || result === "lost") tell(item, result);
+      if (result === "ok" || result === "lost") told(item, result);
       else open.push(item);
     }
     if (open.length === 0) return;
     const results = open.map((): FinishResult => "unknown");
     const answered = (i: number): void => {
       const item = open[i];
-      if (item !== undefined) tell(item, results[i] ?? "unknown");
+      if (item !== undefined) told(item, results[i] ?? "unknown");
     };
     this.#repeated(open, results, answered).catch((error: unknown) =>
       this.#settings.logger.error({ jobs: open.length, err: error }, "What happened to some finishes was not told."),

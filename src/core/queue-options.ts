@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOptions,
   parseDuration,
+  guardedLogger,
   stderrLogger,
   systemClock,
   type Duration,
@@ -75,7 +76,7 @@ export function checkQueueOptions(options: QueueOptions = {}): QueueSettings {
   }
   return {
     clock: checkMethods("clock", options.clock ?? systemClock, ["now", "monotonic", "timer", "random"]),
-    logger: checkMethods("logger", options.logger ?? stderrLogger, ["debug", "info", "warn", "error"]),
+    logger: guardedLogger(checkMethods("logger", options.logger ?? stderrLogger, ["debug", "info", "warn", "error"])),
     leaseMs: parseDuration(options.lease ?? 30_000, "lease", { min: 1 }),
     defaults: checkAttempts("queue.defaults", defaults),
     maxPending: checkInteger("maxPending", options.maxPending ?? 10_000, 1, 10_000_000),

@@ -33,3 +33,21 @@ export const silentLogger: Logger = {
   warn: () => undefined,
   error: () => undefined,
 };
+
+/**
+ * None of its methods throws: a logger is called where something went wrong already, between two steps that belong together, and one whose
+ * transport has ended must not leave a worker half-way. What it threw is lost: there is nobody left to tell.
+ */
+export function guardedLogger(logger: Logger): Logger {
+  const guarded =
+    (level: keyof Logger) =>
+    (fields: object, message: string): void => {
+      try {
+        const written: unknown = logger[level](fields, message);
+        if (written instanceof Promise) written.catch(() => undefined);
+      } catch {
+        // See above.
+      }
+    };
+  return { debug: guarded("debug"), info: guarded("info"), warn: guarded("warn"), error: guarded("error") };
+}

@@ -117,7 +117,7 @@ export class Judge {
 
   #worthRetry(error: Error, job: JobSnapshot): boolean {
     try {
-      return this.#worker.shouldRetry?.(error, job) !== false;
+      return atOnce(this.#worker.shouldRetry?.(error, job)) !== false;
     } catch (cause) {
       this.#host.error(callbackError("shouldRetry", cause));
       return true;
@@ -144,7 +144,7 @@ export class Judge {
     if (envelope.backoff !== undefined) return backoffDelay(envelope.backoff, tried, clock);
     const { backoff, attempts } = this.#worker;
     try {
-      if (backoff !== undefined) return parseDuration(backoff(tried, error), "what backoff() returned");
+      if (backoff !== undefined) return parseDuration(atOnce(backoff(tried, error)), "what backoff() returned");
     } catch (cause) {
       this.#host.error(callbackError("backoff", cause));
     }
@@ -188,6 +188,13 @@ function errorOf(thrown: unknown): Error {
 function timeoutFailure(timeout: JobferryError, thrown: unknown): JobFailure {
   const failure = failureFrom(timeout);
   return thrown === timeout || thrown === undefined ? failure : { ...failure, stack: failureFrom(thrown).stack };
+}
+
+/** A promise where an answer is wanted would be taken for "yes", and end the process when it rejects. */
+function atOnce<T>(answer: T): T {
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then !== "function") return answer;
+  Promise.resolve(answer).catch(() => undefined);
+  throw new TypeError("it returned a promise; it must answer at once");
 }
 
 function callbackError(name: string, cause: unknown): JobferryError {

@@ -55,7 +55,14 @@ export class Outbox {
 
   readonly #told = (letter: Letter, result: FinishResult): void => {
     this.unconfirmed -= 1;
-    letter.settled(result);
-    if (this.unconfirmed === 0 || this.unconfirmed === this.#limit - 1) this.#onRoom();
+    try {
+      letter.settled(result);
+    } finally {
+      this.#tellRoom();
+    }
   };
+
+  #tellRoom(): void {
+    if (this.unconfirmed === 0 || this.unconfirmed === this.#limit - 1) this.#onRoom();
+  }
 }

@@ -185,12 +185,15 @@ export class Slots implements ExecutorListener, AttemptOwner {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.active < this.#count && this.buffer.size > 0 && this.#open) {
-      const attempt = this.buffer.takeFirst(this.#accepts);
-      if (attempt === undefined) break;
-      this.#begin(attempt);
+    try {
+      while (this.active < this.#count && this.buffer.size > 0 && this.#open) {
+        const attempt = this.buffer.takeFirst(this.#accepts);
+        if (attempt === undefined) break;
+        this.#begin(attempt);
+      }
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
     if (this.started >= this.#settings.maxJobs) this.#host.maxJobs();
     if (this.idle) this.#host.idle();
     this.#host.hungry();

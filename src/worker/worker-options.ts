@@ -12,9 +12,9 @@ import type { WorkerEvents } from "./worker-events.ts";
 
 export type WorkerOptions<J = Job> = Omit<Attempts, "backoff" | "maxLosses"> &
   Readonly<{
-    /** A function gets the number of the failed attempt (from 1) and its error. */
+    /** A function gets the number of the failed attempt (from 1) and its error, and answers at once: no promise. */
     backoff?: Backoff | ((attempt: number, error: Error) => Duration);
-    /** Whether an error is worth another attempt. Default: every one but a PermanentError. */
+    /** Whether an error is worth another attempt; it answers at once: no promise. Default: every one but a PermanentError. */
     shouldRetry?: (error: Error, job: J) => boolean;
     /** How many jobs run at once. Default 1. */
     concurrency?: number;

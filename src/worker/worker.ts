@@ -41,7 +41,7 @@ export function sinkOf(
   const logDead = ({ job, error }: WorkerEvents<Job>["dead"]): void => {
     const { id, name, queue } = job;
     const code = isJobferryError(error) ? error.code : "HANDLER_FAILED";
-    const message = `Job ${id} failed for good and is in failed: ${error.message} (Listen to "failed" or "dead" to handle it yourself.)`;
+    const message = `Job ${id} failed for good and is in failed: ${failureFrom(error).message} (Listen to "failed" or "dead" to handle it yourself.)`;
     logger.warn({ id, name, queue, code }, message);
   };
   return {

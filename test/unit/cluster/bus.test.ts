@@ -217,6 +217,20 @@ describe("bad input is refused before anything is stored", () => {
   });
 });
 
+test("bytes of somebody else in the mark of what is gone are passed over, as in messages", async () => {
+  const stage = newStage();
+  const a = await stage.started("a");
+  const heard: unknown[] = [];
+  await stage.settled(a.cluster.subscribe("news", ({ data }) => void heard.push(data)));
+  await stage.settled(a.cluster.broadcast("news", 1));
+  const mark = { put: "jobferry/bus/news/~pruned", value: new TextEncoder().encode("what?") };
+  expect(await stage.settled(a.line.inner.transact([], [mark]))).toMatchObject({ ok: true });
+  await stage.pass(1_000);
+  await stage.settled(a.cluster.broadcast("news", 2));
+  await stage.pass(1_000);
+  expect(heard).toEqual([1, 2]);
+});
+
 test("old messages that cannot be removed, because the store is away, are tried again about once a second", async () => {
   const stage = newStage();
   const a = await stage.started("a", { keepMessages: "1s" });

@@ -99,6 +99,32 @@ test("a lock that was refused leaves nothing that can still arrive", async () =>
   expect(second.held).toBe(true);
 });
 
+test("a release that the store refuses leaves the lock held, and can be asked for again", async () => {
+  const stage = newStage();
+  const [a, b] = [await stage.started("a"), await stage.started("b")];
+  const lock = await stage.settled(a.cluster.lock("report"));
+  const { transact } = a.line;
+  a.line.transact = () => Promise.reject(new JobferryError("ACCESS_DENIED", "Not now."));
+  expect((await stage.settled(failure(lock.release()))).code).toBe("ACCESS_DENIED");
+  expect([lock.held, lock.lost.aborted]).toEqual([true, false]);
+  expect((await stage.settled(failure(b.cluster.lock("report", { wait: 0 })))).code).toBe("LOCK_BUSY");
+  a.line.transact = transact;
+  await stage.settled(lock.release());
+  expect(lock.held).toBe(false);
+  expect((await stage.settled(b.cluster.lock("report", { wait: 0 }))).held).toBe(true);
+});
+
+test("a lock whose release was refused is told when its session ends", async () => {
+  const stage = newStage();
+  const a = await stage.started("a");
+  const lock = await stage.settled(a.cluster.lock("report"));
+  a.line.transact = () => Promise.reject(new JobferryError("ACCESS_DENIED", "Not now."));
+  expect((await stage.settled(failure(lock.release()))).code).toBe("ACCESS_DENIED");
+  a.line.cut();
+  await stage.pass(3 * TTL);
+  expect([lock.held, lock.lost.aborted]).toEqual([false, true]);
+});
+
 test("await using releases it", async () => {
   const stage = newStage();
   const { cluster } = await stage.started("a");

@@ -31,6 +31,19 @@ describe("createCluster", () => {
   });
 
   test.each([
+    ...["memory:", "sqlite:x.db", "postgres://app@h/db", "etcd://h", "consul://h", "zookeeper://h/root"].map(
+      (url) => [url, 1, "replicas is an option of Redis clusters only."] as const,
+    ),
+    ["redis://host", -1, "must be an integer from 0 to 100"],
+    ["redis+cluster://host", 1.5, "must be an integer from 0 to 100"],
+    ["rediss+sentinel://host?master=m", "1", "must be an integer from 0 to 100"],
+  ] as const)("%s with replicas %j is refused at once", async (url, replicas, message) => {
+    const error = await failure(createCluster(url, { nodeId: "a", replicas: replicas as number }));
+    expect(isJobferryError(error, "INVALID_ARGUMENT")).toBe(true);
+    expect(error.message).toContain(message);
+  });
+
+  test.each([
     ["createCluster", () => createCluster("etcd://127.0.0.1", undefined as never)],
     ["etcdCluster", async () => etcdCluster(undefined as never)],
     ["consulCluster", async () => consulCluster(undefined as never)],

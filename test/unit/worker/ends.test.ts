@@ -1,5 +1,6 @@
 import { createJob, defineJob, type JobContext, PermanentError } from "jobferry";
 import { expect, test, vi } from "vitest";
+import { UnheardErrors } from "../../faults/unheard-errors.ts";
 import { z } from "zod";
 import { Held, stage } from "./stage.ts";
 
@@ -75,6 +76,21 @@ test("backoff and shouldRetry that throw or return nonsense are told, and the at
   expect(heard.filter((line) => line === "error UNEXPECTED")).toHaveLength(5);
   expect(heard.filter((line) => line.startsWith("failed a boom"))).toHaveLength(3);
   expect(await queue.getStats()).toMatchObject({ failedJobs: 1 });
+  await end(one);
+});
+
+test("backoff and shouldRetry that return a promise are told, and its rejection ends nothing", async () => {
+  const { clock, worker, heard, push, end } = stage();
+  using unheard = new UnheardErrors();
+  const late = async (): Promise<never> => Promise.reject(new Error("late"));
+  const one = worker(boom, { backoff: late as never, shouldRetry: late as never, maxAttempts: 2 });
+  await push("a");
+  await one.start();
+  await clock.advance("10s");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(heard.filter((line) => line === "error UNEXPECTED")).toHaveLength(3);
+  expect(heard.filter((line) => line.startsWith("failed a boom"))).toHaveLength(2);
+  expect(unheard.all).toEqual([]);
   await end(one);
 });
 
