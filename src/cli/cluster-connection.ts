@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Command } from "commander";
 import { ClusterObserver, createCluster, JobferryError } from "../entry/index.ts";
 import type { Cli, GlobalOptions } from "./cli.ts";
-import { checkExists, checkScheme, DEFAULT_URL, loggerOn } from "./connection.ts";
+import { at, checkExists, checkScheme, DEFAULT_URL, loggerOn } from "./connection.ts";
 
 type ClusterFlags = Readonly<{ clusterName: string }>;
 
@@ -30,8 +30,10 @@ export async function withCluster(
   if (/^memory:/i.test(target))
     throw new JobferryError("INVALID_ARGUMENT", "A cluster in memory is inside one process: nobody else can see it.");
   const node = { nodeId: `cli-${hostname()}-${process.pid}`, name, logger: loggerOn(cli.terminal) };
-  const cluster = await createCluster(target, { ...node, ...(prefix === undefined ? {} : { prefix }) });
-  checkExists(target, "--url (or JOBFERRY_URL)");
-  await using observer = await ClusterObserver.open(cluster);
-  await use(observer);
+  await at(target, cli.terminal, async () => {
+    const cluster = await createCluster(target, { ...node, ...(prefix === undefined ? {} : { prefix }) });
+    checkExists(target, "--url (or JOBFERRY_URL)");
+    await using observer = await ClusterObserver.open(cluster);
+    await use(observer);
+  });
 }

@@ -86,7 +86,8 @@ export function checkExists(url: string, options: string): void {
   );
 }
 
-async function at<T>(url: string, terminal: Terminal, act: () => Promise<T>): Promise<T> {
+/** What `act` fails with names the server. */
+export async function at<T>(url: string, terminal: Terminal, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

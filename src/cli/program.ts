@@ -23,8 +23,9 @@ import { addWork } from "./commands/work.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { integer } from "./option-values.ts";
 import { holdsSecret, redactorFor } from "./redact.ts";
+import { saidByOthers } from "./said-by-others.ts";
 import { type Streams, Terminal } from "./terminal.ts";
-import { optionHint } from "./unknown-option.ts";
+import { usageHint } from "./usage-hints.ts";
 
 const COMMANDS: readonly (readonly [group: string, commands: readonly AddCommand[]])[] = [
   ["Jobs:", [addPush, addWork, addJobs]],
@@ -134,8 +135,9 @@ function warnOfSecret(terminal: Terminal, option: "url" | "records", url = ""): 
 function report(terminal: Terminal, error: unknown, named: Command): number {
   if (error instanceof CommanderError) return reportUsage(terminal, error, named);
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof CliError) terminal.error(error.code, message, error.details);
-  else if (isJobferryError(error)) terminal.error(error.code, message, { retryable: error.retryable });
+  const others = saidByOthers(error);
+  if (error instanceof CliError) terminal.error(error.code, message, error.details, others);
+  else if (isJobferryError(error)) terminal.error(error.code, message, { retryable: error.retryable }, others);
   else terminal.error("UNEXPECTED", unexpected(error, message), {});
   return exitCodeOf(error);
 }
@@ -150,7 +152,7 @@ function reportUsage(terminal: Terminal, error: CommanderError, named: Command):
   const noCommand = error.code === "commander.help";
   if (noCommand && !terminal.json) return EXIT.usage; // the help is on stderr
   const message = noCommand ? "no command was given" : error.message.replace(/^error: /, "").replace(/\n/g, " ");
-  const told = `${message.replace(/\.$/, "")}${optionHint(error, named)}`;
+  const told = `${message.replace(/\.$/, "")}${usageHint(error, named)}`;
   terminal.error("INVALID_ARGUMENT", `${told}. See "${pathOf(named)} --help".`, {});
   return EXIT.usage;
 }

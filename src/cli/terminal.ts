@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { redactorFor } from "./redact.ts";
+import { type Redact, redactorFor } from "./redact.ts";
 
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
@@ -16,7 +16,7 @@ export class Terminal {
   readonly stderr: Output;
   json = false;
   quiet = false;
-  redact: (text: string) => string = redactorFor();
+  redact: Redact = redactorFor();
 
   constructor({ stdin, stdout, stderr }: Streams) {
     this.stdin = stdin;
@@ -47,8 +47,9 @@ export class Terminal {
     this.stderr.write(ended(this.redact(JSON.stringify(line, errorsAsText))));
   }
 
-  error(code: string, message: string, details: Readonly<Record<string, unknown>>): void {
-    const shown = this.redact(message);
+  /** `others`: as `Redact` has them. */
+  error(code: string, message: string, details: Readonly<Record<string, unknown>>, others?: readonly string[]): void {
+    const shown = this.redact(message, others);
     const line = this.json
       ? JSON.stringify({ version: 1, error: { code, message: shown, ...details } })
       : `${this.style("red", "error:", this.stderr)} ${shown} (${code})`;

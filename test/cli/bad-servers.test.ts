@@ -79,6 +79,10 @@ describe.each(KINDS)("%s", async (kind) => {
     const wrong = withLogin(secure.url, NAMES[kind], WRONG);
     await expectRefused({ url: wrong, env: trusting, code: "ACCESS_DENIED", says: /refused|does not know this token/ });
     await expectRefused({ url: secure.url, env: trusting, code: "ACCESS_DENIED" });
+    if (kind === "rabbitmq") return;
+    const { code, stderr } = await new Sandbox({ ...trusting, JOBFERRY_URL: wrong }).run(["cluster", "nodes"]);
+    expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining(new URL(wrong).host) as string });
+    expect(stderr).not.toMatch(/p4ss|w%40rd|w@rd/);
   });
 
   test("a certificate that is not trusted, and no TLS where it is wanted", { timeout: SLOW }, async () => {

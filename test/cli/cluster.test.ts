@@ -164,7 +164,8 @@ describe("cluster", () => {
     [["cluster", "nodes", "--records", "sqlite:failed.db"], /--records is an option of queues/],
     [["cluster", "leader", "--partitions", "3"], /--partitions is an option of queues/],
     [["cluster", "broadcast"], /missing required argument 'topic'/],
-    [["cluster", "nods"], /unknown command 'nods'/],
+    [["cluster", "nods"], /unknown command 'nods' \(Did you mean nodes\?\)/],
+    [["cluster", "status"], /unknown command 'status'; there are nodes, leader, locks, plan, broadcast\. See/],
   ])("%j is refused with 2", async (args, message) => {
     const sandbox = new Sandbox();
     const result = await sandbox.run(args);

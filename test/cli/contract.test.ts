@@ -31,13 +31,13 @@ describe("usage", () => {
   test("a usage error points to the help of the command that was given", async () => {
     const sandbox = new Sandbox();
     const runs = await Promise.all([
-      sandbox.run(["--url", "sqlite:./work", "push", "x", "--max-attempts", "3"]),
+      sandbox.run(["--url", "sqlite:./work", "push", "x", "--most-attempts", "3"]),
       sandbox.run(["stast"]),
       sandbox.run(["work"]),
     ]);
     expect(runs.map(({ code }) => code)).toEqual([2, 2, 2]);
     const [push, unknown, work] = runs.map(({ stderr }) => stderr);
-    expect(push).toContain(`unknown option '--max-attempts' (Did you mean --attempts?). See "jobferry push --help".`);
+    expect(push).toContain(`unknown option '--most-attempts' (Did you mean --attempts?). See "jobferry push --help".`);
     expect(unknown).toContain(`unknown command 'stast' (Did you mean stats?). See "jobferry --help".`);
     expect(work).toContain(`not specified. See "jobferry work --help".`);
   });

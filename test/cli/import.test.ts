@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
@@ -122,6 +124,19 @@ describe("push --file", () => {
     const result = await ended;
     expect(result.code).toBe(130);
     expect(errorOf(result)).toMatchObject({ code: "INTERRUPTED", pushed: 2, lastLine: 2 });
+  });
+
+  test("a file that cannot be opened is no second error beside the one that is told", async () => {
+    const sandbox = new Sandbox();
+    const path = join(sandbox.directory, "socket");
+    const socket = createServer().listen(path);
+    await once(socket, "listening");
+    const args = ["push", "--file", path, "--source", "a", "--json"];
+    const refused = await sandbox.run([...args, "--resume", "--url", "memory:"]);
+    expect([refused.code, errorOf(refused)["code"]]).toEqual([2, "UNSUPPORTED"]);
+    const unread = await sandbox.run(args);
+    expect([unread.code, String(errorOf(unread)["message"])]).toEqual([1, expect.stringContaining("ENXIO")]);
+    socket.close();
   });
 
   test("what cannot be resumed or read", async () => {

@@ -33,6 +33,16 @@ describe("push", () => {
     expect(Date.parse(availableAt) - Date.parse(createdAt)).toBeGreaterThanOrEqual(3_600_000);
   });
 
+  test("--max-attempts is --attempts, as jobs and programs call it, and help shows both", async () => {
+    const sandbox = new Sandbox();
+    for (const option of ["--attempts", "--max-attempts"]) {
+      await sandbox.data(["push", "x", "--id", option.slice(2), option, "4"]);
+      expect(await sandbox.data(["jobs", option.slice(2)])).toMatchObject({ maxAttempts: 4 });
+    }
+    for (const command of ["push", "work"])
+      expect((await sandbox.inside([command, "--help"])).stdout).toContain("--max-attempts, --attempts <count>");
+  });
+
   test("a payload alone, and an id that is there already changes nothing", async () => {
     const sandbox = new Sandbox();
     expect(await sandbox.data(["push", '{"n":1}', "--id", "a"])).toMatchObject({ name: "default" });
@@ -159,6 +169,18 @@ describe("queues", () => {
     expect(errorOf(refused)["message"]).toMatch(/1 job.*queue "default".*Nothing was done.*--yes/);
     expect(await sandbox.data(["clear", "default", "--yes"])).toEqual({ queue: "default", removed: 1 });
     expect(await sandbox.data(["stats"])).toMatchObject({ total: { pendingJobs: 1 } });
+  });
+
+  test("stats of one queue, by its name with or without --queue", async () => {
+    const sandbox = new Sandbox();
+    for (const queue of ["a", "b"]) await sandbox.data(["push", "x", "--queue", queue]);
+    const one = { total: { pendingJobs: 1 }, queues: [{ queue: "b" }] };
+    for (const args of [["b"], ["--queue", "b"], ["b", "--queue", "b"]])
+      expect(await sandbox.data(["stats", ...args])).toMatchObject(one);
+    const two = await sandbox.inside(["stats", "a", "--queue", "b"]);
+    expect([two.code, errorOf(two)["message"]]).toEqual([2, expect.stringContaining("one queue or all")]);
+    expect((await sandbox.inside(["stats", "--queue", "c"])).code).toBe(4);
+    expect((await sandbox.inside(["stats", "--help"])).stdout).toContain("--queue <name>");
   });
 });
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { JobferryError } from "jobferry";
 import { jobOfLine } from "../../src/cli/import/job-line.ts";
 import { type Line, MAX_LINE_BYTES, readLines } from "../../src/cli/import/lines.ts";
 import { holdsSecret, redactorFor } from "../../src/cli/redact.ts";
+import { saidByOthers } from "../../src/cli/said-by-others.ts";
 import { relative, shortLength } from "../../src/cli/times.ts";
 import { queueChoice } from "../../src/cli/work/queue-choice.ts";
 
@@ -28,6 +30,17 @@ describe("redactorFor", () => {
     ]);
   });
 
+  test("a password that is an ordinary word is none in words of ours, and is one in those of others", () => {
+    const redact = redactorFor("redis://wrong:wrong@h/0");
+    expect(redact("Something is wrong. redis://wrong:wrong@h/0", [])).toBe("Something is wrong. redis://***:***@h/0");
+    expect(redact("Something is wrong")).toBe("Something is ***");
+    expect(redact("Something is wrong", ["no user wrong"])).toBe("Something is ***");
+    expect(redact('wrong:6379, ./wrong/x, "a wrong name", key=wrong, wrongly', [])).toBe(
+      '***:6379, ./***/x, "a *** name", key=***, ***ly',
+    );
+    expect(redactorFor("redis://u:wr0ng@h")("Something is wr0ng", [])).toBe("Something is ***");
+  });
+
   test("how a URL is written is shown, also where one with a password is masked", () => {
     const form = "redis://[USER[:PASSWORD]@]HOST, etcd://[USER:PASSWORD@]HOST";
     expect(redactorFor("redis://u:hunter22@h:99999")(`redis://u:hunter22@h:99999: write it as ${form}`)).toBe(
@@ -43,6 +56,9 @@ describe("redactorFor", () => {
   test("how a login is shown to ZooKeeper is no secret, and stands in its messages", () => {
     const redact = redactorFor("zookeeper://me:hunter22@h/root?auth=sasl");
     expect(redact('zookeeper://h/root?auth=sasl wants "sasl"')).toBe('zookeeper://h/root?auth=sasl wants "sasl"');
+    expect(redact('or leave out "sasl" (?auth=sasl). It was tried')).toBe(
+      'or leave out "sasl" (?auth=sasl). It was tried',
+    );
     expect(redact("zookeeper://h?auth=saslx&auth=digest&key=word")).toBe("zookeeper://h?auth=***&auth=digest&key=***");
   });
 
@@ -50,6 +66,16 @@ describe("redactorFor", () => {
     const redact = redactorFor("sqlite:./jobs.db");
     expect(redact("see postgres://a:b@c/d and ann@example.org")).toBe("see postgres://***:***@c/d and ann@example.org");
   });
+});
+
+test("what others said: of errors of a backend, down to the last cause", () => {
+  const raw = new Error("ERR of a server", { cause: Object.assign(new Error("of a socket"), { code: "EPIPE" }) });
+  const known = new JobferryError("ACCESS_DENIED", "ours", { cause: raw });
+  expect(saidByOthers(known)).toEqual(["ERR of a server", "of a socket", "EPIPE"]);
+  expect(saidByOthers(new JobferryError("UNAVAILABLE", "ours", { cause: known }))).toHaveLength(3);
+  expect(saidByOthers(new JobferryError("UNEXPECTED", "as it came", { cause: raw }))).toBeUndefined();
+  expect(saidByOthers(new JobferryError("MODULE_INVALID", "with a text of the module"))).toBeUndefined();
+  expect(saidByOthers(raw)).toBeUndefined();
 });
 
 async function linesOf(...chunks: readonly (string | Uint8Array)[]): Promise<readonly string[]> {

@@ -59,6 +59,7 @@ export class Sandbox {
       const said = new Promise<void>((resolve) => waiting.set(text, resolve));
       if (stderr.includes(text)) waiting.get(text)?.();
       const over = ended.then(({ stderr: all }) => Promise.reject(new Error(`ended without "${text}": ${all}`)));
+      over.catch(() => undefined);
       return Promise.race([said, stderr.includes(text) ? said : over]);
     };
     return { child, ended, says };

@@ -27,6 +27,8 @@ test("bash completes commands and the options of the command", async () => {
   };
   expect(complete("pa")).toEqual(["pause"]);
   expect(complete("push --fi")).toEqual(["--file"]);
+  expect(complete("push --max-")).toEqual(["--max-attempts"]);
+  expect(complete("work --att")).toEqual(["--attempts"]);
   expect(complete("--url x work --stop-")).toEqual(["--stop-when-empty", "--stop-timeout"]);
 });
 

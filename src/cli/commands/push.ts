@@ -35,7 +35,11 @@ export function addPush(program: Command, cli: Cli): void {
     .option("--queue <name>", 'the queue (default: "default")')
     .option("--delay <duration|time>", "how long to wait, such as 5m, or a time such as 2030-01-31T08:00:00Z")
     .option("--priority <number>", "higher first", integer(-1_000_000_000, 1_000_000_000))
-    .option("--attempts <count>", "failed attempts before the job goes to failed", integer(1, 1_000_000))
+    .option(
+      "--max-attempts, --attempts <count>",
+      "failed attempts before the job goes to failed",
+      integer(1, 1_000_000),
+    )
     .option("--timeout <duration>", "how long one attempt may run", duration(1))
     .option("--tag <key=value>", "a tag; may be given several times", pairs)
     .option(

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Queue, QueueStats } from "../../entry/index.ts";
+import { JobferryError, type Queue, type QueueStats } from "../../entry/index.ts";
 import type { Cli } from "../cli.ts";
 import { CliError } from "../cli-error.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -14,8 +14,10 @@ export function addStats(program: Command, cli: Cli): void {
   program
     .command("stats")
     .argument("[queue]", "only this queue")
+    .option("--queue <name>", "the same")
     .description("how many jobs are in each state, by queue")
-    .action(async (name: string | undefined, _options: unknown, command: Command) => {
+    .action(async (named: string | undefined, options: Readonly<{ queue?: string }>, command: Command) => {
+      const name = oneOf(named, options.queue);
       await cli.withQueue(command, {}, async ({ queue }) => {
         const queues = await statsByQueue(queue, name);
         const total = totalOf(queues.map(({ stats }) => stats));
@@ -27,6 +29,12 @@ export function addStats(program: Command, cli: Cli): void {
         cli.terminal.show(data, () => statsTable(queues, total, now));
       });
     });
+}
+
+function oneOf(named: string | undefined, option: string | undefined): string | undefined {
+  if (named !== undefined && option !== undefined && named !== option)
+    throw new JobferryError("INVALID_ARGUMENT", "stats shows one queue or all: name it once, with or without --queue.");
+  return named ?? option;
 }
 
 /** @throws CliError NOT_FOUND for a name that no queue has. */

@@ -78,7 +78,11 @@ export function addWork(program: Command, cli: Cli): void {
         .choices(["inline", "threads", "processes"])
         .default("inline"),
     )
-    .option("--attempts <count>", "failed attempts before a job that names none goes to failed", integer(1, 1_000_000))
+    .option(
+      "--max-attempts, --attempts <count>",
+      "failed attempts before a job that names none goes to failed",
+      integer(1, 1_000_000),
+    )
     .option("--timeout <duration>", "how long one attempt may run", duration(1))
     .option("--lease <duration>", "the visibility timeout; renewed while a handler runs", duration(1))
     .option("--max-jobs <count>", "stop after so many jobs", integer(1))

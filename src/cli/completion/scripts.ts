@@ -17,7 +17,12 @@ export function completionScript(program: Command, shell: Shell): string {
 }
 
 function flags(command: Command): readonly string[] {
-  return command.options.flatMap((option) => option.long ?? []);
+  return command.options.flatMap(longNames);
+}
+
+/** Commander takes the first of two long names for the short one. */
+function longNames({ short, long }: Option): readonly string[] {
+  return [short, long].flatMap((name) => (name?.startsWith("--") === true ? [name] : []));
 }
 
 function flagsWithin(program: Command, command: Command): string {
@@ -73,12 +78,12 @@ fi
 }
 
 function fish(program: Command, commands: readonly Command[]): string {
-  const option = (condition: string, { long, short, description }: Option): string => {
+  const option = (condition: string, one: Option): string => {
     const names = [
-      ...(long === undefined ? [] : [`-l ${long.slice(2)}`]),
-      ...(short?.length === 2 ? [`-s ${short[1]}`] : []),
+      ...longNames(one).map((name) => `-l ${name.slice(2)}`),
+      ...(one.short?.length === 2 ? [`-s ${one.short[1]}`] : []),
     ];
-    return `complete -c jobferry${condition} ${names.join(" ")} -d ${quoted(description)}`;
+    return `complete -c jobferry${condition} ${names.join(" ")} -d ${quoted(one.description)}`;
   };
   const lines = commands.flatMap((command) => [
     `complete -c jobferry -n __fish_use_subcommand -f -a ${command.name()} -d ${quoted(command.description())}`,

@@ -24,8 +24,11 @@ type Input = Readonly<{ stream: Readable; bytes: number | undefined; source: str
 /** `jobferry push --file`. */
 export async function pushLines(cli: Cli, connection: Connection, options: PushLinesOptions): Promise<void> {
   const input = openInput(cli, options);
-  const ledger = openLedger(cli, connection, input.source, options.start);
+  // Opened while nobody reads it yet, it can fail: whoever reads it hears of that, too.
+  input.stream.on("error", () => undefined);
+  let ledger: Ledger | undefined;
   try {
+    ledger = openLedger(cli, connection, input.source, options.start);
     const state = ledger?.file.read(ledger.source);
     const from = startingPoint(state, options.start, options.file);
     await run(cli, connection, options, { input, ledger, state, from });

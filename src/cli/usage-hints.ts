@@ -1,7 +1,22 @@
 import type { Command, CommanderError } from "commander";
 
-/** Which options there are, where commander found none that is written alike: `--max-attempts` of `push` is `--attempts`. */
-export function optionHint(error: CommanderError, command: Command): string {
+/** A list that one reads at a glance; the help has longer ones, in groups. */
+const FEW = 8;
+
+/** What there is, where commander found nothing that is written alike. */
+export function usageHint(error: CommanderError, command: Command): string {
+  return commandHint(error, command) || optionHint(error, command);
+}
+
+function commandHint({ code, message }: CommanderError, command: Command): string {
+  const names = command.createHelp().visibleCommands(command);
+  const known = names.map((each) => each.name()).filter((name) => name !== "help");
+  if (code !== "commander.unknownCommand" || message.includes("Did you mean") || known.length > FEW) return "";
+  return `; there are ${known.join(", ")}`;
+}
+
+/** Which options there are, where commander found none that is written alike: `--store-url` is `--url`. */
+function optionHint(error: CommanderError, command: Command): string {
   const flag = /^error: unknown option '(.*)'$/s.exec(error.message)?.[1];
   if (flag === undefined) return "";
   const help = command.createHelp();
