@@ -10,7 +10,10 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 let failed = false;
 for (const release of RELEASES) {
   process.stdout.write(`\nNode.js ${release}\n`);
-  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...PROJECTS.flatMap((name) => ["--project", name])];
+  const reporters = ["default", "json", "./scripts/error-reporter.ts"].map((name) => `--reporter=${name}`);
+  const report = `--outputFile.json=test-results/node-${release}.json`;
+  const projects = PROJECTS.flatMap((name) => ["--project", name]);
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", ...reporters, report, ...projects];
   const { status } = spawnSync(nodeBinary(release), vitest, { cwd: ROOT, stdio: "inherit" });
   failed ||= status !== 0;
 }

@@ -19,8 +19,10 @@ for (let rest = process.argv.slice(2); rest.length > 0;) {
 }
 
 rmSync(report, { force: true });
+rmSync(`${report}.errors`, { force: true });
 rmSync(serversReport, { force: true });
-const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+const reporters = ["default", "json", "./scripts/error-reporter.ts"].map((name) => `--reporter=${name}`);
+reporters.push(`--outputFile.json=${report}`);
 const passed = run("npm", ["run", "-s", "build"]) && run("vitest", ["run", ...reporters, ...forwarded]);
 
 const complete = run("node", [
