@@ -119,7 +119,8 @@ export class Guardian {
   }
 
   #send(request: Request): void {
-    if (this.#process.connected) this.#process.send(request);
+    // That it was killed a moment ago is told by its exit.
+    if (this.#process.connected) this.#process.send(request, () => undefined);
   }
 
   #take(report: Report): void {
@@ -149,7 +150,11 @@ export class Guardian {
       this.#take({ event: "failed", id, message: "its guardian ended" });
     }
     for (const ticket of this.#tickets.keys()) this.#take({ event: "signalled", ticket });
-    rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
+    } catch {
+      // Something still writes there: what is left of the folder stays in the system's folder for temporary files.
+    }
   }
 
   async #keepAlive<T>(promise: Promise<T>): Promise<T> {

@@ -13,6 +13,7 @@ import { serverFolder, startProcess, type ServerProcess } from "./server-process
 
 /** The addresses that are set apart for tests of networks (RFC 2544). */
 const NETWORK = "198.18";
+const NETWORKS = 256;
 /** Nobody's: what is sent to it is thrown away, and nobody is told. */
 const NO_CARD = "02:00:00:00:00:01";
 const READY = "held";
@@ -29,10 +30,11 @@ export async function canHaveHosts(): Promise<boolean> {
   );
 }
 
-export async function startHosts(count: number): Promise<Hosts> {
+/** `network`: the one that is tried first. */
+export async function startHosts(count: number, network: number = randomInt(NETWORKS)): Promise<Hosts> {
   const numbers = Array.from({ length: count }, (_, index) => index);
   const holders = await Promise.all(numbers.map(holder));
-  const hosts = new Hosts(holders);
+  const hosts = new Hosts(holders, network);
   try {
     await hosts.lay();
     return hosts;
@@ -54,17 +56,18 @@ async function holder(index: number): Promise<ServerProcess> {
 
 export class Hosts implements AsyncDisposable {
   readonly #holders: readonly ServerProcess[];
-  readonly #subnet = randomInt(256);
+  #network: number;
   readonly #name = `jf${randomInt(16 ** 6).toString(16)}`;
   readonly #relays: Server[] = [];
   readonly #relayed = new Set<Socket>();
 
-  constructor(holders: readonly ServerProcess[]) {
+  constructor(holders: readonly ServerProcess[], network: number) {
     this.#holders = holders;
+    this.#network = network;
   }
 
   address(index: number): string {
-    return `${NETWORK}.${this.#subnet}.${index + 1}`;
+    return `${NETWORK}.${this.#network}.${index + 1}`;
   }
 
   /** The same program, on that host. */
@@ -119,6 +122,8 @@ export class Hosts implements AsyncDisposable {
   }
 
   async lay(): Promise<void> {
+    for (const index of this.#holders.keys()) await this.#lineHome(index);
+    await this.#takeNetwork();
     for (const index of this.#holders.keys()) {
       await this.#ip(index, "link", "set", "lo", "up");
       await this.#layHome(index);
@@ -127,14 +132,41 @@ export class Hosts implements AsyncDisposable {
   }
 
   /** Between the host and here. */
-  async #layHome(index: number): Promise<void> {
-    const [home, host, here] = [`${NETWORK}.${this.#subnet}.254`, this.address(index), this.#home(index)];
-    const other = ["peer", "name", "home", "netns", this.#pid(index)];
+  async #lineHome(index: number): Promise<void> {
+    const here = this.#home(index);
     (await guardian()).atEnd("ip", ["link", "del", here]);
-    await runProgram("ip", ["link", "add", here, "type", "veth", ...other]);
+    await runProgram("ip", [
+      ...["link", "add", here, "type", "veth"],
+      ...["peer", "name", "home", "netns", this.#pid(index)],
+    ]);
+  }
+
+  /**
+   * Two with the same addresses would find each other's servers. Each looks when its address is there already, so of two that come at once one sees the other at
+   * the least, and goes on to another network.
+   */
+  async #takeNetwork(): Promise<void> {
+    for (let left = NETWORKS; ; left -= 1) {
+      const address = [`${this.#here()}/32`, "dev", this.#home(0)];
+      await runProgram("ip", ["addr", "add", ...address]);
+      const holders = (await runProgram("ip", ["-o", "-4", "addr", "show", "to", `${this.#here()}/32`])).trim();
+      if (!holders.includes("\n")) return;
+      await runProgram("ip", ["addr", "del", ...address]);
+      if (left <= 1) throw new Error(`All networks of ${NETWORK}.0.0/16 are taken by tests that run.`);
+      this.#network = (this.#network + 1 + randomInt(NETWORKS - 1)) % NETWORKS;
+    }
+  }
+
+  async #layHome(index: number): Promise<void> {
+    const [home, host, here] = [this.#here(), this.address(index), this.#home(index)];
     await runProgram("ip", ["addr", "add", home, "peer", host, "dev", here]);
     await runProgram("ip", ["link", "set", here, "up"]);
     await this.#join(index, "home", home);
+  }
+
+  /** Of this side. */
+  #here(): string {
+    return `${NETWORK}.${this.#network}.254`;
   }
 
   async #layBetween(index: number, other: number): Promise<void> {

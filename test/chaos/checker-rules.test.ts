@@ -162,6 +162,33 @@ test("illegal duplicate: an end that was accepted under an old token", () => {
   expect(found(lines, completed(1))).toContain(`illegal duplicate: "done" accepted under 1 after a start under 2`);
 });
 
+test("an end that was repeated because its answer was lost may have been stored by its first try, unless its lease ran out before", () => {
+  const unanswered = (losses: number, end: "done" | "release" = "release"): readonly Line[] =>
+    log(
+      ...PUSHED,
+      [10, start(1, 9)],
+      [11, run],
+      [12, ran],
+      [13, finishing(1, end)],
+      [900, { ...ok(1, end), result: "unknown" } as Entry],
+      [1_100, start(2, 1_099, { attempts: 2, losses }), "w2"],
+      [1_200, finishing(1, end)],
+      [1_201, ok(1, end)],
+      [1_210, ran, "w2"],
+      [1_211, finishing(2), "w2"],
+      [1_212, ok(2), "w2"],
+      [9, { type: "fault", fault: "stop", target: "w1" }],
+    );
+  expect(found(unanswered(0), completed(1))).toEqual([]);
+  expect(found(unanswered(1), completed(1))).toContain(
+    `illegal duplicate: "release" accepted under 1 after a start under 2`,
+  );
+  // Whatever was stored first, a final end has no start after it.
+  expect(found(unanswered(0, "done"), completed(1))).toContain(
+    `illegal duplicate: started under 2 after "done" was accepted under 1`,
+  );
+});
+
 test("two leases: a start while the one before was valid, also by an extension", () => {
   const second: Timed = [1_100, start(2, 1_099, { attempts: 2, losses: 1 }), "w2"];
   const end: readonly Timed[] = [

@@ -116,7 +116,7 @@ export class ClusterFleet {
   freeze(name: string): () => void {
     const node = this.#nodes.get(name);
     this.#log.write({ type: "fault", fault: "stop", target: name });
-    node?.child.send("freeze");
+    node?.child.send("freeze", () => undefined);
     return () => {
       node?.child.kill("SIGCONT");
       this.#log.write({ type: "fault", fault: "continue", target: name });

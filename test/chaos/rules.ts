@@ -1,6 +1,6 @@
 /** The promises: each rule blames a store that broke one for certain. */
 import type { Bounds, Contents, Kind, Remains, Violation } from "./finding.ts";
-import { greatestRise, type History, type JobHistory } from "./history.ts";
+import { greatestRise, type History, type JobHistory, type LeaseHistory } from "./history.ts";
 import { connectionLostAt, endedBy, mayHaveEnded, mayHaveEndedBy } from "./lease-ends.ts";
 
 /** Grain of the clocks that are compared: the store rounds to milliseconds. */
@@ -66,10 +66,18 @@ export function checkEnds(job: JobHistory, blame: Blame): void {
         "illegal duplicate",
         `started under ${token} after "${accepted.end}" was accepted under ${lease.start.token}`,
       );
-    const sentAt = lease.tries.at(-1)?.at ?? accepted.at;
-    if (at < sentAt)
+    if (at < acceptedSince(lease, next))
       blame("illegal duplicate", `"${accepted.end}" accepted under ${lease.start.token} after a start under ${token}`);
   }
+}
+
+/**
+ * When the end that was accepted can have been stored at the earliest: when its last try was sent. What was repeated because its answer was lost may have been stored by the
+ * first try, and is told as accepted then; but not where the next start came from a lease that ran out, which an end that was stored does not leave.
+ */
+function acceptedSince({ start, tries, answers }: LeaseHistory, next: LeaseHistory): number {
+  const hasRunOut = next.start.losses > start.losses || answers.some(({ type }) => type === "refused");
+  return (hasRunOut ? tries.at(-1) : tries[0])?.at ?? Infinity;
 }
 
 export function checkLeases({ leases }: JobHistory, history: History, bounds: Bounds, blame: Blame): void {

@@ -129,7 +129,9 @@ export async function runScenario(scenario: Scenario, scheme: string, running?: 
     acting.abort();
     problems.push(...(await sizes));
     await Promise.all([workers.stop(), producers.stop()]);
-    contents = await patiently(() => contentsOf(queue));
+    contents = await patiently(() => contentsOf(queue)).catch((cause: unknown) => {
+      throw new Error([...problems, `what is left cannot be read: ${String(cause)}`].join("\n"), { cause });
+    });
     problems.push(...(await takeOut(queue)));
     await queue.close();
     log.close();

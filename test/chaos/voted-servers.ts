@@ -95,17 +95,24 @@ export async function splitLeader(
   const leader = await leaderOf(store, server);
   const others = server.nodes.filter((node) => node !== leader);
   const index = server.nodes.indexOf(leader);
-  await hosts.cut(index);
-  await waitUntil(
-    "the others have a leader",
-    async () => (await leaderOf(store, { nodes: others })) !== leader,
-    ELECTION_MS,
-  );
   const { rejoin }: Vote = VOTED[store];
-  return async () => {
+  const heal = async (): Promise<void> => {
     await hosts.heal(index);
     await rejoin?.(leader);
   };
+  await hosts.cut(index);
+  try {
+    await waitUntil(
+      "the others have a leader",
+      async () => (await leaderOf(store, { nodes: others })) !== leader,
+      ELECTION_MS,
+    );
+  } catch (error) {
+    // Whatever comes after it would only tell that the store is away.
+    await heal();
+    throw error;
+  }
+  return heal;
 }
 
 /** `proxies`: the ways of the clients, one a server. */

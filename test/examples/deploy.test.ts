@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { composeFaults } from "./compose-keys.ts";
 import { readEnvironment } from "../../demo/distributed/environment.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -53,6 +54,32 @@ it("has a compose file for each store that processes can share", () => {
       .map((one) => `deploy/compose.${one}.yaml`)
       .toSorted(),
   );
+});
+
+it.each([...composeFiles, "scripts/servers/compose.yaml"])("%s has nothing that docker compose refuses", (path) => {
+  expect(documents(path).flatMap(composeFaults)).toEqual([]);
+});
+
+it("finds what docker compose refuses, wherever it stands", () => {
+  const node = {
+    ...{ stop_grace_time: "40s", stop_grace_period: "40", restart: "onfailure", "x-more": {} },
+    build: { contxt: ".." },
+    healthcheck: { test: ["CMD", "true"], intervall: "1s", timeout: "soon" },
+    depends_on: { store: { condition: "healthy", require: true } },
+  };
+  const compose = { service: {}, "x-any": {}, services: { node, store: null }, volumes: { jobs: { drive: "local" } } };
+  expect(composeFaults(compose)).toEqual([
+    ".service is not known",
+    ".services.node.stop_grace_time is not known",
+    '.services.node.stop_grace_period is "40"',
+    '.services.node.restart is "onfailure"',
+    ".services.node.build.contxt is not known",
+    ".services.node.healthcheck.intervall is not known",
+    '.services.node.healthcheck.timeout is "soon"',
+    '.services.node.depends_on.store.condition is "healthy"',
+    ".services.node.depends_on.store.require is not known",
+    ".volumes.jobs.drive is not known",
+  ]);
 });
 
 describe.each(composeFiles)("%s", (path) => {

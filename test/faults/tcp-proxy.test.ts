@@ -3,6 +3,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LostAnswer } from "./lost-answer.ts";
 import { startTcpProxy } from "./tcp-proxy.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";
 import { startStopwatch } from "../stalls/stopwatch.ts";
@@ -156,6 +157,49 @@ describe("drop responses", () => {
     clientOne.write("ghi");
     await expect.poll(() => requests).toBe("abcdefabcdefghi");
     expect(proxy.counts).toMatchObject({ toClient: 8, dropped: 7 });
+  });
+});
+
+describe("lose answer", () => {
+  it("of the request with that text, once, on whichever connection it comes; the others get theirs", async () => {
+    const [client, other] = [await open(), await open()];
+    proxy.loseAnswer(new LostAnswer({ requests: ["steal"] }));
+    expect(await ask(client, "first")).toBe("FIRST");
+    const heard = listen(client);
+    client.write("to steal");
+    await expect.poll(() => heard).toEqual(["error", "close"]);
+    expect(requests).toBe("firstto steal");
+    expect(await ask(other, "to steal")).toBe("TO STEAL");
+    expect(await ask(await open(), "to steal")).toBe("TO STEAL");
+  });
+
+  it("of a request that comes in pieces, on a connection that came later", async () => {
+    proxy.loseAnswer(new LostAnswer({ requests: ["steal"] }));
+    const client = await open();
+    expect(await ask(client, "to st")).toBe("TO ST");
+    const heard = listen(client);
+    client.write("eal");
+    await expect.poll(() => heard).toEqual(["error", "close"]);
+    expect(requests).toBe("to steal");
+  });
+
+  it("with an end in good order", async () => {
+    const client = await open();
+    proxy.loseAnswer(new LostAnswer({ requests: ["steal"], how: "end" }));
+    const heard = listen(client);
+    client.write("steal");
+    await expect.poll(() => heard).toEqual(["end", "close"]);
+    expect(requests).toBe("steal");
+  });
+
+  it("but not one that passes: then the next request counts", async () => {
+    proxy.loseAnswer(new LostAnswer({ requests: ["steal"], passes: /^NO/ }));
+    const client = await open();
+    expect(await ask(client, "no steal")).toBe("NO STEAL");
+    expect(await ask(client, "other")).toBe("OTHER");
+    const heard = listen(client);
+    client.write("steal");
+    await expect.poll(() => heard).toEqual(["error", "close"]);
   });
 });
 

@@ -6,6 +6,7 @@
  */
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
+import type { LostAnswer } from "./lost-answer.ts";
 import { ProxiedConnection } from "./proxied-connection.ts";
 import type { Address, Fault } from "./proxied-connection.ts";
 
@@ -37,6 +38,7 @@ export class TcpProxy implements AsyncDisposable {
   #port = 0;
   #accepted = 0;
   #fault: Fault = { kind: "pass" };
+  #lost: LostAnswer | undefined;
 
   constructor(target: Address) {
     this.#target = target;
@@ -74,6 +76,15 @@ export class TcpProxy implements AsyncDisposable {
    */
   dropResponses({ after = 0 }: Readonly<{ after?: number }> = {}): void {
     this.#set({ kind: "drop-responses", after });
+  }
+
+  /**
+   * The request gets through and takes effect; when its answer comes its connection ends without it. One of these can be given to many
+   * proxies: it is lost once.
+   */
+  loseAnswer(lost: LostAnswer): void {
+    this.#lost = lost;
+    for (const connection of this.#connections) connection.lose(lost);
   }
 
   /** `latency`: milliseconds in each direction. `bytesPerSecond`: of each connection and direction. */
@@ -121,6 +132,7 @@ export class TcpProxy implements AsyncDisposable {
       this.#connections.delete(connection);
       add(this.#closed, connection.counts);
     });
+    connection.lose(this.#lost);
     this.#connections.add(connection);
   }
 }

@@ -73,6 +73,12 @@ describe.each(RELEASES)("Node.js %s", (release) => {
     expect(passed).toBeGreaterThan(100);
   });
 
+  test("a third party's coordination store passes its suite, every case of it", async () => {
+    const told = JSON.parse(await output(node, ["coordination-suite.ts"], project)) as Readonly<{ passed: number }>;
+    expect(told).toMatchObject({ failed: [], skipped: 0 });
+    expect(told.passed).toBeGreaterThan(50);
+  });
+
   test("the command runs", async () => {
     const main = join(installed?.installed ?? "", "dist", "cli", "main.js");
     const url = `sqlite:./cli-${release}.db`;

@@ -12,6 +12,14 @@ for (const store of (await areHostsAvailable()) ? STORES : []) {
   if (await isServerAvailable(`${store}-cluster`)) onServersOf(store);
 }
 
+test.runIf(await areHostsAvailable())("those that try the same network first have addresses of their own", async () => {
+  await using first = await startHosts(2, 7);
+  const rest = await Promise.all([startHosts(2, 7), startHosts(2, 7)]);
+  const addresses = [first, ...rest].flatMap((hosts) => [hosts.address(0), hosts.address(1)]);
+  await Promise.all(rest.map((hosts) => hosts[Symbol.asyncDispose]()));
+  expect(new Set(addresses).size).toBe(6);
+});
+
 function onServersOf(store: VotedStore): void {
   test(`${store}: the leader is cut off from the others, which elect another one; then they are one again`, async () => {
     const before = await linksHere();

@@ -3,13 +3,14 @@ import { DatabaseSync } from "node:sqlite";
 import { watchStalls } from "../../stalls/watch-stalls.ts";
 import { clusterIn, type Place } from "./place.ts";
 
-const [, , place = "", file = "", nodeId = "", part = "leads", ttl = "1000"] = process.argv;
+const [, , place = "", file = "", nodeId = "", part = "leads", ttl = "1000", keep = "60000", cursor = ""] =
+  process.argv;
 const electionTimeout = Number(ttl);
 const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 const tell = (message: object): void => void process.send?.({ nodeId, at: now(), ...message });
 
 const times = { electionTimeout, heartbeatInterval: electionTimeout / 5 };
-const cluster = clusterIn(JSON.parse(place) as Place, { nodeId, ...times });
+const cluster = clusterIn(JSON.parse(place) as Place, { nodeId, ...times, keepMessages: Number(keep) });
 cluster.on("error", ({ error }) => tell({ kind: "error", code: error.code }));
 cluster.on("lost", () => tell({ kind: "lost" }));
 cluster.on("rejoined", () => tell({ kind: "rejoined" }));
@@ -78,9 +79,21 @@ async function hears(): Promise<void> {
   await cluster.subscribe(
     "news",
     ({ number, from, data }) => tell({ kind: "heard", number: String(number), from, data }),
-    { onGap: () => tell({ kind: "gap" }) },
+    {
+      ...(cursor === "" ? {} : { from: BigInt(cursor) }),
+      onGap: ({ after, upTo }) => tell({ kind: "gap", after: String(after), upTo: String(upTo) }),
+    },
   );
   tell({ kind: "listens" });
+}
+
+/** What comes behind that message: the next one, or that it is gone. */
+async function looksBehind(from: bigint): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<"gap" | "message">();
+  const onGap = (): void => resolve("gap");
+  const subscription = await cluster.subscribe("news", () => resolve("message"), { from, onGap });
+  tell({ kind: "behind", found: await promise });
+  await subscription.close();
 }
 
 process.on("message", (message) => {
@@ -89,6 +102,8 @@ process.on("message", (message) => {
       () => tell({ kind: "sent", data: message.broadcast }),
       (error: unknown) => tell({ kind: "not sent", code: String(error) }),
     );
+  if (typeof message === "object" && message !== null && "behind" in message)
+    void looksBehind(BigInt(String(message.behind)));
   // Between two turns: a process that is stopped inside a write of SQLite keeps the file's lock, and everybody waits for it.
   if (message === "look") void stallsTold().then(() => tell({ kind: "looked" }));
   if (message === "freeze") process.kill(process.pid, "SIGSTOP");

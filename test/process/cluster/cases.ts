@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { Fleet, now } from "./fleet.ts";
+import { missesMessages } from "./missed-messages.ts";
 import type { Place } from "./place.ts";
 
 /**
@@ -193,5 +194,7 @@ export function clusterCases(
       const seen = fleet.of("b", "saw leave").find(({ node }) => node === "c")?.at ?? Infinity;
       expect(await fleet.ran(killed, seen, "c")).toBeLessThan(boundMs);
     });
+
+    test("who is away while messages go is told so, and hears the rest", () => missesMessages(placeIn, ttl));
   });
 }

@@ -25,11 +25,17 @@ export type Told = Readonly<{
   node?: string;
   number?: string;
   data?: unknown;
+  after?: string;
+  upTo?: string;
+  found?: "gap" | "message";
   since?: number;
   until?: number;
 }>;
 
 export type Part = "leads" | "locks" | "holds" | "hears";
+
+/** How long messages are kept, and the cursor of a node that was there before. */
+export type Hearing = Readonly<{ keepMs?: number; from?: string }>;
 
 export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 
@@ -61,11 +67,10 @@ export class Fleet {
     finished(() => this.end());
   }
 
-  async start(nodeId: string, part: Part): Promise<void> {
+  async start(nodeId: string, part: Part, { keepMs = 60_000, from = "" }: Hearing = {}): Promise<void> {
     const execArgv = ["--disable-warning=ExperimentalWarning"];
-    const child = fork(FILE, [JSON.stringify(this.#place), this.register, nodeId, part, String(this.#ttlMs)], {
-      execArgv,
-    });
+    const times = [String(this.#ttlMs), String(keepMs), from];
+    const child = fork(FILE, [JSON.stringify(this.#place), this.register, nodeId, part, ...times], { execArgv });
     child.on("message", (message) => this.told.push(message as Told));
     this.#children.set(nodeId, child);
     await this.until(() => this.of(nodeId, "joined").length > 0, 20_000, `${nodeId} joins`);

@@ -46,7 +46,7 @@ function ran(): readonly { job: number; node: string }[] {
 
 async function leaderIs(nodeId: string, asked: readonly string[]): Promise<void> {
   await until(() => {
-    for (const one of asked) children.get(one)?.send("stats");
+    for (const one of asked) children.get(one)?.send("stats", () => undefined);
     return asked.every((one) => stats.get(one)?.leaderId === nodeId && stats.get(one)?.isLeader === (one === nodeId));
   }, `${nodeId} leads for all`);
 }
@@ -76,7 +76,7 @@ test("three nodes run the jobs of two queues; one leader is killed, one leaves, 
   await push(600, 900);
   await leaderIs("b", ["b", "c"]);
   expect(stats.get("c")?.onlineNodes).toBe(2);
-  children.get("b")?.send("stop");
+  children.get("b")?.send("stop", () => undefined);
   await once(children.get("b")!, "exit");
   await leaderIs("c", ["c"]);
   await push(900, 1_000);
@@ -94,7 +94,7 @@ test("three nodes run the jobs of two queues; one leader is killed, one leaves, 
   expect([failedJobs, reservedJobs, pendingJobs]).toEqual([0, 0, 0]);
   // Alone, the last one serves both.
   await until(() => {
-    children.get("c")?.send("stats");
+    children.get("c")?.send("stats", () => undefined);
     return (
       Object.keys(stats.get("c")?.plannedSlots ?? {})
         .toSorted()
