@@ -139,6 +139,20 @@ export class Surroundings {
     await this.pass(ends === "connection" ? grainMs + 1 : this.shortLeaseMs + grainMs + 1);
   }
 
+  /** Waits for a driver whose connection may have gone with an answer. In real time, which is what connecting takes. */
+  async isBack(): Promise<void> {
+    const end = systemClock.monotonic() + HUNG_AFTER_MS;
+    for (;;) {
+      const answer = this.driver.maintain({ max: 1 }).then(
+        () => true,
+        () => false,
+      );
+      if (await this.settles(answer, this.patienceMs, "maintain")) return;
+      assert.ok(systemClock.monotonic() < end, `a driver that lost an answer is back within ${HUNG_AFTER_MS} ms`);
+      await sleep(systemClock, 20);
+    }
+  }
+
   async #realInput(watched: Promise<void>, part = 1): Promise<void> {
     const { realInputMs = 0 } = this.target;
     if (realInputMs <= 0) return;

@@ -25,7 +25,7 @@ export type ConformanceTarget = Readonly<{
   hungAfterMs?: number;
   /** Of leases that cases let run out, in real time: long enough for a hundred calls one after the other on a busy machine. Default: 300. */
   shortLeaseMs?: number;
-  /** Lets the next call of this kind reach the store and loses its answer. Without it the cases of unknown outcomes do not run. */
+  /** Lets the next call of this kind reach the store and loses its answer; the connection may go with it. Without it the cases of unknown outcomes do not run. */
   loseAnswer?(driver: Driver, call: "push" | "finish"): void;
   /** Runs `body` in a transaction of the user's, then ends it as told. Needed where `capabilities.transactions`. */
   transact?(driver: Driver, body: (transaction: unknown) => Promise<void>, end: "commit" | "rollback"): Promise<void>;

@@ -211,6 +211,7 @@ export const finish: CaseGroup = {
         const reservation = await stage.takeOne({ leaseMs: stage.shortLeaseMs });
         stage.target.loseAnswer?.(stage.driver, "finish");
         assert.deepEqual(await stage.finish([{ reservation, outcome: "done" }]), ["unknown"]);
+        await stage.isBack();
         const [again] = await stage.finish([{ reservation, outcome: "done" }]);
         assert.ok(again === "ok" || again === "lost", `the repeated finish answers ${again}`);
         await stage.pass(stage.shortLeaseMs + stage.capabilities.lease.grainMs + 1);

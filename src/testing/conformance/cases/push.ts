@@ -155,6 +155,7 @@ export const push: CaseGroup = {
         const item = stage.item();
         stage.target.loseAnswer?.(stage.driver, "push");
         assert.deepEqual(statuses(await stage.tryPush([item])), ["unknown"]);
+        await stage.isBack();
         if (!stage.capabilities.pushById) return;
         const [again] = statuses(await stage.tryPush([item]));
         assert.ok(again === "stored" || again === "exists", `the repeated push answers ${again}`);
@@ -169,6 +170,7 @@ export const push: CaseGroup = {
         stage.target.loseAnswer?.(stage.driver, "push");
         const answers = new Set(statuses(await stage.tryPush(items)));
         assert.deepEqual(answers, new Set(["unknown"]));
+        await stage.isBack();
         const stored = (await stage.takeUpTo(items.length)).length;
         assert.ok(stored === 0 || stored === items.length, `${stored} of ${items.length} are stored`);
       },
