@@ -1,4 +1,4 @@
-import type { Timer, Version } from "../contract/index.ts";
+import type { ErrorCode, Timer, Version } from "../contract/index.ts";
 import type { JobferryError } from "../errors/index.ts";
 import { Deferred, idOfSequence, KeptSession, nextSequence, sleep } from "../runtime/index.ts";
 import type { ClusterSettings } from "./cluster-options.ts";
@@ -7,8 +7,10 @@ import { checkRecord, register, type NodeRecord } from "./registration.ts";
 import type { StoreLink } from "./store-link.ts";
 
 const LONGEST_PAUSE_MS = 1_000;
-/** After what another try would most probably meet again, as a right that is missing. An id that is taken was waited for already. */
+/** After what another try would most probably meet again, as a right that is missing. */
 const REFUSED_PAUSE_MS = 10_000;
+/** An id that is taken was waited for already, and a session that the store granted after its time was over is lost before it counts. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["NODE_ID_TAKEN", "SESSION_LOST"]);
 
 export type NodeHooks = Readonly<{
   /** A new session is registered, also the first. */
@@ -162,7 +164,7 @@ export class NodeSession {
         if (this.#stop.signal.aborted) return;
         const { code, retryable } = this.#link.errorOf(error, "Joining again");
         this.#link.report(error, "Joining again");
-        if (!retryable && code !== "NODE_ID_TAKEN") pause = REFUSED_PAUSE_MS;
+        if (!retryable && !PASSING.has(code)) pause = REFUSED_PAUSE_MS;
       }
       await sleep(clock, pause * (0.5 + clock.random()), this.#stop.signal);
     }

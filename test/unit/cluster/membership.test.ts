@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Cluster } from "../../../src/cluster/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { JobferryError } from "../../../src/errors/index.ts";
-import { silentLogger } from "../../../src/runtime/index.ts";
+import { silentLogger, sleep } from "../../../src/runtime/index.ts";
 import { failure, newStage, TTL } from "./stage.ts";
 
 const ids = (nodes: readonly { id: string }[]): readonly string[] => nodes.map(({ id }) => id);
@@ -89,6 +89,24 @@ describe("nodes", () => {
     expect(ids(await a.cluster.nodes())).toEqual(["a", "b"]);
     expect(await session()).not.toBe(before);
     expect(b.errors.every(({ retryable }) => retryable)).toBe(true);
+  });
+
+  test("one whose new session came too late to count asks for another one at once", async () => {
+    const stage = newStage();
+    const b = await stage.started("b");
+    const heal = b.line.cut();
+    await stage.pass(TTL * 2);
+    const { inner } = b.line;
+    let asked = 0;
+    b.line.openSession = async (ttlMs) => {
+      const session = await inner.openSession(ttlMs);
+      asked += 1;
+      if (asked === 1) await sleep(stage.clock, TTL);
+      return session;
+    };
+    heal();
+    await stage.pass(TTL * 2);
+    expect([asked, b.cluster.isJoined]).toEqual([2, true]);
   });
 
   test("one whose renewals fail for less than its time-out stays", async () => {
