@@ -25,16 +25,29 @@ export type Attachment = Readonly<{
 /** Of a connection that asks for one thing. */
 const QUESTION_SESSION_MS = 4_000;
 
+/**
+ * Patience with a server that gave no answer the last time, twice as long each time, where another one answers but does not serve yet: those are
+ * electing a leader, and are worth asking again soon.
+ */
+const SILENT_MS = 250;
+/** Timers may fire so much before their time. */
+const EARLY_MS = 2;
+
 type Own = Pick<ConnectionPlan, "timeoutMs" | "mostBytes">;
 
 /** What a failed server says is worth more, the less it may be a passing thing. */
 const GRAVEST = ["foreign", "tlsWanted", "tls", "lost", "refused"];
 
-/** The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next. */
+/**
+ * The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next; those that
+ * gave no answer the last time come last.
+ */
 export class Servers {
   readonly limit: RequestLimit;
   readonly #plan: ServersPlan;
   #at: number;
+  /** By place in the list: how long it may be silent the next time. */
+  readonly #silentMs = new Map<number, number>();
   #lastZxid = 0n;
 
   constructor(plan: ServersPlan) {
@@ -63,31 +76,48 @@ export class Servers {
    * @throws a ZookeeperError: `expired` for good; an answer for a login that is refused; else why no server could be had.
    */
   async attach({ timeoutMs, session, withinMs, signal }: Attachment): Promise<Connection> {
-    const { addresses, clock, connectMs, login } = this.#plan;
+    const { clock, connectMs, login } = this.#plan;
     const until = clock.monotonic() + withinMs;
     const failures: ZookeeperError[] = [];
-    for (let tries = 0; tries < addresses.length; tries += 1) {
-      const left = until - clock.monotonic();
-      const address = addresses[this.#at % addresses.length];
-      if (left <= 0 || address === undefined) break;
+    let isOneThere = false;
+    const order = this.#order();
+    for (const [tries, { place, address }] of order.entries()) {
+      const begun = clock.monotonic();
+      if (begun >= until) break;
       // One that hangs must leave time for the others.
-      const share = left / (addresses.length - tries);
+      const share = (until - begun) / (order.length - tries);
+      const patience = Math.min(connectMs, share, (isOneThere && this.#silentMs.get(place)) || Infinity);
       try {
-        const how = { session, timeoutMs, signal, connectMs: Math.min(connectMs, share) };
+        const how = { session, timeoutMs, signal, connectMs: patience };
         const connection = await this.#connect(address, { ...how, mostBytes: () => this.limit.bytes });
+        this.#answered(place);
         return await this.#loggedIn(connection, login);
       } catch (error) {
         if (!(error instanceof ZookeeperError) || isKind(error, "expired", "closed", "answer")) throw error;
         failures.push(error);
-        this.#at += 1;
+        const isSilent = clock.monotonic() - begun > patience - EARLY_MS;
+        this.#failed(place, isSilent);
+        isOneThere ||= !isSilent;
       }
     }
     throw gravest(failures, this.shown);
   }
 
-  /** The next attachment begins with another one. */
-  turnAway(): void {
-    this.#at += 1;
+  #order(): readonly Readonly<{ place: number; address: Address }>[] {
+    const all = this.#plan.addresses.map((address, place) => ({ place, address }));
+    const ring = [...all.slice(this.#at), ...all.slice(0, this.#at)];
+    const isSilent = ({ place }: Readonly<{ place: number }>): boolean => this.#silentMs.has(place);
+    return [...ring.filter((one) => !isSilent(one)), ...ring.filter(isSilent)];
+  }
+
+  #answered(place: number): void {
+    this.#at = place;
+    this.#silentMs.delete(place);
+  }
+
+  #failed(place: number, isSilent: boolean): void {
+    if (this.#at === place) this.#at = (place + 1) % this.#plan.addresses.length;
+    if (isSilent) this.#silentMs.set(place, Math.max(SILENT_MS, 2 * (this.#silentMs.get(place) ?? 0)));
   }
 
   #connect(address: Address, how: Partial<ConnectionPlan> & Own): Promise<Connection> {
