@@ -1,13 +1,12 @@
 import type { Clock, CoordinationCapabilities, CoordinationStore, Logger } from "../contract/index.ts";
 import { invalidArgument, JobferryError } from "../errors/index.ts";
 import {
+  checkClock,
   checkInteger,
+  checkLogger,
   checkName,
   checkOptions,
   parseDuration,
-  guardedLogger,
-  stderrLogger,
-  systemClock,
   type Duration,
 } from "../runtime/index.ts";
 import { ClusterKeys } from "./keys.ts";
@@ -84,8 +83,8 @@ export function checkClusterOptions(store: CoordinationStore, options: ClusterOp
     keepMs: parseDuration(options.keepMessages ?? "1m", "keepMessages", { min: 1 }),
     maxMessages: checkInteger("maxMessages", options.maxMessages ?? 1_000, 1, 100_000),
     info: options.info,
-    clock: options.clock ?? systemClock,
-    logger: guardedLogger(options.logger ?? stderrLogger),
+    clock: checkClock(options.clock),
+    logger: checkLogger(options.logger),
   };
 }
 

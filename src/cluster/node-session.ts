@@ -146,10 +146,11 @@ export class NodeSession {
       this.#hooks.lost(session.lost.reason);
       this.#rejoined = this.#joinAgain();
     };
-    session.lost.addEventListener("abort", onLost, { once: true });
     this.#arrived.resolve(session);
     this.#hooks.joined(session);
+    // Heard from now on: a listener that finds it lost must not make the node join twice.
     if (session.lost.aborted) onLost();
+    else session.lost.addEventListener("abort", onLost, { once: true });
   }
 
   async #joinAgain(): Promise<void> {

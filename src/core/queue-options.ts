@@ -1,14 +1,6 @@
 import type { Clock, Durability, Logger, Retention } from "../contract/index.ts";
 import { invalidArgument } from "../errors/index.ts";
-import {
-  checkInteger,
-  checkOptions,
-  parseDuration,
-  guardedLogger,
-  stderrLogger,
-  systemClock,
-  type Duration,
-} from "../runtime/index.ts";
+import { checkClock, checkInteger, checkLogger, checkOptions, parseDuration, type Duration } from "../runtime/index.ts";
 import { ATTEMPT_OPTIONS, type Attempts, checkAttempts, type CheckedAttempts } from "./attempts.ts";
 
 /** Which finished jobs stay: all (`true`), none (`false`), or the newest `count` not older than `age`. */
@@ -75,8 +67,8 @@ export function checkQueueOptions(options: QueueOptions = {}): QueueSettings {
     throw invalidArgument("durability", durability, `one of ${DURABILITIES.join(", ")}`);
   }
   return {
-    clock: checkMethods("clock", options.clock ?? systemClock, ["now", "monotonic", "timer", "random"]),
-    logger: guardedLogger(checkMethods("logger", options.logger ?? stderrLogger, ["debug", "info", "warn", "error"])),
+    clock: checkClock(options.clock),
+    logger: checkLogger(options.logger),
     leaseMs: parseDuration(options.lease ?? 30_000, "lease", { min: 1 }),
     defaults: checkAttempts("queue.defaults", defaults),
     maxPending: checkInteger("maxPending", options.maxPending ?? 10_000, 1, 10_000_000),
@@ -87,14 +79,6 @@ export function checkQueueOptions(options: QueueOptions = {}): QueueSettings {
     durability,
     versionGraceMs: parseDuration(options.versionGrace ?? 3_600_000, "versionGrace"),
   };
-}
-
-/** Something handed in that is used much later: what is missing shows now. */
-function checkMethods<T extends object>(field: string, value: T, methods: readonly (keyof T & string)[]): T {
-  const holder = (typeof value === "object" && value !== null) || typeof value === "function";
-  const valid = holder && methods.every((name) => typeof value[name] === "function");
-  if (!valid) throw invalidArgument(field, value, `an object with the methods ${methods.join(", ")}`);
-  return value;
 }
 
 function checkKeep(field: string, keep: Keep): Retention {

@@ -5,6 +5,7 @@ export { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 export type { Duration, DurationLimits } from "./duration.ts";
 export { KeptSession, sessionMarginMs } from "./kept-session.ts";
 export type { SessionTiming } from "./kept-session.ts";
+export { checkClock, checkLogger } from "./handed-in.ts";
 export { guardedLogger, silentLogger, stderrLogger } from "./logger.ts";
 export { residentMemory } from "./memory-usage.ts";
 export { checkName, MAX_NAME_LENGTH } from "./names.ts";

@@ -6,10 +6,11 @@ import { Sandbox } from "./run-cli.ts";
 
 const HANDLERS = `
 import { writeSync } from "node:fs";
-type Payload = Readonly<{ wait?: "polite" | "deaf"; fail?: string }> | undefined;
+type Payload = Readonly<{ wait?: "polite" | "deaf"; fail?: string; symbol?: string }> | undefined;
 export default async (job: { payload: unknown }, context: { signal: AbortSignal }): Promise<void> => {
-  const { wait, fail } = (job.payload as Payload) ?? {};
+  const { wait, fail, symbol } = (job.payload as Payload) ?? {};
   if (fail !== undefined) throw new Error(fail);
+  if (symbol !== undefined) throw Object.assign(new Error(), { message: Symbol(symbol) });
   if (wait === undefined) return;
   writeSync(2, "started\\n");
   await new Promise((_, reject) => {

@@ -104,6 +104,15 @@ describe("running", () => {
     expect(events).toContainEqual(expect.objectContaining({ event: "completed", level: "info" }));
   });
 
+  test("a job whose error has no text as its message is told like any other", async () => {
+    const sandbox = withHandlers();
+    await push(sandbox, { symbol: "odd" }, { id: "bad", maxAttempts: 1 });
+    const { code, stderr } = await sandbox.run(["work", "--handlers", "handlers.ts", "--stop-when-empty", "--quiet"]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("failed default bad in default: attempt 1: Symbol(odd); no further attempt");
+    expect(stderr).toContain('dead default bad in default: Symbol(odd); see "jobferry failed bad"');
+  });
+
   test("--quiet hides hints and what completed, and no failed job", async () => {
     const sandbox = withHandlers();
     await push(sandbox, 1);

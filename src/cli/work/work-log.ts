@@ -60,5 +60,14 @@ export class WorkLog {
 
 function textOf(error: Error): string {
   const code = isJobferryError(error) ? `${error.code} ` : "";
-  return `${code}${oneLine(error.message, MAX_MESSAGE)}`;
+  return `${code}${oneLine(messageOf(error), MAX_MESSAGE)}`;
+}
+
+/** Handlers throw anything. */
+function messageOf(error: Readonly<{ message: unknown }>): string {
+  try {
+    return String(error.message);
+  } catch {
+    return "an error whose message cannot be shown";
+  }
 }

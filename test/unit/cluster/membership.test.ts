@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Clock } from "../../../src/contract/index.ts";
 import { Cluster } from "../../../src/cluster/index.ts";
 import { MemoryCoordination, memoryCoordinationStore } from "../../../src/drivers/memory/coordination-store.ts";
 import { JobferryError } from "../../../src/errors/index.ts";
@@ -107,6 +108,31 @@ describe("nodes", () => {
     heal();
     await stage.pass(TTL * 2);
     expect([asked, b.cluster.isJoined]).toEqual([2, true]);
+  });
+
+  test("one whose session is lost while it says that it is back joins once more, not twice", async () => {
+    const stage = newStage();
+    let skewMs = 0;
+    const { clock } = stage;
+    const monotonic = (): number => clock.monotonic() + skewMs;
+    const timer: Clock["timer"] = (delayMs, fire) => clock.timer(delayMs, fire);
+    const b = await stage.started("b", {
+      clock: { now: () => clock.now(), random: () => clock.random(), monotonic, timer },
+    });
+    const { inner } = b.line;
+    let opened = 0;
+    b.line.openSession = (ttlMs) => {
+      opened += 1;
+      return inner.openSession(ttlMs);
+    };
+    b.cluster.on("rejoined", () => {
+      if (opened === 1) skewMs += TTL;
+      expect(b.cluster.isJoined).toBe(opened === 2);
+    });
+    await inner.transact([], [{ delete: "jobferry/nodes/b" }]);
+    skewMs += TTL;
+    await stage.pass(TTL * 2);
+    expect([opened, b.cluster.isJoined]).toEqual([2, true]);
   });
 
   test("one whose renewals fail for less than its time-out stays", async () => {
@@ -272,6 +298,8 @@ describe("times that cannot work together are refused at construction", () => {
   test.each([
     [{ nodeId: "a", electionTimeout: 3_000, heartbeatInterval: 1_000 }, /below a third/],
     [{ nodeId: "a", lockTimeout: 1_500, heartbeatInterval: 600 }, /below a third/],
+    [{ nodeId: "a", logger: { warn: () => undefined } }, /logger.* with the methods debug, info, warn, error/],
+    [{ nodeId: "a", clock: {} }, /clock.* with the methods now, monotonic, timer, random/],
     [{ nodeId: "a", electionTimeout: 5 }, /electionTimeout is 5; .*from 10 to/],
     [{ nodeId: "a", electionTimeout: "2d" }, /electionTimeout/],
     [{ nodeId: "a", lockTimeout: 1 }, /lockTimeout/],
