@@ -152,7 +152,12 @@ export function consulCoordinationStore(options: ConsulDriverOptions): Coordinat
       return {
         shared: true,
         consistency: "linearizable",
-        session: { minTtlMs: 1_000, maxTtlMs: 86_400_000, endFactor: 2, endLagMs: SESSION_END_LAG_MS },
+        // A leader that was stopped finds all sessions over when it goes on. What it cannot do then, having a successor, it tries again 10, 30, 70 s later (and
+        // twice as late each time, up to ten minutes), without another look: if it leads again by then it ends sessions that were renewed all the time.
+        session: {
+          ...{ minTtlMs: 1_000, maxTtlMs: 86_400_000 },
+          ...{ endFactor: 2, endLagMs: SESSION_END_LAG_MS, mayEndEarly: true },
+        },
         watch: { lagMs: WATCH_LAG_MS },
         limits: {
           ...LIMITS,
