@@ -25,11 +25,10 @@ export type Attachment = Readonly<{
 /** Of a connection that asks for one thing. */
 const QUESTION_SESSION_MS = 4_000;
 
-/**
- * Patience with a server that gave no answer the last time, twice as long each time, where another one answers but does not serve yet: those are
- * electing a leader, and are worth asking again soon.
- */
-const SILENT_MS = 250;
+/** For so long a server that gave no answer in its time is taken for one that hangs. */
+const HANGS_FOR_MS = 5_000;
+/** What such a one gets where another one hangs up, as those do that elect a leader: they are worth asking again soon. */
+const SHORT_MS = 250;
 /** Timers may fire so much before their time. */
 const EARLY_MS = 2;
 
@@ -40,14 +39,14 @@ const GRAVEST = ["foreign", "tlsWanted", "tls", "lost", "refused"];
 
 /**
  * The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next; those that
- * gave no answer the last time come last.
+ * gave no answer lately come last.
  */
 export class Servers {
   readonly limit: RequestLimit;
   readonly #plan: ServersPlan;
   #at: number;
-  /** By place in the list: how long it may be silent the next time. */
-  readonly #silentMs = new Map<number, number>();
+  /** By place in the list: when it last gave no answer in its whole time. */
+  readonly #silentAt = new Map<number, number>();
   #lastZxid = 0n;
 
   constructor(plan: ServersPlan) {
@@ -79,25 +78,27 @@ export class Servers {
     const { clock, connectMs, login } = this.#plan;
     const until = clock.monotonic() + withinMs;
     const failures: ZookeeperError[] = [];
-    let isOneThere = false;
     const order = this.#order();
     for (const [tries, { place, address }] of order.entries()) {
       const begun = clock.monotonic();
       if (begun >= until) break;
       // One that hangs must leave time for the others.
       const share = (until - begun) / (order.length - tries);
-      const patience = Math.min(connectMs, share, (isOneThere && this.#silentMs.get(place)) || Infinity);
+      const isShort = this.#hangs(place) && failures.some(({ hungUp }) => hungUp);
+      const patience = Math.min(connectMs, share, isShort ? SHORT_MS : Infinity);
       try {
         const how = { session, timeoutMs, signal, connectMs: patience };
         const connection = await this.#connect(address, { ...how, mostBytes: () => this.limit.bytes });
+        await this.#logIn(connection, login);
         this.#answered(place);
-        return await this.#loggedIn(connection, login);
+        return connection;
       } catch (error) {
         if (!(error instanceof ZookeeperError) || isKind(error, "expired", "closed", "answer")) throw error;
         failures.push(error);
+        this.#failed(place);
         const isSilent = clock.monotonic() - begun > patience - EARLY_MS;
-        this.#failed(place, isSilent);
-        isOneThere ||= !isSilent;
+        if (!isSilent) this.#silentAt.delete(place);
+        else if (!isShort) this.#silentAt.set(place, clock.monotonic());
       }
     }
     throw gravest(failures, this.shown);
@@ -106,18 +107,20 @@ export class Servers {
   #order(): readonly Readonly<{ place: number; address: Address }>[] {
     const all = this.#plan.addresses.map((address, place) => ({ place, address }));
     const ring = [...all.slice(this.#at), ...all.slice(0, this.#at)];
-    const isSilent = ({ place }: Readonly<{ place: number }>): boolean => this.#silentMs.has(place);
-    return [...ring.filter((one) => !isSilent(one)), ...ring.filter(isSilent)];
+    return [...ring.filter(({ place }) => !this.#hangs(place)), ...ring.filter(({ place }) => this.#hangs(place))];
+  }
+
+  #hangs(place: number): boolean {
+    return this.#plan.clock.monotonic() - (this.#silentAt.get(place) ?? -Infinity) < HANGS_FOR_MS;
   }
 
   #answered(place: number): void {
     this.#at = place;
-    this.#silentMs.delete(place);
+    this.#silentAt.delete(place);
   }
 
-  #failed(place: number, isSilent: boolean): void {
+  #failed(place: number): void {
     if (this.#at === place) this.#at = (place + 1) % this.#plan.addresses.length;
-    if (isSilent) this.#silentMs.set(place, Math.max(SILENT_MS, 2 * (this.#silentMs.get(place) ?? 0)));
   }
 
   #connect(address: Address, how: Partial<ConnectionPlan> & Own): Promise<Connection> {
@@ -126,11 +129,10 @@ export class Servers {
     return Connection.open({ ...plan, ...how });
   }
 
-  async #loggedIn(connection: Connection, login: Login | undefined): Promise<Connection> {
-    if (login === undefined) return connection;
+  async #logIn(connection: Connection, login: Login | undefined): Promise<void> {
+    if (login === undefined) return;
     try {
       await logIn(connection, login);
-      return connection;
     } catch (error) {
       connection.destroy("The login failed.");
       throw error;
