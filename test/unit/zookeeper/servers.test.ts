@@ -32,8 +32,7 @@ async function ensemble() {
     socket.write(GREETING);
   });
   const electing = await serverThat((socket) => state.areAllSilent || socket.destroy());
-  const { now, monotonic, timer } = systemClock;
-  const clock = { now, monotonic, timer, random: () => 0 };
+  const clock = { ...systemClock, random: () => 0 };
   const rest = { connectMs: 60_000, callMs: 3_000, login: undefined, tls: undefined, maxRequestBytes: 1_048_575 };
   const servers = new Servers({ clock, ...rest, addresses: [hanging, electing] });
   /** How long it took to fail, or that it did not. */
