@@ -267,7 +267,7 @@ export class Connection {
         : ` A request of ${largest} bytes was on its way: if this happens again with it, it is more than the server's jute.maxbuffer; raise that on all servers, or lower maxRequestBytes here.`;
     if (this.#isGreeted) return new ZookeeperError("lost", `${this.#shown} ended the connection.${hint}`);
     const what = this.#isListening ? `ended the connection. ${this.#another}` : "could not be reached.";
-    return new ZookeeperError("refused", `${this.#shown} ${what}`, { hungUp: this.#isListening });
+    return new ZookeeperError("refused", `${this.#shown} ${what}`);
   }
 
   #failed({ code = "no code" }: NodeJS.ErrnoException, isConnected: boolean): ZookeeperError {
@@ -275,8 +275,7 @@ export class Connection {
     if (!this.#isGreeted && isTlsCode(code)) return new ZookeeperError("tls", code);
     const hint = !this.#isGreeted && isHangUp(code) ? ` ${this.#another}` : "";
     const kind = isConnected ? "lost" : "refused";
-    const hungUp = this.#isListening && !this.#isGreeted && isHangUp(code);
-    return new ZookeeperError(kind, `The connection to ${this.#shown} failed (${code}).${hint}`, { hungUp });
+    return new ZookeeperError(kind, `The connection to ${this.#shown} failed (${code}).${hint}`);
   }
 
   #cutOff(reason: ZookeeperError): void {

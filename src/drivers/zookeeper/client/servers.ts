@@ -25,28 +25,16 @@ export type Attachment = Readonly<{
 /** Of a connection that asks for one thing. */
 const QUESTION_SESSION_MS = 4_000;
 
-/** For so long a server that gave no answer in its time is taken for one that hangs. */
-const HANGS_FOR_MS = 5_000;
-/** What such a one gets where another one hangs up, as those do that elect a leader: they are worth asking again soon. */
-const SHORT_MS = 250;
-/** Timers may fire so much before their time. */
-const EARLY_MS = 2;
-
 type Own = Pick<ConnectionPlan, "timeoutMs" | "mostBytes">;
 
 /** What a failed server says is worth more, the less it may be a passing thing. */
 const GRAVEST = ["foreign", "tlsWanted", "tls", "lost", "refused"];
 
-/**
- * The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next; those that
- * gave no answer lately come last.
- */
+/** The servers of one ensemble, as one client sees them. Each new connection begins where the last one worked, and goes on with the next. */
 export class Servers {
   readonly limit: RequestLimit;
   readonly #plan: ServersPlan;
   #at: number;
-  /** By place in the list: when it last gave no answer in its whole time. */
-  readonly #silentAt = new Map<number, number>();
   #lastZxid = 0n;
 
   constructor(plan: ServersPlan) {
@@ -75,52 +63,31 @@ export class Servers {
    * @throws a ZookeeperError: `expired` for good; an answer for a login that is refused; else why no server could be had.
    */
   async attach({ timeoutMs, session, withinMs, signal }: Attachment): Promise<Connection> {
-    const { clock, connectMs, login } = this.#plan;
+    const { addresses, clock, connectMs, login } = this.#plan;
     const until = clock.monotonic() + withinMs;
     const failures: ZookeeperError[] = [];
-    const order = this.#order();
-    for (const [tries, { place, address }] of order.entries()) {
-      const begun = clock.monotonic();
-      if (begun >= until) break;
+    for (let tries = 0; tries < addresses.length; tries += 1) {
+      const left = until - clock.monotonic();
+      const address = addresses[this.#at % addresses.length];
+      if (left <= 0 || address === undefined) break;
       // One that hangs must leave time for the others.
-      const share = (until - begun) / (order.length - tries);
-      const isShort = this.#hangs(place) && failures.some(({ hungUp }) => hungUp);
-      const patience = Math.min(connectMs, share, isShort ? SHORT_MS : Infinity);
+      const share = left / (addresses.length - tries);
       try {
-        const how = { session, timeoutMs, signal, connectMs: patience };
+        const how = { session, timeoutMs, signal, connectMs: Math.min(connectMs, share) };
         const connection = await this.#connect(address, { ...how, mostBytes: () => this.limit.bytes });
-        await this.#logIn(connection, login);
-        this.#answered(place);
-        return connection;
+        return await this.#loggedIn(connection, login);
       } catch (error) {
         if (!(error instanceof ZookeeperError) || isKind(error, "expired", "closed", "answer")) throw error;
         failures.push(error);
-        this.#failed(place);
-        const isSilent = clock.monotonic() - begun > patience - EARLY_MS;
-        if (!isSilent) this.#silentAt.delete(place);
-        else if (!isShort) this.#silentAt.set(place, clock.monotonic());
+        this.#at += 1;
       }
     }
     throw gravest(failures, this.shown);
   }
 
-  #order(): readonly Readonly<{ place: number; address: Address }>[] {
-    const all = this.#plan.addresses.map((address, place) => ({ place, address }));
-    const ring = [...all.slice(this.#at), ...all.slice(0, this.#at)];
-    return [...ring.filter(({ place }) => !this.#hangs(place)), ...ring.filter(({ place }) => this.#hangs(place))];
-  }
-
-  #hangs(place: number): boolean {
-    return this.#plan.clock.monotonic() - (this.#silentAt.get(place) ?? -Infinity) < HANGS_FOR_MS;
-  }
-
-  #answered(place: number): void {
-    this.#at = place;
-    this.#silentAt.delete(place);
-  }
-
-  #failed(place: number): void {
-    if (this.#at === place) this.#at = (place + 1) % this.#plan.addresses.length;
+  /** The next attachment begins with another one. */
+  turnAway(): void {
+    this.#at += 1;
   }
 
   #connect(address: Address, how: Partial<ConnectionPlan> & Own): Promise<Connection> {
@@ -129,10 +96,11 @@ export class Servers {
     return Connection.open({ ...plan, ...how });
   }
 
-  async #logIn(connection: Connection, login: Login | undefined): Promise<void> {
-    if (login === undefined) return;
+  async #loggedIn(connection: Connection, login: Login | undefined): Promise<Connection> {
+    if (login === undefined) return connection;
     try {
       await logIn(connection, login);
+      return connection;
     } catch (error) {
       connection.destroy("The login failed.");
       throw error;

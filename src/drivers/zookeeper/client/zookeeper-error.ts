@@ -26,8 +26,6 @@ export const Code = {
  */
 export type ErrorKind = "answer" | "lost" | "refused" | "expired" | "foreign" | "tls" | "tlsWanted" | "size" | "closed";
 
-type Details = Readonly<{ code?: number; path?: string | undefined; zxid?: bigint | undefined; hungUp?: boolean }>;
-
 /** What the client throws. Its message holds no secret: neither passwords nor what was sent. */
 export class ZookeeperError extends Error {
   override readonly name = "ZookeeperError";
@@ -38,24 +36,20 @@ export class ZookeeperError extends Error {
   readonly path: string | undefined;
   /** The moment of the server at which it answered so. */
   readonly zxid: bigint;
-  /** Something listens there and ended the connection before its greeting, as a server does while a leader is elected. */
-  readonly hungUp: boolean;
 
-  constructor(kind: ErrorKind, message: string, details: Details = {}) {
+  constructor(kind: ErrorKind, message: string, code = 0, path?: string, zxid = 0n) {
     super(message);
-    const { code = 0, path, zxid = 0n, hungUp = false } = details;
     this.kind = kind;
     this.code = code;
     this.path = path;
     this.zxid = zxid;
-    this.hungUp = hungUp;
   }
 }
 
 export function answerError(code: number, path?: string, zxid?: bigint): ZookeeperError {
   const name = Object.entries(Code).find(([, known]) => known === code)?.[0] ?? "error";
   const where = path === undefined ? "" : ` for ${path}`;
-  return new ZookeeperError("answer", `ZooKeeper answered ${code} (${name})${where}.`, { code, path, zxid });
+  return new ZookeeperError("answer", `ZooKeeper answered ${code} (${name})${where}.`, code, path, zxid);
 }
 
 export function isAnswer(error: unknown, ...codes: readonly number[]): error is ZookeeperError {
