@@ -28,6 +28,8 @@ type Parts = Readonly<{
   members: Members;
 }>;
 
+/** Not public, as the next one. */
+export let isCluster: (value: unknown) => value is Cluster;
 /** What a DistributedQueue needs of its cluster. Not public. */
 export let insideOf: (cluster: Cluster) => ClusterInside;
 
@@ -61,6 +63,7 @@ export class Cluster extends Emitter<ClusterEvents> implements AsyncDisposable {
   }
 
   static {
+    isCluster = (value): value is Cluster => typeof value === "object" && value !== null && #parts in value;
     insideOf = (cluster) => ({
       settings: cluster.#parts.settings,
       link: cluster.#parts.link,

@@ -1,5 +1,5 @@
 export type { Board } from "./board.ts";
-export { Cluster, insideOf } from "./cluster.ts";
+export { Cluster, insideOf, isCluster } from "./cluster.ts";
 export type { ClusterEvents } from "./cluster-events.ts";
 export type { ClusterInside, JobsBeside } from "./cluster-inside.ts";
 export { CLUSTER_OPTIONS, type ClusterOptions } from "./cluster-options.ts";

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { insideOf, type Cluster, type ClusterOptions } from "../cluster/index.ts";
+import { insideOf, isCluster, type Cluster, type ClusterOptions } from "../cluster/index.ts";
 import type { Job, Queue, Work } from "../core/index.ts";
 import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { checkInteger, checkOptions, type Duration, parseDuration } from "../runtime/index.ts";
@@ -72,7 +72,15 @@ export type DistributedSettings = Readonly<{
 
 /** @throws INVALID_ARGUMENT naming the option. */
 export function checkDistributedOptions(options: DistributedQueueOptions): DistributedSettings {
-  checkOptions("DistributedQueue", options, KNOWN);
+  checkOptions("DistributedQueue", options ?? null, KNOWN);
+  if (!isCluster(options.cluster))
+    throw invalidArgument(
+      "cluster",
+      options.cluster,
+      "a Cluster: the answer of createCluster, awaited, or of a store's own, as sqliteCluster",
+    );
+  if (options.handler === undefined || options.handler === null)
+    throw invalidArgument("handler", options.handler, "a function, an object of routes, or the file: URL of a module");
   checkWorker(options.worker);
   const { enableLeaderElection = true, enableJobDistribution = true, strategy = "auto", queues = "default" } = options;
   for (const [name, value] of Object.entries({ enableLeaderElection, enableJobDistribution })) {

@@ -25,7 +25,7 @@ export type MemoryClusterOptions = ClusterOptions &
 
 /** A node of a cluster within this process. */
 export function memoryCluster(options: MemoryClusterOptions): Cluster {
-  checkOptions("memoryCluster", options, [...CLUSTER_OPTIONS, "memory"]);
+  checkOptions("memoryCluster", options ?? null, [...CLUSTER_OPTIONS, "memory"]);
   const { memory = memoryOf(options.clock ?? systemClock), ...rest } = options;
   return new Cluster(memoryCoordinationStore(memory), rest, () => ({ queue: jobsIn(memory, rest), isShared: true }));
 }

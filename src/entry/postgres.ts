@@ -48,7 +48,7 @@ export type PostgresClusterOptions = ClusterOptions & PostgresDriverOptions;
  * DistributedQueue lie there too, unless it is given another queue.
  */
 export function postgresCluster(options: PostgresClusterOptions): Cluster {
-  checkOptions("postgresCluster", options, [...CLUSTER_OPTIONS, ...POSTGRES_OPTIONS]);
+  checkOptions("postgresCluster", options ?? null, [...CLUSTER_OPTIONS, ...POSTGRES_OPTIONS]);
   const place = pick(options, POSTGRES_OPTIONS) as PostgresDriverOptions;
   // A call that takes longer than a session lives is of no use, and its connection is another call's.
   const store = postgresCoordinationStore({ callTimeout: CALL_TIMEOUT, ...place });

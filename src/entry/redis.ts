@@ -75,7 +75,7 @@ const CALL_TIMEOUT = "3s";
  * tokens, unless `replicas` is the number of replicas that may take over: see docs/guides/locks-and-fencing.md.
  */
 export function redisCluster(options: RedisClusterOptions): Cluster {
-  checkOptions("redisCluster", options, [...CLUSTER_OPTIONS, ...STORE_OPTIONS, ...PLACE_OPTIONS]);
+  checkOptions("redisCluster", options ?? null, [...CLUSTER_OPTIONS, ...STORE_OPTIONS, ...PLACE_OPTIONS]);
   const place = { ...placeOf(options), ...given(options, STORE_OPTIONS) };
   const store = redisCoordinationStore({ commandTimeout: CALL_TIMEOUT, ...place });
   const jobs = (): Readonly<{ queue: Queue; isShared: boolean }> => {

@@ -42,7 +42,7 @@ export type SqliteClusterOptions = ClusterOptions & Pick<SqliteDriverOptions, "d
  * @param path the path of the file, made when it is missing.
  */
 export function sqliteCluster(path: string, options: SqliteClusterOptions): Cluster {
-  checkOptions("sqliteCluster", options, [...CLUSTER_OPTIONS, ...DRIVER_OPTIONS, "durability"]);
+  checkOptions("sqliteCluster", options ?? null, [...CLUSTER_OPTIONS, ...DRIVER_OPTIONS, "durability"]);
   const { create, busyTimeout, durability, ...rest } = options;
   const store = sqliteCoordinationStore({
     path,

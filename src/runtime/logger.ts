@@ -1,7 +1,13 @@
 import type { Logger } from "../contract/index.ts";
 
 function write(level: string, fields: object, message: string): void {
-  process.stderr.write(`${new Date().toISOString()} ${level} jobferry: ${message} ${render(fields)}\n`);
+  const line = oneLine(`${message} ${render(fields)}`);
+  process.stderr.write(`${new Date().toISOString()} ${level} jobferry: ${line}\n`);
+}
+
+/** What jobs and servers say begins no line of its own and speaks to no terminal. */
+function oneLine(line: string): string {
+  return line.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
 }
 
 function render(fields: object): string {
@@ -13,9 +19,9 @@ function render(fields: object): string {
 /** Logging must not throw: it is called where something went wrong already. */
 function text(value: unknown): string {
   try {
-    return value instanceof Error ? value.message : (JSON.stringify(value) ?? String(value));
+    return value instanceof Error ? String(value.message) : (JSON.stringify(value) ?? String(value));
   } catch {
-    return `a ${typeof value} that cannot be shown`;
+    return "a value that cannot be shown";
   }
 }
 

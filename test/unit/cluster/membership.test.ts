@@ -299,7 +299,11 @@ describe("times that cannot work together are refused at construction", () => {
   test.each([
     [{ nodeId: "a", electionTimeout: 3_000, heartbeatInterval: 1_000 }, /below a third/],
     [{ nodeId: "a", lockTimeout: 1_500, heartbeatInterval: 600 }, /below a third/],
-    [{ nodeId: "a", logger: { warn: () => undefined } }, /logger.* with the methods debug, info, warn, error/],
+    [
+      { nodeId: "a", logger: { warn: () => undefined } },
+      /logger.* with the methods debug, info, warn, error; missing: debug, info, error/,
+    ],
+    [{ nodeId: "a", logger: null }, /logger is null; it must be an object with the methods/],
     [{ nodeId: "a", clock: {} }, /clock.* with the methods now, monotonic, timer, random/],
     [{ nodeId: "a", electionTimeout: 5 }, /electionTimeout is 5; .*from 10 to/],
     [{ nodeId: "a", electionTimeout: "2d" }, /electionTimeout/],

@@ -9,6 +9,9 @@ import {
   MemoryCoordination,
   memoryQueue,
 } from "../../../src/entry/index.ts";
+import { postgresCluster } from "../../../src/entry/postgres.ts";
+import { redisCluster } from "../../../src/entry/redis.ts";
+import { sqliteCluster } from "../../../src/entry/sqlite.ts";
 import { silentLogger } from "../../../src/runtime/index.ts";
 import { failure } from "../cluster/stage.ts";
 
@@ -82,4 +85,25 @@ test("a start that fails with a cluster of its own leaves no node behind", async
   const broken = make("broken", { handler: module, isolation: "threads" });
   expect((await failure(broken.start())).code).toBe("MODULE_INVALID");
   expect((await witness.getClusterNodes()).map(({ id }) => id)).toEqual(["witness"]);
+});
+
+const handler = (): number => 1;
+
+test.each([
+  ["nothing", undefined, /DistributedQueue options is null/],
+  ["no cluster", { handler }, /cluster is undefined; it must be a Cluster/],
+  ["a URL as cluster", { cluster: "sqlite:./x.db", handler }, /cluster is "sqlite:\.\/x\.db"; .*awaited/],
+  ["a cluster that was not awaited", { cluster: Promise.resolve(), handler }, /an object \(Promise\); .*awaited/],
+  ["no handler", { cluster: memoryCluster({ nodeId: "a" }) }, /handler is undefined; it must be a function/],
+])("%s is refused by the name of the option", (_, options, message) => {
+  expect(() => new DistributedQueue(options as never)).toThrow(message);
+});
+
+test.each([
+  ["memoryCluster", () => memoryCluster(undefined as never)],
+  ["sqliteCluster", () => sqliteCluster("c.db", undefined as never)],
+  ["postgresCluster", () => postgresCluster(undefined as never)],
+  ["redisCluster", () => redisCluster(undefined as never)],
+])("%s without options says so", (name, make) => {
+  expect(make).toThrow(`${name} options is null; it must be an object`);
 });

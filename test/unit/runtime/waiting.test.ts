@@ -58,10 +58,13 @@ test("the default logger writes warnings and errors, and never throws", () => {
     stderrLogger.info({}, "i");
     stderrLogger.warn({ code: "X", error: new Error("why"), big: 3n, cyclic }, "w");
     stderrLogger.error({ none: undefined }, "e");
+    const odd = Object.assign(new Error("x"), { message: Symbol("odd") });
+    stderrLogger.error({ err: odd }, "what a job said: one\nERROR two\u001b[31m");
   } finally {
     write.mockRestore();
   }
-  expect(lines).toHaveLength(2);
+  expect(lines).toHaveLength(3);
   expect(lines[0]).toMatch(/WARN jobferry: w code="X" error=why big=/);
   expect(lines[1]).toMatch(/ERROR jobferry: e none=undefined/);
+  expect(lines[2]).toMatch(/ERROR jobferry: what a job said: one ERROR two \[31m err=Symbol\(odd\)\n$/);
 });
