@@ -31,8 +31,12 @@ export class WatchStream {
     return !this.#isOver && this.channel.isUsable;
   }
 
-  /** @returns what takes it away again. */
+  /** @returns what takes it away again. Fails the follower where the stream has ended since it was handed out. */
   add(follower: Follower): () => void {
+    if (this.#isOver) {
+      follower.fail(new NoAnswer("the watches ended"));
+      return () => undefined;
+    }
     this.#lastId += 1n;
     const id = this.#lastId;
     this.#followers.set(id, follower);
