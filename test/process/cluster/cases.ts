@@ -81,7 +81,7 @@ export function clusterCases(
       const { fleet, leader, term } = await threeNodes(placeIn, ttl);
       await fleet.until(() => fleet.of(leader, "wrote").length > 3, 5_000, "the leader writes");
       const stopped = now();
-      fleet.ask(leader, "freeze");
+      await fleet.freeze(leader);
       const next = await fleet.first("elected", stopped, leader, ttl * 3);
       const took = await fleet.ran(stopped, next.at, leader);
       console.log(`new leader after SIGSTOP: ${took.toFixed(0)} ms of a time-out of ${ttl} ms`);
@@ -146,7 +146,7 @@ export function clusterCases(
       );
       for (let round = 0; round < 4; round += 1) {
         const victim = holder();
-        fleet.ask(victim, "freeze");
+        await fleet.freeze(victim);
         const stopped = now();
         await fleet.first("locked", stopped + 1, victim, lockTtlMs * 4);
         fleet.signal(victim, "SIGCONT");

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { hasStopped } from "../../../scripts/servers/process-tree.ts";
 import { merged, timeIn } from "../../stalls/spans.ts";
 import { stallsUntilNow } from "../../stalls/stopwatch.ts";
 import type { Place } from "./place.ts";
@@ -83,6 +84,13 @@ export class Fleet {
   ask(nodeId: string, message: string | object): void {
     // One that ends just now hears nothing.
     this.#children.get(nodeId)?.send(message, () => undefined);
+  }
+
+  /** Resolves when it stands still, which it does between two turns: a SIGCONT that came before would leave it so for good. */
+  async freeze(nodeId: string): Promise<void> {
+    const { pid } = this.#children.get(nodeId) ?? {};
+    this.ask(nodeId, "freeze");
+    await this.until(() => pid !== undefined && hasStopped(pid), 20_000, `${nodeId} stands still`);
   }
 
   of(nodeId: string, kind: string): readonly Told[] {

@@ -24,7 +24,7 @@ export async function missesMessages(placeIn: (folder: string) => Place, ttl: nu
   await comes("b");
   const before = await says(0);
   await hears("b", 0);
-  fleet.ask("b", "freeze");
+  await fleet.freeze("b");
   const numbers = [await says(1), await says(2)] as const;
   await isGone(fleet, numbers[0]);
   await comes("c", before);
