@@ -1,6 +1,7 @@
 /** What a push takes. */
 import { invalidArgument, JobferryError } from "../errors/index.ts";
 import { checkOptions, checkSignal } from "../runtime/index.ts";
+import type { Duration } from "../runtime/index.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
 
 export type PushOptions<Tx = never> = Readonly<{
@@ -16,6 +17,12 @@ export function checkPushOptions(options: object | undefined): void {
   if (options === undefined) return;
   checkOptions("push", options, PUSH_OPTIONS);
   checkSignal("signal", (options as Readonly<{ signal?: unknown }>).signal);
+}
+
+/** Without a delay, in JavaScript, a job that was meant for later would run at once. */
+export function givenDelay(delay: Duration | Date | undefined): Duration | Date {
+  if (delay !== undefined && delay !== null) return delay;
+  throw invalidArgument("delay", delay, 'a duration (milliseconds or "5m") or a Date; push() takes a job without one');
 }
 
 export function iterated(jobs: Iterable<NewJob>): readonly NewJob[] {

@@ -16,7 +16,7 @@ import { queueGiven } from "./explicit-undefined.ts";
 import { flushFailed, retryFailed, type RetryFailed } from "./failed-jobs.ts";
 import { type Job, pushedSnapshot } from "./job.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
-import { checkPushOptions, iterated, type PushOptions, unsentOf } from "./push-arguments.ts";
+import { checkPushOptions, givenDelay, iterated, type PushOptions, unsentOf } from "./push-arguments.ts";
 import { QueueRecords, type Records } from "./records.ts";
 import { type ReservedJob, ReservedSnapshot } from "./reserved-job.ts";
 import { checkQueueOptions, type QueueOptions } from "./queue-options.ts";
@@ -80,9 +80,9 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return this.#push(job, undefined, options);
   }
 
-  /** `push` with a delay, or at a time. */
-  later(job: NewJob, delay: Duration | Date, options?: PushOptions<Tx>): Promise<Job> {
-    return this.#push(job, delay, options);
+  /** `push` with a delay, or at a time. @throws INVALID_ARGUMENT without one. */
+  async later(job: NewJob, delay: Duration | Date, options?: PushOptions<Tx>): Promise<Job> {
+    return this.#push(job, givenDelay(delay), options);
   }
 
   /** All jobs are checked first: when one is bad none is stored. @throws BATCH_INCOMPLETE when not all were confirmed; it says which. */
@@ -90,8 +90,8 @@ export class Queue<in Tx = never> implements AsyncDisposable {
     return this.#pushBatch(jobs, undefined, options);
   }
 
-  laterBatch(jobs: Iterable<NewJob>, delay: Duration | Date, options?: PushOptions<Tx>): Promise<readonly Job[]> {
-    return this.#pushBatch(jobs, delay, options);
+  async laterBatch(jobs: Iterable<NewJob>, delay: Duration | Date, options?: PushOptions<Tx>): Promise<readonly Job[]> {
+    return this.#pushBatch(jobs, givenDelay(delay), options);
   }
 
   async #push(job: NewJob, delay: Duration | Date | undefined, options: PushOptions<Tx> | undefined): Promise<Job> {

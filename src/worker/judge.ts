@@ -7,7 +7,7 @@ import {
   type JobSnapshot,
   type Lease,
 } from "../core/index.ts";
-import { failureFrom, isPermanent, JobferryError } from "../errors/index.ts";
+import { describeValue, failureFrom, isPermanent, JobferryError } from "../errors/index.ts";
 import { parseDuration } from "../runtime/index.ts";
 import type { OutcomeData } from "./outcome.ts";
 import type { Verdict } from "./verdict.ts";
@@ -25,7 +25,7 @@ export type JudgeHost = Readonly<{
   clock: Clock;
   /** The longest delay that the store keeps. */
   maxDelayMs: () => number;
-  /** Told what a `backoff` or `shouldRetry` of the user threw; the attempt is judged without it. */
+  /** Told what was wrong with a `backoff` or `shouldRetry` of the user; the attempt is judged without it. */
   error: (error: unknown) => void;
 }>;
 
@@ -117,7 +117,7 @@ export class Judge {
 
   #worthRetry(error: Error, job: JobSnapshot): boolean {
     try {
-      return atOnce(this.#worker.shouldRetry?.(error, job)) !== false;
+      return this.#worker.shouldRetry === undefined || trueOrFalse(atOnce(this.#worker.shouldRetry(error, job)));
     } catch (cause) {
       this.#host.error(callbackError("shouldRetry", cause));
       return true;
@@ -197,10 +197,16 @@ function atOnce<T>(answer: T): T {
   throw new TypeError("it returned a promise; it must answer at once");
 }
 
+/** No answer at all, for example of a function whose "return" was forgotten, would be taken for "yes". */
+function trueOrFalse(answer: unknown): boolean {
+  if (typeof answer === "boolean") return answer;
+  throw new TypeError(`it returned ${describeValue(answer)}; it must return true or false`);
+}
+
 function callbackError(name: string, cause: unknown): JobferryError {
   return new JobferryError(
     "UNEXPECTED",
-    `The worker's option ${name} threw, so the attempt was judged without it: ${failureFrom(cause).message}`,
+    `The worker's option ${name} failed, so the attempt was judged without it: ${failureFrom(cause).message}`,
     { cause },
   );
 }

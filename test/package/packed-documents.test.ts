@@ -89,7 +89,9 @@ test.each(["README.md", "README.zh-CN.md"])("the example and the commands of %s 
   const { folder, run } = bash(document.replace(".md", ""), from("test/cli/guide/guide.sh#first"));
   writeFileSync(join(folder, "hello.ts"), from("examples/hello.ts#hello"));
   expect(run("node hello.ts")).toContain("Welcome, bob@example.com!\nWelcome, ada@example.com!");
-  writeFileSync(join(folder, "mails.ts"), from("test/cli/guide/mails.ts"));
+  // As "npm init" writes it.
+  writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
+  writeFileSync(join(folder, "mails.mts"), from("test/cli/guide/mails.mts"));
   expect(run(from("test/cli/guide/guide.sh#first-work"))).toContain("Sending email: { to: 'ann@example.org' }");
   const shell = blocks.filter(({ language }) => language === "bash").map(({ code }) => code);
   // The others need a clone, or the registry.

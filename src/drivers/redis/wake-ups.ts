@@ -72,12 +72,13 @@ export class WakeUps {
     const { signal } = this.#stop;
     let pause = FIRST_PAUSE_MS;
     for (;;) {
-      const queues = this.#listeners.queues();
-      if (signal.aborted || queues.length === 0) break;
+      if (signal.aborted || this.#listeners.queues().length === 0) break;
       try {
         this.#connection ??= await this.#store.connection.duplicate("blocking");
         if (signal.aborted) break;
-        await this.#block(this.#connection, queues);
+        // Read only now: who began to wait while it connected is nudged by nobody.
+        const queues = this.#listeners.queues();
+        if (queues.length > 0) await this.#block(this.#connection, queues);
         pause = FIRST_PAUSE_MS;
       } catch {
         // Those who wait look by themselves meanwhile, and tell what they meet.

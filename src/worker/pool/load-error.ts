@@ -43,7 +43,13 @@ function candidates(file: string): readonly string[] {
   return [`${file}.ts`, `${file}.js`, `${file}.mts`, `${file}.mjs`, `${file}/index.ts`, `${file}/index.js`];
 }
 
+/** What Node says of ES module syntax in a file that package.json calls CommonJS, as "npm init" has written it since npm 11. */
+const IS_ES_MODULE = /^Unexpected token 'export'|^Cannot use (?:import statement|'import\.meta') outside a module/;
+
 function syntaxError(error: LoadError, message: string): string {
+  if (IS_ES_MODULE.test(message)) {
+    return `${placeOf(error)}${message}. It is an ES module, and the nearest package.json says "type": "commonjs": write "type": "module" there, or name the file .mts or .mjs.`;
+  }
   const hint = message.includes("does not provide an export named")
     ? ' When it is a type, import it with "import type".'
     : "";

@@ -9,7 +9,7 @@ jobferry stats
 # #endregion
 
 # #region first-work
-jobferry work --handlers ./mails.ts --queue mails --stop-when-empty
+jobferry work --handlers ./mails.mts --queue mails --stop-when-empty
 # #endregion
 
 # #region routes

@@ -23,6 +23,21 @@ test.each(NO_SIGNALS)("a signal that is none is refused before anything is store
   await queue.close();
 });
 
+test.each([undefined, null, Number.NaN, "soon", {}])("later without a delay stores nothing: %o", async (delay) => {
+  const { driver, queue } = stageOn(new FakeDriver());
+  for (const call of [
+    () => queue.later(createJob(1), delay as never),
+    () => queue.laterBatch([createJob(1)], delay as never),
+  ]) {
+    expect(await errorOf(call)).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/^delay is /) as unknown,
+    });
+  }
+  expect(driver.pushed).toEqual([]);
+  await queue.close();
+});
+
 test("run() of a worker refuses a signal that is none and does not start", async () => {
   const { queue } = stageOn(new FakeDriver());
   const worker = new Worker(queue as unknown as Queue, "default", () => undefined);

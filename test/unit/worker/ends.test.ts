@@ -94,6 +94,25 @@ test("backoff and shouldRetry that return a promise are told, and its rejection 
   await end(one);
 });
 
+test.each([undefined, null, 0, "no"])(
+  "shouldRetry that answers %o is told, and the attempt is judged without it",
+  async (answer) => {
+    const { clock, worker, heard, push, end } = stage();
+    const one = worker(boom, { shouldRetry: () => answer as never, maxAttempts: 2 });
+    const told: Error[] = [];
+    one.on("error", ({ error }) => told.push(error));
+    await push("a");
+    await one.start();
+    await clock.advance("10s");
+    expect(heard.filter((line) => line.startsWith("failed a boom"))).toHaveLength(2);
+    expect(told.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^The worker's option shouldRetry failed, .* it must return true or false/),
+      expect.stringContaining("it returned"),
+    ]);
+    await end(one);
+  },
+);
+
 test("retry counts an attempt, snooze none, cancel is the end; a context may be taken apart", async () => {
   const { queue, clock, worker, heard, push, end } = stage();
   const seen: string[] = [];

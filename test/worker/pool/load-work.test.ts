@@ -31,12 +31,16 @@ const FILES: Readonly<Record<string, string>> = {
   "number.ts": "export default 5;\n",
   "no-routes.ts": "export default [];\n",
   "twice.ts": 'const r = { name: "a", handler: () => 1 };\nexport default [r, r];\n',
+  "common/package.json": '{ "type": "commonjs" }',
+  "common/export.ts": "export default () => 1;\n",
+  "common/import.js": 'import "node:fs";\nexport default () => 1;\n',
+  "common/meta.ts": "export default () => import.meta.url;\n",
   "compiled.cjs": 'exports.__esModule = true;\nexports.default = () => "from CommonJS";\n',
 };
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "jobferry-load-"));
-  mkdirSync(join(directory, "deep"));
+  for (const folder of ["deep", "common"]) mkdirSync(join(directory, folder));
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(directory, name), text);
 });
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -58,6 +62,9 @@ it.each([
   ["no-package.ts", ["Install the package, or correct its name."]],
   ["syntax.ts", ["syntax.ts, line 2: It is not valid TypeScript"]],
   ["syntax.mjs", ["Unexpected token ';'", '"node --check" shows where.']],
+  ["common/export.ts", ["export.ts, line 1: Unexpected token 'export'", '"type": "module" there', ".mts or .mjs"]],
+  ["common/import.js", ["import.js, line 1: Cannot use import statement", "It is an ES module"]],
+  ["common/meta.ts", ["It is an ES module"]],
   ["type-import.ts", ["does not provide an export named 'Shape'", 'import it with "import type"']],
   ["throws.ts", ["It threw while it was loaded: no database here"]],
   ["exits.mjs", ["The child ended while it loaded it (exit code 3)."]],
