@@ -5,6 +5,8 @@ import type { ServerName } from "../../scripts/servers/registry.ts";
 import { startServer } from "../servers/shared-server.ts";
 
 const COUNT = 50;
+/** On a server that has just started, and less than `pushTimeout`, 10 s: nothing waits for that. */
+const SOON_MS = 8_000;
 const jobs = (bytes: number) => Array.from({ length: COUNT }, () => createJob("x".repeat(bytes)));
 
 async function taken(queue: Queue, count: number): Promise<readonly ReservedJob[]> {
@@ -32,7 +34,7 @@ export function provesLowLimits({ server, what, args, tooLarge, make }: Low): vo
     const queue = await make(own.url).open();
     const began = performance.now();
     expect(await queue.pushBatch(jobs(300))).toHaveLength(COUNT);
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(SOON_MS);
     const held = await taken(queue, COUNT);
     expect(new Set(held.map(({ id }) => id)).size).toBe(COUNT);
     await Promise.all(held.map((job) => job.complete()));
@@ -61,7 +63,7 @@ export function provesLowLimits({ server, what, args, tooLarge, make }: Low): vo
         expect(queue.push(createJob("x".repeat(tooLarge ?? 0)))).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" }),
         queue.push(createJob("small")),
       ]);
-      expect(performance.now() - began).toBeLessThan(3_000);
+      expect(performance.now() - began).toBeLessThan(SOON_MS);
       expect(await queue.getStats()).toMatchObject({ pendingJobs: 11 });
       await queue.close();
     },

@@ -15,6 +15,7 @@ import type {
   StoredJob,
 } from "../../contract/index.ts";
 import { isJobferryError } from "../../errors/index.ts";
+import { BUSY_MS } from "./in-time.ts";
 import { bytesOf } from "./samples.ts";
 import { openFirst, Surroundings } from "./surroundings.ts";
 import type { RetentionOverride } from "./surroundings.ts";
@@ -22,8 +23,6 @@ import type { ConformanceTarget } from "./target.ts";
 
 export const QUEUE = "work";
 
-/** How long a busy machine may keep jobs that must come. */
-const BUSY_MS = 10_000;
 /** Rounds without a job after which no more are expected. */
 const EMPTY_ROUNDS = 6;
 
@@ -164,14 +163,20 @@ export class Stage extends Surroundings {
     return only;
   }
 
-  /** Takes, one after the other, what there is, and finishes it. The ids in the order in which they came. */
-  async drain(take: Take = {}): Promise<readonly string[]> {
+  /**
+   * Takes, one after the other, what there is, and finishes it. The ids in the order in which they came. `wanted` must come, and in real time may take their
+   * time as in `take`; whatever else there is comes, too.
+   */
+  async drain(wanted: number): Promise<readonly string[]> {
     const ids: string[] = [];
+    let last = this.clock.monotonic();
     for (;;) {
-      const [next] = await this.takeUpTo(1, take);
-      if (next === undefined) return ids;
-      ids.push(next.job.id);
-      await this.done(next, take.driver);
+      const [next] = await this.takeUpTo(1);
+      if (next !== undefined) {
+        ids.push(next.job.id);
+        await this.done(next);
+        last = this.clock.monotonic();
+      } else if (this.isVirtual || ids.length >= wanted || this.clock.monotonic() - last >= BUSY_MS) return ids;
     }
   }
 

@@ -6,6 +6,8 @@ import type { ConformanceTarget } from "./target.ts";
 export const KEEP_ALL: Retention = { count: Infinity, ageMs: Infinity };
 const KEEP_NONE: Retention = { count: 0, ageMs: Infinity };
 const HUNG_AFTER_MS = 10_000;
+/** One of them passes after each step of virtual time. */
+const INPUT_SLICES = 50;
 
 export type RetentionOverride = Readonly<{ completed?: Retention; failed?: Retention }>;
 
@@ -153,11 +155,15 @@ export class Surroundings {
     }
   }
 
-  async #realInput(watched: Promise<void>, part = 1): Promise<void> {
+  /** In slices: after a stall of the process a timer fires before what has come is heard, and one for the whole time would be over then. */
+  async #realInput(watched: Promise<void>, slices = INPUT_SLICES): Promise<void> {
     const { realInputMs = 0 } = this.target;
     if (realInputMs <= 0) return;
     const limit = new AbortController();
-    await Promise.race([watched, sleep(systemClock, realInputMs * part, limit.signal)]);
+    for (let left = slices, isOver = false; left > 0 && !isOver; left -= 1) {
+      const slice = sleep(systemClock, realInputMs / INPUT_SLICES, limit.signal);
+      isOver = (await Promise.race([watched, slice])) !== "elapsed";
+    }
     limit.abort();
   }
 
@@ -175,7 +181,7 @@ export class Surroundings {
       const step = Math.max(1, Math.ceil(withinMs / 40));
       for (let passed = 0; !settled && passed < withinMs; passed += step) {
         await clock.advance(step);
-        if (!settled) await this.#realInput(watched, 0.02);
+        if (!settled) await this.#realInput(watched, 1);
       }
     }
     if (!settled) {

@@ -20,7 +20,7 @@ export type BrokenStore = Readonly<{
 type Transact = CoordinationStore["transact"];
 type Watch = CoordinationStore["watch"];
 
-function changed(inner: CoordinationStore, changes: Partial<CoordinationStore>): CoordinationStore {
+export function changed(inner: CoordinationStore, changes: Partial<CoordinationStore>): CoordinationStore {
   return {
     name: inner.name,
     capabilities: inner.capabilities,

@@ -42,7 +42,7 @@ export const processes: CaseGroup = {
         const items = stage.items(3);
         await stage.push(items);
         await stage.crash();
-        assert.deepEqual([...(await stage.drain())].toSorted(), items.map(({ id }) => id).toSorted());
+        assert.deepEqual([...(await stage.drain(items.length))].toSorted(), items.map(({ id }) => id).toSorted());
       },
     },
     {
@@ -93,7 +93,7 @@ export const processes: CaseGroup = {
             stage.capabilities.lease.grainMs +
             1,
         );
-        assert.equal((await stage.drain()).length, 2);
+        assert.equal((await stage.drain(2)).length, 2);
         assert.ok(held);
         await stage.refused(held);
       },
@@ -107,7 +107,7 @@ export const processes: CaseGroup = {
         await stage.push(items);
         await stage.pass(stage.delayMs + stage.capabilities.delay.precisionMs + 1);
         await Promise.all([stage.maintain(), stage.maintain(second), stage.maintain(), stage.maintain(second)]);
-        assert.deepEqual([...(await stage.drain())].toSorted(), items.map(({ id }) => id).toSorted());
+        assert.deepEqual([...(await stage.drain(items.length))].toSorted(), items.map(({ id }) => id).toSorted());
       },
     },
   ],

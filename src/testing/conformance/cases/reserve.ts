@@ -1,23 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextImmediate } from "node:timers/promises";
-import type { Driver, ReserveRequest, ReserveResult } from "../../../contract/index.ts";
+import type { Driver } from "../../../contract/index.ts";
 import type { CaseGroup } from "../case.ts";
 import * as needs from "../requirements.ts";
 import { idsOf, QUEUE } from "../stage.ts";
 import type { Stage } from "../stage.ts";
-
-function blocked(
-  stage: Stage,
-  changes: Partial<ReserveRequest> = {},
-  driver: Driver = stage.driver,
-): { request: ReserveRequest; result: Promise<ReserveResult> } {
-  const request: ReserveRequest = { queues: [QUEUE], max: 1, leaseMs: stage.leaseMs, waitMs: 600_000, ...changes };
-  return { request, result: driver.reserve(request) };
-}
-
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn += 1) await nextImmediate();
-}
+import { blocked, turns, waiting } from "./waiting.ts";
 
 /** Reserves and finishes until `total` jobs were seen, from `consumers` loops at once. Every id with the number of times it came. */
 async function consumeAll(
@@ -108,57 +96,7 @@ export const reserve: CaseGroup = {
         await stage.nothing();
       },
     },
-    {
-      name: "answers at once without waitMs",
-      run: async (stage) => {
-        const start = stage.clock.monotonic();
-        const { reservations } = await stage.reserve();
-        assert.deepEqual(idsOf(reservations), []);
-        const took = stage.clock.monotonic() - start;
-        assert.ok(took <= stage.patienceMs + 250, `an empty queue was answered after ${took} ms`);
-      },
-    },
-    {
-      name: "waits as long as it was told, and no longer",
-      run: async (stage) => {
-        const waitMs = stage.isVirtual ? 20_000 : 400;
-        const start = stage.clock.monotonic();
-        const { result } = blocked(stage, { waitMs });
-        let end = Number.NaN;
-        const timed = result.then((value) => {
-          end = stage.clock.monotonic();
-          return value;
-        });
-        const { reservations } = await stage.settles(
-          timed,
-          waitMs + stage.patienceMs + 500,
-          "a reserve that nobody serves",
-        );
-        assert.deepEqual(idsOf(reservations), []);
-        assert.ok(end - start >= waitMs - 1, `waited ${end - start} of ${waitMs} ms`);
-        assert.ok(end - start <= waitMs + stage.patienceMs + 500, `waited ${end - start} of ${waitMs} ms`);
-      },
-    },
-    {
-      name: "a blocked consumer is woken by a push within the stated time",
-      run: async (stage) => {
-        const { request, result } = blocked(stage);
-        await turns(3);
-        const item = stage.item();
-        let end = Number.NaN;
-        const timed = result.then((value) => {
-          end = stage.clock.monotonic();
-          return value;
-        });
-        await stage.push(item);
-        // From here on it is stored; how long that took is another matter.
-        const start = stage.clock.monotonic();
-        const arrived = await stage.settles(timed, stage.patienceMs, "a blocked reserve after a push");
-        stage.checkReserved(request, arrived);
-        assert.deepEqual(idsOf(arrived.reservations), [item.id]);
-        assert.ok(end - start <= stage.patienceMs, `woken ${end - start} ms after the push`);
-      },
-    },
+    ...waiting,
     {
       name: "a lease that was waited for is counted from its claim, not from the call",
       requires: needs.all(needs.deadlines, needs.virtualTime),

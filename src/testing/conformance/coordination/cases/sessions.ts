@@ -1,47 +1,38 @@
 import assert from "node:assert/strict";
-import type { CoordinationSession, CoordinationStore } from "../../../../contract/index.ts";
+import type { CoordinationStore } from "../../../../contract/index.ts";
+import { oneInTime } from "../../in-time.ts";
 import { crashes, partitions } from "../case.ts";
 import type { CoordinationCaseGroup } from "../case.ts";
+import { firstAnswer, Life, ShortSession } from "../renewals.ts";
 import { bytesOf, keyOf } from "../stage.ts";
 import type { CoordinationStage } from "../stage.ts";
 
-/** A key under a session, and until when both must be there. What a busy machine asks later than that proves nothing. */
-class Life {
-  readonly ttlMs: number;
-  readonly #stage: CoordinationStage;
-  readonly #session: CoordinationSession;
-  #until: number;
+/** One life in which a renewal was answered: without it nothing was proven of renewals. */
+async function lives(stage: CoordinationStage, pass: (life: Life) => Promise<void>): Promise<void> {
+  await oneInTime(stage, async () => {
+    const life = await Life.begin(stage);
+    await pass(life);
+    return life.isRenewed ? undefined : "no renewal was answered with ok";
+  });
+}
 
-  private constructor(stage: CoordinationStage, session: CoordinationSession, ttlMs: number, openedAt: number) {
-    this.#stage = stage;
-    this.#session = session;
-    this.ttlMs = ttlMs;
-    this.#until = openedAt + ttlMs;
+/** A holder of two keys dies. What was late in its end; undefined when nothing was. */
+async function lateInEnd(stage: CoordinationStage, third: CoordinationStore): Promise<string | undefined> {
+  const holder = await stage.another();
+  const short = await ShortSession.open(stage, holder);
+  await short.put("a", "1");
+  await short.put("b", "1");
+  const watcher = stage.watch(third);
+  await short.keptUntil(stage.sees(watcher, { a: "1", b: "1" }));
+  await stage.crash(holder);
+  const withinMs = stage.latestEndMs + stage.lagMs;
+  const isInTime = await stage.sees(watcher, {}, withinMs);
+  for (const event of watcher.events) {
+    const present = event.entries.filter(({ key }) => [keyOf("a"), keyOf("b")].includes(key)).length;
+    if (event.kind === "reset") assert.notEqual(present, 1, "both keys go in one write");
+    else assert.notEqual(event.removed.length, 1, "both keys go in one write");
   }
-
-  static async begin(stage: CoordinationStage): Promise<Life> {
-    const { ttlMs } = stage;
-    const openedAt = stage.clock.monotonic();
-    const session = await stage.openSession(stage.store, ttlMs);
-    await stage.tries([], [{ put: keyOf("a"), value: bytesOf("1"), session: session.id }]);
-    return new Life(stage, session, ttlMs, openedAt);
-  }
-
-  async renew(): Promise<void> {
-    const sentAt = this.#stage.clock.monotonic();
-    const answer = await this.#stage.settles(this.#session.renew(), 0, "renew");
-    if (this.#isDue) assert.equal(answer, "ok");
-    if (answer === "ok") this.#until = sentAt + this.ttlMs;
-  }
-
-  async isThere(why: string, client?: CoordinationStore): Promise<void> {
-    const value = await this.#stage.valueOf("a", client);
-    if (this.#isDue) assert.equal(value, "1", why);
-  }
-
-  get #isDue(): boolean {
-    return this.#stage.clock.monotonic() < this.#until;
-  }
+  return isInTime ? undefined : `the end of a holder was seen later than after ${withinMs} ms`;
 }
 
 export const sessions: CoordinationCaseGroup = {
@@ -68,42 +59,32 @@ export const sessions: CoordinationCaseGroup = {
       name: "a session that is renewed lives on",
       run: async (stage) => {
         const third = await stage.another();
-        const life = await Life.begin(stage);
-        for (let part = 0; part < 8; part += 1) {
-          await stage.pass(life.ttlMs / 3);
-          await life.renew();
-        }
-        await life.isThere("it was renewed", third);
+        await lives(stage, async (life) => {
+          for (let part = 0; part < 8; part += 1) {
+            await stage.pass(life.ttlMs / 3);
+            await life.renew();
+          }
+          await life.isThere("it was renewed", third);
+        });
       },
     },
     {
       name: "a session that is not renewed lives for its time to live",
-      run: async (stage) => {
-        const life = await Life.begin(stage);
-        await stage.pass(life.ttlMs * 0.8);
-        await life.isThere("its time has not passed");
-        await life.renew();
-        await stage.pass(life.ttlMs * 0.8);
-        await life.isThere("its time counts from the renewal");
-      },
+      run: (stage) =>
+        lives(stage, async (life) => {
+          await stage.pass(life.ttlMs * 0.8);
+          await life.isThere("its time has not passed");
+          await life.renew();
+          await stage.pass(life.ttlMs * 0.8);
+          await life.isThere("its time counts from the renewal");
+        }),
     },
     {
       name: "the end of a holder that died is seen by a third client, in time, as one write",
       requires: crashes,
       run: async (stage) => {
-        const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder, stage.ttlMs);
-        await stage.put("a", "1", { client: holder, session });
-        await stage.put("b", "1", { client: holder, session });
-        const watcher = stage.watch(third);
-        await stage.sees(watcher, { a: "1", b: "1" });
-        await stage.crash(holder);
-        await stage.sees(watcher, {}, stage.latestEndMs + stage.lagMs);
-        for (const event of watcher.events) {
-          const present = event.entries.filter(({ key }) => [keyOf("a"), keyOf("b")].includes(key)).length;
-          if (event.kind === "reset") assert.notEqual(present, 1, "both keys go in one write");
-          else assert.notEqual(event.removed.length, 1, "both keys go in one write");
-        }
+        const third = await stage.another();
+        await oneInTime(stage, () => lateInEnd(stage, third));
       },
     },
     {
@@ -111,8 +92,8 @@ export const sessions: CoordinationCaseGroup = {
       requires: crashes,
       run: async (stage) => {
         const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder, stage.ttlMs);
-        await stage.put("lock", "holder", { client: holder, session });
+        const short = await ShortSession.open(stage, holder);
+        await short.put("lock", "holder");
         await stage.crash(holder);
         await stage.pass(stage.latestEndMs + 1);
         assert.equal(await stage.get("lock", third), undefined, "get shows no key of a session past its end");
@@ -202,10 +183,11 @@ export const sessions: CoordinationCaseGroup = {
       requires: partitions,
       run: async (stage) => {
         const [holder, third] = [await stage.another(), await stage.another()];
-        const session = await stage.openSession(holder, stage.ttlMs);
-        const token = await stage.put("lock", "holder", { client: holder, session });
+        const short = await ShortSession.open(stage, holder);
+        const { session } = short;
+        const token = await short.put("lock", "holder");
         const watcher = stage.watch(third);
-        await stage.sees(watcher, { lock: "holder" });
+        await short.keptUntil(stage.sees(watcher, { lock: "holder" }));
         const heal = stage.target.partition?.(holder);
         const hung = session.renew().then(
           (answer) => answer,
@@ -217,7 +199,7 @@ export const sessions: CoordinationCaseGroup = {
         await heal?.();
         await stage.pass(stage.lagMs);
         assert.notEqual(await stage.settles(hung, stage.lagMs, "a renewal that was cut off"), "ok");
-        assert.equal(await stage.settles(session.renew(), stage.lagMs, "renew"), "lost");
+        assert.equal(await firstAnswer(stage, session), "lost");
         assert.ok(BigInt(taken) > BigInt(token), "the token of the next holder is higher");
         const stale = [{ key: keyOf("lock"), version: token }] as const;
         const write = { put: keyOf("guarded"), value: bytesOf("stale") };
