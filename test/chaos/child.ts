@@ -1,4 +1,5 @@
 /** What every process of a run starts with: its settings, its log and its queue. */
+import { flushCompileCache } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, Logger } from "../../src/contract/index.ts";
 import { isJobferryError, Queue } from "../../src/entry/index.ts";
@@ -65,7 +66,10 @@ export async function openQueue(settings: Settings, log: LogWriter): Promise<Que
     ...{ clock, logger: loggerInto(log) },
     keepCompleted: settings.keepsCompleted,
   });
-  return opened(queue, clock);
+  await opened(queue, clock);
+  // One that is killed writes none at its end. Where all of it came from there this does nothing.
+  flushCompileCache();
+  return queue;
 }
 
 /** Of a process that holds leases: resolves when its stalls are written down. */

@@ -1,8 +1,7 @@
 /** The faults of clusters, and which store has which. */
-import { setTimeout as pause } from "node:timers/promises";
 import type { Wait } from "./cluster-judge.ts";
 import * as nodeFaults from "./cluster-node-faults.ts";
-import { patienceMs, type Stage } from "./cluster-stage.ts";
+import { patienceMs, type Stage, untilWritten } from "./cluster-stage.ts";
 import * as storeFaults from "./cluster-store-faults.ts";
 import { canPart, type ClusterStore } from "./cluster-stores.ts";
 import { machineMs } from "./log.ts";
@@ -30,7 +29,6 @@ export type Fault = (typeof FAULTS)[number];
 type Act = (stage: Stage, leader: string, follower: string) => Promise<readonly Wait[]>;
 
 const ACTS: Readonly<Record<Fault, Act>> = { ...nodeFaults, ...storeFaults };
-const SETTLE_MS = 500;
 
 export function hasFault(store: ClusterStore, fault: Fault): boolean {
   switch (fault) {
@@ -63,6 +61,6 @@ export async function inflict(fault: Fault, stage: Stage): Promise<readonly Wait
     return [{ fault, what: "a leader before the fault", from, ms: Infinity, boundMs: patienceMs(stage), without: "" }];
   const waits = await ACTS[fault](stage, leader, follower);
   while (nodes.names.length < stage.size) await nodes.start();
-  await pause(SETTLE_MS);
+  await untilWritten(stage);
   return waits;
 }

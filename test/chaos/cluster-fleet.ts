@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { startTcpProxy, type TcpProxy } from "../faults/tcp-proxy.ts";
 import type { Place } from "../process/cluster/place.ts";
 import type { NodeSettings, Told } from "./cluster-node-process.ts";
+import { childEnv } from "./compile-cache.ts";
 import { appendOutput, type LogWriter, machineMs } from "./log.ts";
 
 const START_MS = 60_000;
@@ -59,6 +60,7 @@ export class ClusterFleet {
     const child = fork(file, [JSON.stringify(settings)], {
       execArgv: ["--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: childEnv(),
     });
     const keep = (text: Buffer): void => appendOutput(settings.folder, name, text.toString());
     child.stdout?.on("data", keep);

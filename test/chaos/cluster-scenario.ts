@@ -54,8 +54,9 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
   const directUrl = ground.urlBy(ground.servers.map(({ port }) => port));
   const driver = await driverFor(directUrl);
   const queue = await new Queue(driver, { logger: silentLogger, keepCompleted: true }).open();
-  const pace = isVoted(run.store) ? driver.coordination : undefined;
-  await pace?.open({ clock: systemClock });
+  const pace = driver.coordination;
+  if (pace === undefined) throw new Error(`${run.store} keeps no clusters.`);
+  await pace.open({ clock: systemClock });
   const place = { folder, keepsCompleted: true, sessionTtl: isVoted(run.store) ? SESSION_OF_KEYS : undefined };
   const nodes = new ClusterFleet(
     ground,
@@ -69,9 +70,8 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
       ...{ burst: 8, pauseMs: 200, most: Number.MAX_SAFE_INTEGER },
     },
   });
-  // A claim of nothing, or what is no job.
-  const write = (): Promise<unknown> =>
-    pace?.transact([], [{ put: "pace/of/writes", value: new Uint8Array() }]) ?? queue.pop({ queue: "nobody's" });
+  // No claim of nothing: SQLite answers that without a transaction.
+  const write = (): Promise<unknown> => pace.transact([], [{ put: "pace/of/writes", value: new Uint8Array() }]);
   const stage = { store: run.store, ttlMs: run.ttlMs, size: run.nodes, nodes, server, hosts, register, log, write };
   const done: Fault[] = [];
   const waits: Wait[] = [];
@@ -96,7 +96,7 @@ export async function runCluster(run: ClusterRun): Promise<ClusterOutcome> {
     await Promise.all([nodes.stop(), producers.stop()]);
   }
   const contents = await contentsOf(queue);
-  await pace?.close();
+  await pace.close();
   await queue.close();
   log.close();
   await server?.remove();

@@ -16,6 +16,7 @@ const PATIENCE = 10;
 /** The guides' promise: clients go on by themselves within so much of a server's return. */
 const RECONNECT_MS = 5_000;
 const LOOK_MS = 50;
+const WRITE_PAUSE_MS = 2;
 
 export type Stage = Readonly<{
   store: ClusterStore;
@@ -29,7 +30,7 @@ export type Stage = Readonly<{
   /** The file to which leaders write. */
   register: string;
   log: LogWriter;
-  /** One write to the store by nobody of the cluster: how fast it is at this moment. */
+  /** One write that lasts, as a hand-over is, by nobody of the cluster: how fast the store is at this moment. */
   write: () => Promise<unknown>;
 }>;
 
@@ -38,15 +39,18 @@ export const patienceMs = ({ ttlMs }: Pick<Stage, "ttlMs">): number => PATIENCE 
 /** Consul ends a session after twice its time to live. */
 export const crashMs = ({ store, ttlMs }: Stage): number => (store === "consul" ? 2.5 : 1.5) * ttlMs;
 
-/** An election among the servers, with the time in which they and their clients notice that the one before is gone. */
-const STORE_ELECTION_MS = 3_000;
+/**
+ * In which nodes find another server and hear from it what has ended. Less than RECONNECT_MS, because the session of who led lasts meanwhile: 3 s with the servers' election, which on
+ * etcd and Consul begins after one of them at the earliest.
+ */
+const NOTICE_MS = 2_000;
 
 /**
- * The node that leads and the store's leader die together: the new leader of the store lets all sessions begin anew, and knows of the dead one nothing but that. On etcd twice
- * the time-out, on Consul the twice of it after which sessions end, on ZooKeeper one and a tick; and the election.
+ * The node that leads and the store's leader die together: the new leader of the store lets all sessions begin anew, and knows of the dead one nothing but that. So this counts
+ * from its election, whose own time varies by seconds (votes are split). On etcd twice the time-out, on Consul the twice of it after which sessions end, on ZooKeeper one and a tick.
  */
 export const bothMs = (stage: Stage): number =>
-  Math.max(crashMs(stage), stage.store === "etcd" ? 2 * stage.ttlMs : 0) + STORE_ELECTION_MS;
+  Math.max(crashMs(stage), stage.store === "etcd" ? 2 * stage.ttlMs : 0) + NOTICE_MS;
 
 /** The session of who led may just have been renewed when the store went, and lives on in it; its node, or the next one, must first have reached it again. */
 const returnMs = (stage: Stage): number => crashMs(stage) + RECONNECT_MS;
@@ -54,13 +58,14 @@ const returnMs = (stage: Stage): number => crashMs(stage) + RECONNECT_MS;
 /** As long as a node's session and the leases of its jobs last, and half of it more. */
 export const awayMs = ({ ttlMs, store }: Stage): number => 1.5 * Math.max(ttlMs, leaseMsOn(store));
 
+/** `after`: of the fault, where the wait counts from something later. */
 export async function untilElected(
   stage: Stage,
   fault: string,
-  { from, boundMs, without }: Pick<Wait, "from" | "boundMs" | "without">,
+  { from, boundMs, without, after = from }: Pick<Wait, "from" | "boundMs" | "without"> & Readonly<{ after?: number }>,
 ): Promise<Wait> {
-  const at = await stage.nodes.elected(from, patienceMs(stage));
-  return { fault, what: "a new leader", from, ms: at === undefined ? Infinity : at - from, boundMs, without };
+  const at = (await stage.nodes.elected(after, patienceMs(stage))) ?? Infinity;
+  return { fault, what: "a new leader", from, ms: Math.max(0, at - from), boundMs, without };
 }
 
 /**
@@ -77,6 +82,8 @@ export async function untilHandedOver(stage: Stage, fault: string, name: string)
     const begun = machineMs();
     await stage.write();
     slowestMs = Math.max(slowestMs, machineMs() - begun);
+    // Without it they would take a core from what they measure.
+    await pause(WRITE_PAUSE_MS);
   }
   const [from, at = Infinity] = await Promise.all([left, elected]);
   return {
@@ -87,6 +94,13 @@ export async function untilHandedOver(stage: Stage, fault: string, name: string)
     boundMs: Math.max(HAND_OVER_MS, 10 * slowestMs),
     without: name,
   };
+}
+
+/** Whoever leads is at work. If nobody is, the next fault tells it. */
+export async function untilWritten(stage: Stage): Promise<void> {
+  const from = machineMs();
+  const isWritten = (): boolean => writesIn(stage.register, from).some(({ accepted }) => accepted === 1);
+  while (!isWritten() && machineMs() < from + patienceMs(stage)) await pause(LOOK_MS);
 }
 
 /** Somebody leads who knows it from the store as it was after that time. */

@@ -1,18 +1,18 @@
 /** What is done to the store of a cluster. Afterwards somebody must lead: jobs would be run without. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { RunningServer } from "../../scripts/servers/server.ts";
+import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
 import type { Wait } from "./cluster-judge.ts";
 import { bothMs, type Stage, untilElected, untilLed } from "./cluster-stage.ts";
 import { groupOf } from "./cluster-stores.ts";
 import { machineMs } from "./log.ts";
-import { isVoted, isWhole, leaderOf, splitLeader, type VotedStore } from "./voted-servers.ts";
+import { electedLeader, electionAmong, isVoted, isWhole, splitLeader, type VotedStore } from "./voted-servers.ts";
 
 /** Killed and there again; of a group the primary, whose place another one takes. */
 export async function killStore(stage: Stage): Promise<readonly Wait[]> {
   const { store, ttlMs } = stage;
   const server = serverIn(stage);
   if (isVoted(store)) {
-    const first = await leaderOf(store, server);
+    const first = await electedLeader(store, server);
     const from = await away(stage, "killed", async () => {
       await first.kill();
       await pause(2 * ttlMs);
@@ -31,7 +31,7 @@ export async function killStore(stage: Stage): Promise<readonly Wait[]> {
 }
 
 export async function freezeStore(stage: Stage): Promise<readonly Wait[]> {
-  const first = await leaderOf(votedIn(stage), serverIn(stage));
+  const first = await electedLeader(votedIn(stage), serverIn(stage));
   const from = await away(stage, "frozen", async () => {
     await first.pause();
     await pause(3 * stage.ttlMs);
@@ -43,7 +43,7 @@ export async function freezeStore(stage: Stage): Promise<readonly Wait[]> {
 /** Its leader serves on and has no majority: who is connected to it must not believe it. */
 export async function loneStore(stage: Stage): Promise<readonly Wait[]> {
   const server = serverIn(stage);
-  const first = await leaderOf(votedIn(stage), server);
+  const first = await electedLeader(votedIn(stage), server);
   const others = server.nodes.filter((node) => node !== first);
   const from = await away(stage, "left alone", async () => {
     await Promise.all(others.map((node) => node.pause()));
@@ -65,7 +65,7 @@ export async function splitStore(stage: Stage): Promise<readonly Wait[]> {
 
 export async function partStore(stage: Stage): Promise<readonly Wait[]> {
   const server = serverIn(stage);
-  const first = await leaderOf(votedIn(stage), server);
+  const first = await electedLeader(votedIn(stage), server);
   const from = await away(stage, "cut off", async () => {
     const heal = stage.nodes.partServer(server.nodes.indexOf(first));
     await pause(2 * stage.ttlMs);
@@ -75,32 +75,47 @@ export async function partStore(stage: Stage): Promise<readonly Wait[]> {
 }
 
 /** The node that leads and the store's leader at once: sessions begin anew with the next leader of the store. */
-export async function killBoth(stage: Stage, leader: string): Promise<readonly Wait[]> {
-  const first = await leaderOf(votedIn(stage), serverIn(stage));
-  return withLeader(stage, "killBoth", leader, { strike: () => first.kill(), mend: () => first.restart() });
+export function killBoth(stage: Stage, leader: string): Promise<readonly Wait[]> {
+  const both: Blow = { strike: (first) => first.kill(), mend: (first) => first.restart() };
+  return withLeader(stage, "killBoth", leader, both);
 }
 
 /** The node that leads dies, the store's leader stands still. */
-export async function killLeaderFreezeStore(stage: Stage, leader: string): Promise<readonly Wait[]> {
-  const first = await leaderOf(votedIn(stage), serverIn(stage));
-  const both = { strike: () => first.pause(), mend: () => first.resume() };
+export function killLeaderFreezeStore(stage: Stage, leader: string): Promise<readonly Wait[]> {
+  const both: Blow = { strike: (first) => first.pause(), mend: (first) => first.resume() };
   return withLeader(stage, "killLeaderFreezeStore", leader, both);
 }
 
-async function withLeader(
+/** To the store's leader. */
+type Blow = Readonly<Record<"strike" | "mend", (first: ServerNode) => Promise<void>>>;
+
+async function withLeader(stage: Stage, fault: string, leader: string, blow: Blow): Promise<readonly Wait[]> {
+  const first = await electedLeader(votedIn(stage), serverIn(stage));
+  const waits: Wait[] = [];
+  const from = await away(stage, fault, async () => {
+    try {
+      waits.push(...(await loseBoth(stage, fault, leader, first, blow)));
+    } finally {
+      // Also where the others elect nobody: what is read behind it would only tell that the store is away.
+      await blow.mend(first);
+    }
+  });
+  return [...waits, ...(await back(stage, fault, from))];
+}
+
+/** How long the servers take to elect is told and not judged. */
+async function loseBoth(
   stage: Stage,
   fault: string,
   leader: string,
-  { strike, mend }: Readonly<Record<"strike" | "mend", () => Promise<void>>>,
+  first: ServerNode,
+  { strike }: Blow,
 ): Promise<readonly Wait[]> {
-  const waits: Wait[] = [];
-  const from = await away(stage, fault, async () => {
-    const at = machineMs();
-    await Promise.all([strike(), stage.nodes.kill(leader)]);
-    waits.push(await untilElected(stage, fault, { from: at, boundMs: bothMs(stage), without: leader }));
-    await mend();
-  });
-  return [...waits, ...(await back(stage, fault, from))];
+  const others = serverIn(stage).nodes.filter((node) => node !== first);
+  const at = machineMs();
+  const [from] = await Promise.all([electionAmong(votedIn(stage), others), strike(first), stage.nodes.kill(leader)]);
+  const own: Wait = { fault, what: "the store's own leader", from: at, ms: from - at, boundMs: Infinity, without: "" };
+  return [own, await untilElected(stage, fault, { from, after: at, boundMs: bothMs(stage), without: leader })];
 }
 
 /** The jobs are in the store too: nobody is to blame for a lease that is lost meanwhile. Resolves to when it was there again. */

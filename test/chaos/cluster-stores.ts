@@ -5,7 +5,7 @@ import { startServer } from "../../scripts/servers/start-server.ts";
 import type { RunningServer } from "../../scripts/servers/server.ts";
 import type { Ground } from "./cluster-fleet.ts";
 import { clusterGroup, type Group, sentinelGroup } from "./redis-groups.ts";
-import { WITH_REPLICAS } from "./targets.ts";
+import { SYNCED, WITH_REPLICAS } from "./targets.ts";
 import { isVoted, type VotedStore } from "./voted-servers.ts";
 
 export const CLUSTER_STORES = [
@@ -32,6 +32,7 @@ export async function serverOf(store: ClusterStore, hosts: Hosts | undefined): P
   if (store === "sqlite") return undefined;
   const where = hosts === undefined ? {} : { hosts };
   const args = groupOf(store) === undefined ? {} : { args: WITH_REPLICAS };
+  if (store === "redis") return startServer("redis", { durable: true, args: SYNCED, ...where });
   // What SIGKILL leaves in the system's cache is enough for it, and a busy disk does not hold up each write of three nodes.
   if (store === "etcd") return startServer("etcd-cluster", where);
   return startServer(isVoted(store) ? `${store}-cluster` : store, { durable: true, ...args, ...where });

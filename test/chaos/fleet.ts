@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ProducerSettings, WorkerSettings } from "./child.ts";
-import { appendOutput, type LogWriter } from "./log.ts";
+import { childEnv } from "./compile-cache.ts";
+import { appendOutput, type LogWriter, unansweredPushes } from "./log.ts";
 
 const STOP_MS = 20_000;
 /** A child that dies at once must not be started in a tight loop. */
@@ -54,6 +55,7 @@ export class Fleet {
       execArgv: ["--disable-warning=ExperimentalWarning", ...nodeOptions],
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       cwd: settings.folder,
+      env: childEnv(),
     });
     const keep = (text: Buffer): void => appendOutput(settings.folder, name, text.toString());
     child.stdout?.on("data", keep);
@@ -94,6 +96,15 @@ export class Fleet {
     if (member === undefined) return false;
     this.#kill(member);
     return true;
+  }
+
+  /** Kills a producer. Resolves to whether that left a push without an answer: planning takes its time, too. */
+  async killInPush(): Promise<boolean> {
+    const member = this.#victim();
+    if (member === undefined) return false;
+    this.#kill(member);
+    await member.exited;
+    return unansweredPushes(this.#options.settings.folder, member.name) > 0;
   }
 
   #kill(member: Member): void {

@@ -106,6 +106,16 @@ export function readLogs(folder: string): readonly Line[] {
   return lines.sort((a, b) => a.at - b.at);
 }
 
+/** How many jobs that process wrote down to push whose answer it has not written down. */
+export function unansweredPushes(folder: string, from: string): number {
+  const open = new Set<string>();
+  for (const line of parseLog(readFileSync(join(folder, `${from}.log`), "utf8"), from)) {
+    if (line.type === "pushing") open.add(line.id);
+    else if (line.type === "pushed" || line.type === "notPushed") for (const id of line.ids) open.delete(id);
+  }
+  return open.size;
+}
+
 function parseLog(text: string, from: string): readonly Line[] {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
   return whole.filter((line) => line !== "").map((line) => ({ ...(JSON.parse(line) as Line), from }));

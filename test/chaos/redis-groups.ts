@@ -4,6 +4,7 @@ import { redisCommand } from "../../scripts/servers/redis-command.ts";
 import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts";
 import { HOST } from "../../scripts/servers/server.ts";
 import { waitUntil } from "../../scripts/servers/wait-until.ts";
+import { answerOf } from "./answer-of.ts";
 
 export type Group = Readonly<{
   /** Kills the primary and starts it again when another one has taken its place. */
@@ -12,17 +13,19 @@ export type Group = Readonly<{
   isWhole: (server: RunningServer) => Promise<void>;
 }>;
 
+/** Sentinels that split their votes try again after about 10 s, and after a stall of the machine they do nothing for 30 s (TILT). Nobody judges how long it takes. */
+const FAIL_OVER_MS = 60_000;
+
 /** Any key of the driver's default prefix: it tells which node of a cluster has the slot. */
 const KEY = "{jobferry}:meta";
 
 export const sentinelGroup: Group = {
   async failOver(server) {
-    const before = await currentPrimary(server);
+    const before = await answerOf("there is a primary", () => currentPrimary(server), FAIL_OVER_MS);
     const primary = nodeOn(server, before);
     await primary.kill();
-    await waitUntil("another primary is chosen", async () => (await currentPrimary(server)) !== before);
-    const after = await currentPrimary(server);
-    await waitUntil("it serves as primary", () => says(after, "role:master"));
+    const after = await answerOf("another primary is chosen", () => primaryAfter(server, before), FAIL_OVER_MS);
+    await waitUntil("it serves as primary", () => says(after, "role:master"), FAIL_OVER_MS);
     await primary.restart();
     // Sentinel does this itself, ten seconds later, because these servers keep no configuration file.
     await redisCommand({ port: before }, "REPLICAOF", HOST, String(after));
@@ -34,15 +37,23 @@ export const sentinelGroup: Group = {
    * leave the other again, until Sentinel put it right ten seconds later. Meanwhile there are two, and none that takes writes.
    */
   async isWhole(server) {
-    await waitUntil("the other server replicates the primary", async () => {
+    const isPairForLong = async (): Promise<boolean> => {
       for (let look = 0; look < 4; look += 1) {
         if (!(await isPair(server))) return false;
         await pause(250);
       }
       return isPair(server);
-    });
+    };
+    await waitUntil("the other server replicates the primary", isPairForLong, FAIL_OVER_MS);
   },
 };
+
+/** @throws until another one has taken the place of that. */
+async function primaryAfter(server: RunningServer, before: number): Promise<number> {
+  const port = await currentPrimary(server);
+  if (port === before) throw new Error(`It is still the one on port ${before}.`);
+  return port;
+}
 
 async function isPair(server: RunningServer): Promise<boolean> {
   const primary = await currentPrimary(server, 3);
@@ -54,20 +65,23 @@ async function isPair(server: RunningServer): Promise<boolean> {
 
 export const clusterGroup: Group = {
   async failOver(server) {
-    const primary = await servingNode(server);
+    // A cluster that has just voted may still say that it is down.
+    const primary = await answerOf("a primary has the slot", () => servingNode(server), FAIL_OVER_MS);
     await primary.kill();
-    await waitUntil("a replica has taken the slot", async () => (await servingNode(server)).port !== primary.port);
+    const isTaken = async (): Promise<boolean> => (await servingNode(server)).port !== primary.port;
+    await waitUntil("a replica has taken the slot", isTaken, FAIL_OVER_MS);
     await primary.restart();
     await clusterGroup.isWhole(server);
   },
 
   /** Every server is primary or replicates one, and half of them do. */
   async isWhole({ nodes }) {
-    await waitUntil("all replicas are linked", async () => {
+    const areLinked = async (): Promise<boolean> => {
       const linked = await Promise.all(nodes.map(({ port }) => says(port, "master_link_status:up")));
       const serve = await Promise.all(nodes.map(({ port }) => redisCommand({ port }, "CLUSTER", "INFO")));
       return linked.filter(Boolean).length === nodes.length / 2 && serve.every((info) => info.includes("state:ok"));
-    });
+    };
+    await waitUntil("all replicas are linked", areLinked, FAIL_OVER_MS);
   },
 };
 

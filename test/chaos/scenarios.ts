@@ -77,9 +77,8 @@ const BUILDERS = {
     delays: false,
     burst: 120,
     pauseMs: 0,
-    faults: ({ producers, signal }) =>
-      // So often that some meet a push: on a fast store a producer plans and writes down most of the time.
-      every(350, signal, () => producers.kill(), 12),
+    // Until some have met a push: on a fast store a producer plans and writes down most of the time.
+    faults: ({ producers, signal }) => every(350, signal, () => producers.killInPush(), 3),
   }),
 
   /** SIGSTOP to a worker for longer than its leases, so that it acknowledges late. */

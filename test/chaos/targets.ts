@@ -8,6 +8,8 @@ import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
 /** A primary that was cut off confirms nothing for longer than about a second. */
+/** With everysec a server confirms what SIGKILL loses: while it syncs it holds its writes back. */
+export const SYNCED = ["--appendfsync", "always"];
 export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
 /** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores; of a broker the heartbeat, whose absence ends a session. Each is imported when it is asked for: a worker of one backend loads no other. */
@@ -76,7 +78,7 @@ export async function openStore(
       return { url, directUrl: url, faults: undefined, close: async () => undefined };
     }
     case "redis":
-      return serverStore({ server: "redis", options: {}, downMs: 300, proxied: true });
+      return serverStore({ server: "redis", options: { args: SYNCED }, downMs: 300, proxied: true });
     case "etcd":
     case "consul":
     case "zookeeper":

@@ -8,6 +8,8 @@ import type { RunningServer, ServerNode } from "../../scripts/servers/server.ts"
 import { waitUntil } from "../../scripts/servers/wait-until.ts";
 import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import type { TcpProxy } from "../faults/tcp-proxy.ts";
+import { answerOf } from "./answer-of.ts";
+import { machineMs } from "./log.ts";
 
 /** Most that an election takes: two servers of Consul voted for longer than 20 s on a machine with a load of 20. */
 const ELECTION_MS = 60_000;
@@ -64,12 +66,27 @@ export type LeaderFaults = Readonly<{
   split(ms: number): Promise<void>;
 }>;
 
-/** The one that the others have voted for. */
+/** The one that the others have voted for. @throws while there is none. */
 export async function leaderOf(store: VotedStore, { nodes }: Pick<RunningServer, "nodes">): Promise<ServerNode> {
   const leads = await Promise.all(nodes.map((node) => VOTED[store].leads(node).catch(() => false)));
   const leader = nodes[leads.indexOf(true)];
   if (leader === undefined) throw new Error("the store has no leader");
   return leader;
+}
+
+/** The same, waited for: a machine that stalls makes them vote at any time. */
+export function electedLeader(store: VotedStore, server: Pick<RunningServer, "nodes">): Promise<ServerNode> {
+  return answerOf("the store has a leader", () => leaderOf(store, server), ELECTION_MS);
+}
+
+/** Resolves to when one of these leads, from now on: when the look that found it began, so it may have been elected a little later. */
+export async function electionAmong(store: VotedStore, nodes: readonly ServerNode[]): Promise<number> {
+  const look = async (): Promise<number> => {
+    const from = machineMs();
+    await leaderOf(store, { nodes });
+    return from;
+  };
+  return answerOf("one of the others leads", look, ELECTION_MS);
 }
 
 /** One leads, and all know it. */
@@ -92,7 +109,7 @@ export async function splitLeader(
   hosts: Hosts | undefined,
 ): Promise<() => Promise<void>> {
   if (hosts === undefined) throw new Error(`The servers of ${store} have no hosts of their own.`);
-  const leader = await leaderOf(store, server);
+  const leader = await electedLeader(store, server);
   const others = server.nodes.filter((node) => node !== leader);
   const index = server.nodes.indexOf(leader);
   const { rejoin }: Vote = VOTED[store];
@@ -102,11 +119,7 @@ export async function splitLeader(
   };
   await hosts.cut(index);
   try {
-    await waitUntil(
-      "the others have a leader",
-      async () => (await leaderOf(store, { nodes: others })) !== leader,
-      ELECTION_MS,
-    );
+    await electionAmong(store, others);
   } catch (error) {
     // Whatever comes after it would only tell that the store is away.
     await heal();
@@ -125,26 +138,22 @@ export function leaderFaults(
   const whole = (): Promise<void> => isWhole(store, server);
   return {
     async kill() {
-      const leader = await leaderOf(store, server);
+      const leader = await electedLeader(store, server);
       const others = server.nodes.filter((node) => node !== leader);
       await leader.kill();
-      await waitUntil(
-        "another one leads",
-        async () => (await leaderOf(store, { nodes: others })) !== leader,
-        ELECTION_MS,
-      );
+      await electionAmong(store, others);
       await leader.restart();
       await whole();
     },
     async freeze(ms) {
-      const leader = await leaderOf(store, server);
+      const leader = await electedLeader(store, server);
       await leader.pause();
       await pause(ms);
       await leader.resume();
       await whole();
     },
     async part(ms) {
-      const proxy = proxies[server.nodes.indexOf(await leaderOf(store, server))];
+      const proxy = proxies[server.nodes.indexOf(await electedLeader(store, server))];
       if (proxy === undefined) throw new Error("No way leads to the leader.");
       proxy.halfOpen();
       await pause(ms);
@@ -153,7 +162,7 @@ export function leaderFaults(
       proxy.cut("reset");
     },
     async leaveAlone(ms) {
-      const leader = await leaderOf(store, server);
+      const leader = await electedLeader(store, server);
       const others = server.nodes.filter((node) => node !== leader);
       await Promise.all(others.map((node) => node.pause()));
       await pause(ms);
