@@ -27,7 +27,6 @@ export interface RabbitmqOptions extends ServerOptions {
 }
 
 const PATTERN = "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server";
-const READY_WAIT = 120_000;
 
 /** The version of this machine: 3.10 on Debian 12. Its durable queues keep what was confirmed, with `durable` or without. */
 export const rabbitmq: ServerKind<RabbitmqOptions> = {
@@ -102,7 +101,6 @@ async function start(kind: string, options: RabbitmqOptions, located: Located): 
     // The broker listens before it is ready for clients; the plugins come last.
     isReady: async (output) => /completed with \d+ plugins/.test(output) && (await isListening(amqp)),
     stopSignal: "SIGTERM",
-    readyWait: READY_WAIT,
   });
   const url = `${files ? "amqps" : "amqp"}://${HOST}:${amqp}`;
   const hasApi = plugins.includes("rabbitmq_management");

@@ -9,6 +9,8 @@ import type { Launch } from "./guardian-messages.ts";
 import { isRunning, processTree, signalAll } from "./process-tree.ts";
 import type { ServerNode } from "./server.ts";
 
+/** Until it is ready: eight servers on Java that start together on two cores take longer than 30 s. */
+const READY_WAIT = 120_000;
 const STOP_WAIT = 20_000;
 const END_WAIT = 2_000;
 const SIGNAL_REPEAT = 1_000;
@@ -25,8 +27,6 @@ export type ProcessPlan = Readonly<{
   isReady: (output: string) => Promise<boolean>;
   /** Ends it in good order. */
   stopSignal: NodeJS.Signals;
-  /** Most milliseconds until it is ready. Default: 30 seconds. */
-  readyWait?: number;
   /** Removes what a killed one leaves outside its folder. */
   cleanUp?: () => Promise<void>;
 }>;
@@ -114,10 +114,10 @@ export class ServerProcess implements ServerNode {
 
   async restart(): Promise<void> {
     await this.stop();
-    const { launch, name, readyWait = 30_000 } = this.#plan;
+    const { launch, name } = this.#plan;
     closeSync(openSync(this.log, "w"));
     this.#running = await (await guardian()).spawn({ ...launch, log: this.log });
-    const deadline = Date.now() + readyWait;
+    const deadline = Date.now() + READY_WAIT;
     // Who has its port may answer in its place.
     while (!(await this.#isReady()) || this.#running.end !== undefined) {
       const ended = this.#running.end;
@@ -125,7 +125,8 @@ export class ServerProcess implements ServerNode {
         await delay(POLL);
         continue;
       }
-      const what = ended === undefined ? `was not ready after ${readyWait} ms` : `ended before it was ready (${ended})`;
+      const what =
+        ended === undefined ? `was not ready after ${READY_WAIT} ms` : `ended before it was ready (${ended})`;
       const output = this.#output();
       await this.kill();
       const Failure = IN_USE.test(output) ? AddressInUse : Error;

@@ -5,7 +5,7 @@ import { program } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { runningServer } from "./running-server.ts";
 import { HOST, refuseOptions } from "./server.ts";
-import type { RunningServer, ServerKind } from "./server.ts";
+import type { RunningServer, ServerKind, ServerNode } from "./server.ts";
 import { serverFolder } from "./server-process.ts";
 import { waitUntil } from "./wait-until.ts";
 import { zookeeperMode } from "./zookeeper-command.ts";
@@ -28,6 +28,12 @@ export const zookeeper38Cluster: ServerKind<ZookeeperOptions> = {
   needs: zookeeper38.needs,
   start: (options, located) => start("zookeeper-3.8-cluster", options, located),
 };
+
+/** Which of the nodes leads; undefined also where none says so in time. Without TLS only. */
+export async function zookeeperLeader({ nodes }: Pick<RunningServer, "nodes">): Promise<ServerNode | undefined> {
+  const modes = await Promise.all(nodes.map((node) => zookeeperMode(node).catch(() => undefined)));
+  return nodes[modes.indexOf("leader")];
+}
 
 async function start(kind: string, options: ZookeeperOptions, located: Located): Promise<RunningServer> {
   refuseOptions(kind, options, ["readOnly"]);

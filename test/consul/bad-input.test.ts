@@ -220,9 +220,10 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul cluster: witho
     const call = await errorOf(store, store.transact([], [{ put: "a/b/c", value: bytes("1") }]));
     expect(call).toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await expect
-      .poll(async () => (await startError({ address: `127.0.0.1:${first?.port}` })).message, { timeout: 20_000 })
+      .poll(async () => (await startError({ address: `127.0.0.1:${first?.port}` })).message, { timeout: 60_000 })
       .toContain("has had no leader for 3000 ms");
-    const late = storeAt(`127.0.0.1:${first?.port}`, { connectTimeout: "30s" });
+    // Until both have started and all have voted.
+    const late = storeAt(`127.0.0.1:${first?.port}`, { connectTimeout: "100s" });
     const opening = late.open({ clock: systemClock });
     await Promise.all([second?.restart(), third?.restart()]);
     await opening;
@@ -234,9 +235,9 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul cluster: witho
             () => false,
           ),
         {
-          timeout: 20_000,
+          timeout: 60_000,
         },
       )
       .toBe(true);
-  });
+  }, 150_000);
 });

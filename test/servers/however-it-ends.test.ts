@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ROOT_PREFIX } from "../../scripts/servers/leftovers.ts";
-import { isRunning, processTree, signalAll } from "../../scripts/servers/process-tree.ts";
+import { hasStopped, isRunning, processTree, signalAll } from "../../scripts/servers/process-tree.ts";
 import { isServerAvailable } from "./shared-server.ts";
 
 const SERVERS = ["redis", "postgres"] as const;
@@ -63,7 +63,11 @@ describe.runIf(areAvailable && process.platform === "linux")("nothing stays when
 
   it("owner and guardian are killed at once, and another guardian starts", async () => {
     const { owner, guardian } = await startOwner();
-    signalAll([guardian, owner.pid ?? guardian], "SIGKILL");
+    const both = [guardian, owner.pid ?? guardian];
+    // One that runs on between the two kills would see the other's end, and end the servers itself.
+    signalAll(both, "SIGSTOP");
+    await expect.poll(() => both.every(hasStopped), PATIENCE).toBe(true);
+    signalAll(both, "SIGKILL");
     await expect.poll(() => isRunning(guardian), PATIENCE).toBe(false);
     expect(processesInside().length).toBeGreaterThan(0);
     const next = await startOwner("redis");
@@ -74,7 +78,8 @@ describe.runIf(areAvailable && process.platform === "linux")("nothing stays when
 
   it("the test runner is killed", async () => {
     const runner = launch(["vitest", "run", "--config", "test/servers/hanging-run/vitest.config.ts"]);
-    await expect.poll(() => existsSync(join(folder, "started")), PATIENCE).toBe(true);
+    // A whole run without a compile cache, and two servers.
+    await expect.poll(() => existsSync(join(folder, "started")), { timeout: 60_000, interval: 50 }).toBe(true);
     rmSync(join(folder, "started"));
     expect(processesInside().length).toBeGreaterThan(3);
     runner.kill("SIGKILL");

@@ -115,7 +115,8 @@ describe("zookeeper cluster: what is not there, or is something else", () => {
   it("a server goes: what a push is told names it", async () => {
     const own = await startServer("zookeeper");
     const where = `${own.host}:${own.port}`;
-    const short = { callTimeout: "500ms", pushTimeout: "3s", logger: silentLogger } as const;
+    // Opening and the first push have the time of a call, too, on a server that has just begun.
+    const short = { callTimeout: "2s", pushTimeout: "8s", logger: silentLogger } as const;
     await using queue = zookeeperQueue(where, { ...short, root: `/test-${randomUUID()}` });
     await queue.push(createJob(1));
     await own.remove();

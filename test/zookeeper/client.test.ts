@@ -14,7 +14,8 @@ import {
 } from "../../src/drivers/zookeeper/client/replies.ts";
 import { ANY, EVERYBODY, requests, type CreateMode } from "../../src/drivers/zookeeper/client/requests.ts";
 import type { ZookeeperError } from "../../src/drivers/zookeeper/client/zookeeper-error.ts";
-import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
+import { waitFor } from "../../scripts/servers/wait-until.ts";
+import { zookeeperLeader } from "../../scripts/servers/zookeeper-cluster.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 import { keptClient, serversAt } from "./raw-client.ts";
@@ -75,7 +76,7 @@ for (const name of ["zookeeper", "zookeeper-3.8"] as const) {
       const other = await keptClient(serversAt(ports));
       await other.call(requests.write(create(`${path}/ephemeral`, "", "ephemeral")));
       await other.call(requests.write(create(`${path}/container`, "", "container")));
-      await other.call(requests.write(create(`${path}/ttl`, "", { ttlMs: 300 })));
+      await other.call(requests.write(create(`${path}/ttl`, "", { ttlMs: 3_000 })));
       await other.call(requests.write(create(`${path}/container/x`)));
       const names = async (): Promise<readonly string[]> =>
         readNames((await client.callBoth(requests.sync(path), requests.getChildren2(path))).body);
@@ -84,7 +85,7 @@ for (const name of ["zookeeper", "zookeeper-3.8"] as const) {
       expect(await names()).not.toContain("ephemeral");
       await client.call(requests.write({ op: "delete", path: `${path}/container/x`, version: ANY }));
       // This server looks once a second.
-      await expect.poll(names, { timeout: 10_000, interval: 50 }).toEqual([]);
+      await expect.poll(names, { timeout: 15_000, interval: 50 }).toEqual([]);
     });
 
     it("writes several at once or none, and tells which failed", async () => {
@@ -254,9 +255,8 @@ describe.runIf(await isServerAvailable("zookeeper-cluster"))("client on three se
     await client.call(requests.write(create("/kept", "")));
     await client.call(requests.write(create("/kept/mine", "", "ephemeral")));
     await client.watch("/kept");
-    const modes = await Promise.all(cluster.nodes.map(zookeeperMode));
-    const leader = cluster.nodes[modes.indexOf("leader")];
-    await leader?.kill();
+    const leader = await waitFor("a leader", () => zookeeperLeader(cluster));
+    await leader.kill();
     const writes = async (): Promise<string> => {
       try {
         await client.call(requests.write({ op: "setData", path: "/kept", data: bytes("x"), version: ANY }));
@@ -269,7 +269,7 @@ describe.runIf(await isServerAvailable("zookeeper-cluster"))("client on three se
     const names = readNames((await client.callBoth(requests.sync("/kept"), requests.getChildren2("/kept"))).body);
     expect(names, "the session is the same").toEqual(["mine"]);
     await expect.poll(() => heard.some(({ path }) => path === "/kept")).toBe(true);
-    await leader?.restart();
+    await leader.restart();
     for (const node of cluster.nodes) {
       await node.pause();
       await expect.poll(writes, { timeout: 20_000, interval: 50 }).toBe("written");

@@ -5,8 +5,9 @@ import { describe, expect, it } from "vitest";
 import type { CoordinationStore } from "../../src/contract/index.ts";
 import { zookeeperCoordinationStore } from "../../src/drivers/zookeeper/index.ts";
 import { systemClock } from "../../src/runtime/index.ts";
-import { zookeeperMode } from "../../scripts/servers/zookeeper-command.ts";
 import type { ServerNode } from "../../scripts/servers/server.ts";
+import { waitFor } from "../../scripts/servers/wait-until.ts";
+import { zookeeperLeader } from "../../scripts/servers/zookeeper-cluster.ts";
 import { startTcpProxy } from "../faults/tcp-proxy.ts";
 import { isServerAvailable, sharedServer, startServer } from "../servers/shared-server.ts";
 
@@ -21,8 +22,7 @@ const answerOf = (call: Promise<string>): Promise<string> => call.catch(() => "n
 describe.runIf(await isServerAvailable("zookeeper-cluster"))("sessions on three servers", () => {
   it("a server that answers and has no majority, or no leader, renews nothing; the session lives when they are back", async () => {
     await using cluster = await startServer("zookeeper-cluster");
-    const modes = await Promise.all(cluster.nodes.map(zookeeperMode));
-    const leader = cluster.nodes[modes.indexOf("leader")] as ServerNode;
+    const leader = await waitFor("a leader", () => zookeeperLeader(cluster));
     const [follower, other] = cluster.nodes.filter((node) => node !== leader) as [ServerNode, ServerNode];
     for (const [to, paused] of [
       [leader, [follower, other]],
