@@ -221,11 +221,12 @@ for (const name of BOTH) {
 
     it("a memory alarm blocks pushes with STORE_FULL, at once after the first, while everything else goes on", async () => {
       await using own = await startServer(name, { plugins: [], memoryLimit: 1_000_000 });
-      const { driver } = await opened({ url: own.url, answerTimeout: "5s" });
+      const { driver } = await opened({ url: own.url, answerTimeout: "30s" });
       const firstTook = await startStopwatch();
       const seen = driver.classify(await failureOf(driver.push([item({ id: "held" })])));
       expect(seen).toMatchObject({ code: "STORE_FULL", retryable: true });
-      expect(await firstTook()).toBeLessThan(4_000);
+      // An answer was not waited for until its time was over. What is declared first takes seconds on a new server.
+      expect(await firstTook()).toBeLessThan(20_000);
       const secondTook = await startStopwatch();
       expect(driver.classify(await failureOf(driver.push([item({ queue: "new" })])))).toMatchObject({
         code: "STORE_FULL",
@@ -235,6 +236,8 @@ for (const name of BOTH) {
         reservations: [],
       });
       expect((await driver.stats("work")).pending).toBe(0);
+      // The server does not read from a connection that it blocks: its close would be waited for as any answer.
+      await own.kill();
       await driver.close();
     });
 
@@ -243,7 +246,11 @@ for (const name of BOTH) {
       const { driver } = await opened({ url: own.url, answerTimeout: "5s" });
       await driver.push([item({ id: "before" })]);
       await rabbitmqctl(own, "set_disk_free_limit", "1000000GB");
-      expect(driver.classify(await failureOf(driver.push([item({ id: "during" })])))).toMatchObject({
+      let seen: unknown;
+      // One whose confirm comes in the same read as the word of the alarm is stored.
+      do seen = await failureOf(driver.push([item({ id: "during" })]));
+      while (seen === "stored");
+      expect(driver.classify(seen)).toMatchObject({
         code: "STORE_FULL",
         retryable: true,
         message: expect.stringContaining("disk"),

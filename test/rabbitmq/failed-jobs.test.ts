@@ -25,7 +25,8 @@ for (const name of BOTH) {
         const job = await queue.pop({ wait: "2s" });
         await job?.fail(new Error("no"));
       }
-      expect((await queue.getStats("default")).failedJobs).toBe(5);
+      // A count is 0 when the queue's leader is silent for 250 ms.
+      await expect.poll(async () => (await queue.getStats("default")).failedJobs).toBe(5);
       expect(await queue.retryFailed({ max: 2 })).toBe(2);
       const [first, second] = [await queue.pop({ wait: "2s" }), await queue.pop({ wait: "2s" })];
       expect([first?.payload, second?.payload, first?.attempts]).toEqual([0, 1, 1]);
@@ -66,7 +67,8 @@ for (const name of BOTH) {
       expect(await queue.records.remove([failed[0]?.id ?? ""])).toBe(1);
       expect(await queue.records.retry({ queue: "default" })).toBe(2);
       expect((await queue.getStats()).failedJobs).toBe(0);
-      expect((await queue.getStats()).pendingJobs).toBe(2);
+      // The stopped worker's last wait has left a consumer, which copies back what it gets.
+      await expect.poll(async () => (await queue.getStats()).pendingJobs).toBe(2);
       const again = await queue.pop({ wait: "2s" });
       expect([again?.attempts, ["a", "c"].includes(String(again?.payload))]).toEqual([1, true]);
       await queue.close();

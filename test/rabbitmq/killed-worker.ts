@@ -1,5 +1,6 @@
 /** A worker that writes down what it ran, until it is killed or told to end. Arguments: URL, prefix, file. */
 import { appendFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "../../src/entry/index.ts";
 import { rabbitmqQueue } from "../../src/entry/rabbitmq.ts";
 
@@ -23,6 +24,13 @@ const stop = new AbortController();
 process.once("SIGTERM", () => stop.abort());
 // A test that ran out of time kills nobody any more.
 process.once("disconnect", () => process.exit(1));
-await worker.run(stop.signal);
+const isOpen = (): Promise<boolean> =>
+  queue.open().then(
+    () => true,
+    () => false,
+  );
+// The server may be down at the start: a worker that ended then would be missing for good.
+while (!stop.signal.aborted && !(await isOpen())) await pause(100);
+if (!stop.signal.aborted) await worker.run(stop.signal);
 await queue.close();
 process.disconnect();

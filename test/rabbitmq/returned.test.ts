@@ -58,15 +58,16 @@ for (const name of BOTH) {
       await close();
     });
 
-    it("ten thousand that come back at once are all told so, in less time than an answer may take", async () => {
-      const { driver, prefix } = await opened({ url: server.url });
+    it("thirty thousand that come back at once are all told so, in less time than an answer may take", async () => {
+      const { driver, prefix } = await opened({ url: server.url, answerTimeout: "60s" });
       const { channel, close } = await beside(server.url);
       await driver.push([item({ queue: "gone" })]);
       await channel.deleteQueue(`${prefix}.jobs.gone`);
-      const calls = Array.from({ length: 10 }, () => Array.from({ length: 1_000 }, () => item({ queue: "gone" })));
+      const calls = Array.from({ length: 30 }, () => Array.from({ length: 1_000 }, () => item({ queue: "gone" })));
       const took = await startStopwatch();
       const results = await Promise.all(calls.map((items) => driver.push(items)));
-      expect(await took()).toBeLessThan(8_000);
+      // Whoever looks through all of them for each needs more than two minutes (ADR 0173: 1.6 ms with 10,000).
+      expect(await took()).toBeLessThan(50_000);
       expect(new Set(told(results.flat()))).toEqual(new Set(["failed"]));
       await driver.close();
       await close();
