@@ -4,9 +4,9 @@ import { createJob, memoryQueue } from "jobferry";
 
 const queue = memoryQueue();
 
-await queue.push(createJob("in 100 ms", { delay: 100 }));
-await queue.later(createJob("in 200 ms"), "200ms");
-await queue.later(createJob("at a time"), new Date(Date.now() + 300));
+await queue.push(createJob("in 500 ms", { delay: 500 }));
+await queue.later(createJob("in 600 ms"), "600ms");
+await queue.later(createJob("at a time"), new Date(Date.now() + 700));
 console.log(`${(await queue.getStats()).delayedJobs} delayed`);
 
 console.log("at once:", await queue.pop()); // nothing is due yet

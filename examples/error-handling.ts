@@ -4,7 +4,7 @@ import { createJob, createQueue, PermanentError, Worker } from "jobferry";
 
 const queue = await createQueue(process.env["JOBFERRY_URL"] ?? "memory:");
 await queue.push(createJob({ card: "expired" }, { name: "charge", maxAttempts: 3, backoff: 20 }));
-await queue.push(createJob({ card: "stolen" }, { name: "charge", maxAttempts: 3, delay: 200 }));
+await queue.push(createJob({ card: "stolen" }, { name: "charge", maxAttempts: 3, delay: "1s" }));
 
 const worker = new Worker(queue, "default", (job) => {
   const { card } = job.payload as { card: string };

@@ -8,8 +8,8 @@ const LINE_EVERY_MS = 1_000;
 /** Jobs done by each node, as the store has them. */
 export type Proven = ReadonlyMap<string, number>;
 
-/** `note` prints a line that stays; `end` the last table: what a killed node did last it could tell nobody, so it has the proven numbers. */
-export type Screen = Readonly<{ note(text: string): void; end(proven?: Proven): void }>;
+/** `note` prints a line that stays; `draw` shows a terminal what the nodes told since; `end` the last table: what a killed node did last it could tell nobody, so it has the proven numbers. */
+export type Screen = Readonly<{ note(text: string): void; draw(): void; end(proven?: Proven): void }>;
 
 /** The nodes as a table that is drawn again and again on a terminal, a line each second elsewhere. */
 export function showNodes(fleet: Fleet, jobs: number): Screen {
@@ -37,6 +37,7 @@ function live(fleet: Fleet, jobs: number): Screen {
       process.stdout.write(`${text}\n`);
       draw();
     },
+    draw,
     end: (proven) => {
       clearInterval(timer);
       if (drawn > 0) erase();
@@ -49,6 +50,7 @@ function lines(fleet: Fleet, jobs: number): Screen {
   const timer = setInterval(() => console.log(lineOf(fleet, jobs)), LINE_EVERY_MS);
   return {
     note: (text) => console.log(text),
+    draw: () => undefined,
     end: (proven) => {
       clearInterval(timer);
       if (proven !== undefined) console.log(tableOf(fleet, jobs, proven));

@@ -14,6 +14,8 @@ import { openQueue } from "./store.ts";
 const END_LEADER_AT = 0.3;
 const STALLED_AFTER_MS = 60_000;
 const BATCH = 500;
+/** For what nodes that live tell five times a second. */
+const LAST_ROWS_MS = 5_000;
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort());
@@ -55,7 +57,8 @@ async function show({ cluster, nodes, jobs, electionTimeout }: ShowOptions, { en
     screen = showNodes(fleet, jobs);
     const failOverMs = await work(queue, fleet, elections, screen, jobs, signal);
     if (signal.aborted) return 130;
-    await sleep(300); // the last rows come
+    await lastRows(fleet);
+    screen.draw();
     return await report(queue, screen, jobs, failOverMs);
   } finally {
     screen?.end();
@@ -88,6 +91,15 @@ async function work(
     await sleep(50);
   }
   return undefined;
+}
+
+/** Until each node that lives has told what it did once more, at the longest for as long as such a node takes. */
+async function lastRows(fleet: Fleet): Promise<void> {
+  const before = new Map(fleet.rows);
+  const isOld = (nodeId: string): boolean =>
+    !fleet.endings.has(nodeId) && fleet.rows.get(nodeId) === before.get(nodeId);
+  const end = performance.now() + LAST_ROWS_MS;
+  while ([...before.keys()].some(isOld) && performance.now() < end) await sleep(20);
 }
 
 async function endLeader(fleet: Fleet, elections: Elections, screen: Screen): Promise<number | undefined> {

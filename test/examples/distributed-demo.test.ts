@@ -96,7 +96,7 @@ describe("one node by its environment", () => {
       const env = {
         CLUSTER_TYPE: "sqlite",
         SQLITE_PATH: join(folder, "jobs.db"),
-        ELECTION_TIMEOUT: "1s",
+        ELECTION_TIMEOUT: "10s",
         WORK_MS: "1",
       };
       const first = startDemo(folder, [], { ...env, NODE_ID: "one", PUSH_PER_SECOND: "50" });

@@ -3,7 +3,7 @@ export const printed: Readonly<Record<string, readonly string[]>> = {
   "hello.ts": ["Welcome, bob@example.com!", "Welcome, ada@example.com!"],
   "testing.ts": ["completed after 4 attempts, 21 virtual minutes"],
   "basic-use.ts": ['pushed to "default"', "attempt 1: { text: 'Hello, ferry' }", "0 waiting, 1 done"],
-  "delayed-jobs.ts": ["3 delayed", "at once: undefined", "1. in 100 ms", "2. in 200 ms", "3. at a time"],
+  "delayed-jobs.ts": ["3 delayed", "at once: undefined", "1. in 500 ms", "2. in 600 ms", "3. at a time"],
   "worker.ts": [1, 2, 3, 4].map((n) => `{ number: ${n} } squared is ${n * n}`),
   "batch.ts": ["1000 stored", "100 done, 900 left", "PAYLOAD_INVALID and still 900 left"],
   "job-attributes.ts": [

@@ -30,7 +30,7 @@ function command(): readonly string[] {
 function node(nodeId: string): Readonly<{ child: ChildProcess; said: () => string }> {
   const [program = "", ...args] = command();
   expect(program).toBe("node");
-  const env = { PATH: process.env["PATH"], CLUSTER_TYPE: "sqlite", NODE_ID: nodeId, ELECTION_TIMEOUT: "2s" };
+  const env = { PATH: process.env["PATH"], CLUSTER_TYPE: "sqlite", NODE_ID: nodeId, ELECTION_TIMEOUT: "10s" };
   const settings = { SQLITE_PATH: "./jobs.db", WORKER_COUNT: "2", WORK_MS: "1", PUSH_PER_SECOND: "50" };
   const child = spawn(process.execPath, args, { cwd: installed.project, env: { ...env, ...settings } });
   children.push(child);

@@ -113,7 +113,7 @@ describe.runIf(server !== undefined)("postgres cluster: a schema", async () => {
   });
 
   test("with a living node of that id; the living one stays, and of the other nothing is left", async () => {
-    const options = { url: database.url, schema: "taken", electionTimeout: "1s", joinTimeout: "1500ms" };
+    const options = { url: database.url, schema: "taken", electionTimeout: "3s", joinTimeout: "5s" };
     const first = make(options);
     await first.start();
     expect(await startError(options)).toMatchObject({ code: "NODE_ID_TAKEN" });

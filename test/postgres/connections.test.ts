@@ -65,10 +65,11 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     expect(await took()).toBeLessThan(3_000);
     await pause(4_000);
     await server.restart();
-    const back = performance.now();
     const other = await openQueue({ url: server.url });
     await other.push(createJob("after"));
-    await until(() => ran.has("after"), 5_000 - (performance.now() - back));
+    const back = await startStopwatch();
+    await until(() => ran.has("after"), 30_000);
+    expect(await back()).toBeLessThan(5_000);
     await worker.stop();
   });
 
@@ -81,7 +82,8 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     expect(await took()).toBeLessThan(3_000);
     await expect(queue.pop({ wait: "100ms" })).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await server.resume();
-    await queue.push(createJob(2));
+    // The server has to make new connections first.
+    await expect.poll(() => queue.push(createJob(2)).then(() => "stored", String), { timeout: 20_000 }).toBe("stored");
     expect(await queue.size()).toBeGreaterThanOrEqual(1);
   });
 });
@@ -148,11 +150,13 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     );
     listener.on("notification", ({ payload = "" }) => heard.push(payload));
     await listener.query(`LISTEN "${(rows as { channel: string }[])[0]?.channel}"`);
+    const began = performance.now();
     for (let i = 0; i < 100; i += 1) await producer.push(createJob(i));
+    const most = (performance.now() - began) / 19 + 2; // one in 20 ms
     await pause(200);
     await listener.query("SELECT 1");
     expect(heard.length).toBeGreaterThan(0);
-    expect(heard.length).toBeLessThan(60);
+    expect(heard.length).toBeLessThan(Math.min(100, most));
     await listener.end();
   });
 
@@ -179,7 +183,7 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     await database.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()",
     );
-    await pause(50);
+    await expect.poll(() => pool.totalCount).toBe(0);
     const job = await queue.pop({ wait: "5s" });
     expect(job?.payload).toEqual(Uint8Array.of(1));
     await job?.complete();

@@ -64,7 +64,7 @@ describe.runIf(server !== undefined)("postgres: a call that was given up and arr
     const own = new pg.Client(database.url);
     await own.connect();
     schemas += 1;
-    const options = { schema: `late_${schemas}`, logger: silentLogger, callTimeout: "300ms", notify: false } as const;
+    const options = { schema: `late_${schemas}`, logger: silentLogger, callTimeout: "2s", notify: false } as const;
     const queue = postgresQueue({ client: pool, ...options });
     closers.push(async () => {
       await queue.close();

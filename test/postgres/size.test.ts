@@ -15,7 +15,7 @@ describe.runIf(server !== undefined)("postgres: dead rows", async () => {
   const database = await makeDatabase(server, "size");
   afterAll(() => database.drop());
 
-  test("tables and indexes stop growing: maintain sweeps what jobs leave behind", async () => {
+  test("tables and indexes stop growing: maintain sweeps what jobs leave behind", { timeout: 300_000 }, async () => {
     const driver = postgresDriver({ url: database.url, schema: "sweep", notify: false });
     const retention = { completed: { count: 0, ageMs: Infinity }, failed: { count: Infinity, ageMs: Infinity } };
     await driver.open({ clock: systemClock, logger: silentLogger, retention });

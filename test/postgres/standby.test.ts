@@ -57,7 +57,7 @@ async function startStandby(
 }
 
 /** Without jitter the last try of a push is answered long before its time is over: one that is under way then may be stored or not. */
-const PUSHES = { pushTimeout: "1500ms", clock: { ...systemClock, random: () => 1 }, logger: silentLogger } as const;
+const PUSHES = { pushTimeout: "3s", clock: { ...systemClock, random: () => 1 }, logger: silentLogger } as const;
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(

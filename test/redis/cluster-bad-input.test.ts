@@ -80,7 +80,7 @@ describe.runIf(await isServerAvailable("redis"))("redis cluster: a server that d
 
   it("has fewer replicas than the node wants to have its writes", async () => {
     await using alone = await startServer("redis");
-    const error = await startError({ url: alone.url, replicas: 1, commandTimeout: "500ms" });
+    const error = await startError({ url: alone.url, replicas: 1, commandTimeout: "2s" });
     expect(error).toMatchObject({ code: "UNAVAILABLE", retryable: true });
     expect(error.message).toContain("1 replicas");
   });
@@ -95,7 +95,7 @@ describe.runIf(await isServerAvailable("redis"))("redis cluster: a server that d
   it("knows a living node of that id; the living one stays, and of the other nothing is left", async () => {
     const prefix = `test:${randomUUID()}`;
     const [first, second] = [0, 1].map(() =>
-      node({ addr, password: "right", prefix, electionTimeout: "1s", joinTimeout: "1500ms" }),
+      node({ addr, password: "right", prefix, electionTimeout: "3s", joinTimeout: "5s" }),
     );
     await first?.start();
     expect(await rejection(second?.start() ?? Promise.resolve())).toMatchObject({ code: "NODE_ID_TAKEN" });

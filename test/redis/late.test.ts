@@ -53,7 +53,7 @@ describe.runIf(server !== undefined)("redis: a call that was given up and arrive
 
   async function opened(): Promise<Readonly<{ client: HoldingClient; queue: Queue }>> {
     const client = new HoldingClient(server?.url ?? "");
-    const options = { logger: silentLogger, prefix: `test:${randomUUID()}`, commandTimeout: "200ms" } as const;
+    const options = { logger: silentLogger, prefix: `test:${randomUUID()}`, commandTimeout: "2s" } as const;
     const queue = redisQueue(client, options);
     closers.push(async () => {
       await queue.close();

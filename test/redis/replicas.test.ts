@@ -39,7 +39,7 @@ describe.runIf(await isServerAvailable("redis-sentinel"))("a replica that hangs"
   });
 
   async function storeUnder(prefix: string): Promise<CoordinationStore> {
-    const store = redisCoordinationStore({ url: server.url, prefix, replicas: 1, commandTimeout: "500ms" });
+    const store = redisCoordinationStore({ url: server.url, prefix, replicas: 1, commandTimeout: "2s" });
     open.push(store);
     await store.open(CONTEXT);
     return store;

@@ -21,10 +21,7 @@ cluster.on("left", ({ node }) => tell({ kind: "saw leave", node: node.id }));
 const stallsTold = await watchStalls(({ from: since, until }) => tell({ kind: "stalled", since, until }));
 
 const register = new DatabaseSync(file, { timeout: 5_000 });
-register.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-register.exec("CREATE TABLE IF NOT EXISTS register (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)");
-register.exec("CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, token INTEGER NOT NULL, node TEXT NOT NULL)");
-register.exec("INSERT OR IGNORE INTO register VALUES (1, 0)");
+register.exec("PRAGMA synchronous = OFF");
 
 /** A resource that checks tokens: it refuses one that is lower than the highest it has seen. */
 function write(token: bigint): boolean {
@@ -38,6 +35,7 @@ function write(token: bigint): boolean {
 /** Stands for election and writes for as long as it believes that it leads. */
 async function leads(): Promise<void> {
   const election = await cluster.elect();
+  tell({ kind: "stands" });
   let term = 0n;
   election.on("elected", (leadership) => {
     term = leadership.term;

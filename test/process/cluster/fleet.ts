@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { hasStopped } from "../../../scripts/servers/process-tree.ts";
@@ -43,6 +44,16 @@ export const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 /** One look at what was told, of this process, is no longer than this: the rest is a stall. */
 const MOST_LOOK_MS = 100;
 
+/** Before the nodes open it: two that change a file to WAL at once are refused, whatever their time-out. */
+function makeRegister(file: string): void {
+  const register = new DatabaseSync(file);
+  register.exec("PRAGMA journal_mode = WAL");
+  register.exec("CREATE TABLE register (id INTEGER PRIMARY KEY, token INTEGER NOT NULL)");
+  register.exec("CREATE TABLE log (n INTEGER PRIMARY KEY, token INTEGER NOT NULL, node TEXT NOT NULL)");
+  register.exec("INSERT INTO register VALUES (1, 0)");
+  register.close();
+}
+
 /** Nodes in processes of their own, and everything that they told. */
 export class Fleet {
   /** What the nodes write to under their locks: a SQLite file that compares tokens. */
@@ -63,6 +74,7 @@ export class Fleet {
   ) {
     this.#folder = mkdtempSync(join(tmpdir(), "jobferry-cluster-"));
     this.register = join(this.#folder, "register.db");
+    makeRegister(this.register);
     this.#place = placeIn(this.#folder);
     this.#ttlMs = ttlMs;
     finished(() => this.end());

@@ -16,6 +16,7 @@ import {
   STEADY,
 } from "./counting-proxy.ts";
 import { type CountedPlace, countedConsul, countedEtcd, countedZookeeper } from "./counted-place.ts";
+import { lineIs } from "./line.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const NODES = 10;
@@ -33,8 +34,8 @@ async function herd(place: Place, proxy: Counts, most = 3): Promise<void> {
     const next = await nodes[n % NODES]?.lock("herd", { signal: stop.signal }).catch(() => undefined);
     if (next !== undefined) got.push(next);
   });
-  // On a busy machine those who line up pause for longer than 300 ms.
-  await quiet(proxy, 1_000);
+  await lineIs(place, "herd", 1 + WAITING);
+  await quiet(proxy);
   const requests: number[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     const before = proxy.total(...STEADY);

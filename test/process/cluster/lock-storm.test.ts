@@ -17,6 +17,7 @@ import {
 } from "./counting-proxy.ts";
 import { countedConsul, countedEtcd, countedZookeeper } from "./counted-place.ts";
 import { Fleet, now } from "./fleet.ts";
+import { lineIs } from "./line.ts";
 import { clusterIn, type Place } from "./place.ts";
 
 const CONTENDERS = 50;
@@ -68,9 +69,10 @@ class Storm {
       const victim = `victim-${kill}`;
       this.#victims.push(victim);
       await this.#fleet.start(victim, "holds");
-      await quiet(this.#proxy);
+      await lineIs(this.#place, "register", kill + 1 + this.#waiting.length);
       const behind = Math.floor((others * (kill + 1)) / KILLS) - Math.floor((others * kill) / KILLS);
       for (let n = 0; n < behind; n += 1) this.#stand(this.#nodes[n % NODES]);
+      await lineIs(this.#place, "register", kill + 1 + this.#waiting.length);
       await quiet(this.#proxy);
     }
   }

@@ -2,7 +2,7 @@ import { afterAll } from "vitest";
 import { postgresCoordinationStore } from "../../../src/drivers/postgres/index.ts";
 import { makeDatabase } from "../../postgres/database.ts";
 import { sharedServer } from "../../servers/shared-server.ts";
-import { clusterCases } from "./cases.ts";
+import { clusterCases, SHORTEST } from "./cases.ts";
 import { paceOf } from "./pace.ts";
 
 const server = await sharedServer("postgres");
@@ -15,5 +15,5 @@ if (server !== undefined) {
     schemas += 1;
     return { kind: "postgres", url: database.url, schema: `cluster_${schemas}` } as const;
   };
-  clusterCases("postgres cluster", place, { ttl: 1_000, lockTtlMs: 500, boundMs: 1_500, write });
+  clusterCases("postgres cluster", place, { ...SHORTEST, write });
 }

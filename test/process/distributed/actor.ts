@@ -11,14 +11,14 @@ ledger.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
 ledger.exec("CREATE TABLE IF NOT EXISTS ran (n INTEGER PRIMARY KEY, job INTEGER NOT NULL, node TEXT NOT NULL)");
 const write = ledger.prepare("INSERT INTO ran (job, node) VALUES (?, ?)");
 
-const cluster = sqliteCluster(path, { nodeId, electionTimeout: "1s" });
+const cluster = sqliteCluster(path, { nodeId, electionTimeout: "3s" });
 cluster.on("error", () => undefined);
 const node = new DistributedQueue({
   cluster,
   queues: ["even", "odd"],
   workerCount: 2,
   maxConcurrency: 4,
-  worker: { lease: "1s" },
+  worker: { lease: "5s" },
   handler: async (job) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     write.run(Number(job.payload), nodeId);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Driver } from "../../../src/contract/index.ts";
 import { itemOf, items, opened, take, takeOne } from "./items.ts";
+import { threadTime } from "./thread-time.ts";
 
 const idsOf = async (driver: Driver, max = 1_000): Promise<readonly string[]> =>
   (await take(driver, max)).map(({ job }) => job.id);
@@ -42,14 +43,6 @@ test("free: jobs that lost a lease are only given for slots that start at once",
   const one = await driver.reserve({ queues: ["q"], max: 5, free: 1, leaseMs: 1_000, waitMs: 0 });
   expect(one.reservations.map(({ job }) => job.id)).toEqual(["lost-0"]);
 });
-
-/** Milliseconds of the processor that this thread has used: other programs on the machine do not show. */
-function threadTime(): number {
-  // Older Node.js only tells of the whole process.
-  const thread: Readonly<{ threadCpuUsage?: () => NodeJS.CpuUsage }> = process;
-  const { user, system } = thread.threadCpuUsage?.() ?? process.cpuUsage();
-  return (user + system) / 1_000;
-}
 
 test("100,000 priorities: pushed and drained in order, quickly", async () => {
   const { driver } = await opened();

@@ -65,7 +65,7 @@ describe("a file that does not do", () => {
 
   test("with a living node of that id; the living one stays, and of the other nothing is left", async () => {
     const path = newPath();
-    const times = { electionTimeout: "1s", joinTimeout: "1500ms" } as const;
+    const times = { electionTimeout: "3s", joinTimeout: "5s" } as const;
     const first = sqliteCluster(path, { nodeId: "a", logger: silentLogger, ...times });
     await first.start();
     const second = sqliteCluster(path, { nodeId: "a", logger: silentLogger, ...times });

@@ -20,7 +20,7 @@ it("runs the jobs of a process that was killed in its replacement, at once", asy
   const took = await startStopwatch();
   process.kill(victim, "SIGKILL");
   const { completed, error } = await stage.until((told) => told.completed.length === 2);
-  expect(await took()).toBeLessThan(5_000); // the lease is 30 s
+  expect(await took()).toBeLessThan(20_000); // the lease is 30 s
   expect(completed.map(({ job }) => job.id).toSorted()).toEqual(hit.toSorted());
   expect(completed.map(({ result }) => result)).toEqual([1, 2].map(() => ({ attempts: 2, losses: 1 })));
   expect(startsIn(log)).toHaveLength(6);
