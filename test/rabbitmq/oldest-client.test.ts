@@ -14,7 +14,7 @@ const GROUPS = new Set(["push", "finish", "reserve", "leases", "life cycle", "cl
 for (const name of BOTH) {
   const server = await sharedServer(name);
   if (server === undefined) continue;
-  it(`amqplib ${(require("amqplib-oldest/package.json") as { version: string }).version} on ${name} ${server.version}`, async () => {
+  it.concurrent(`amqplib ${(require("amqplib-oldest/package.json") as { version: string }).version} on ${name} ${server.version}`, async () => {
     const target = await rabbitmqTarget(server.url, { connect });
     const { outcomes, passed } = await runConformance(target, { only: ({ group }) => GROUPS.has(group) });
     await target.end();
