@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
@@ -35,6 +36,24 @@ const JOBS_IN_STORES = ["consul", "etcd", "etcd-3.4", "zookeeper", "zookeeper-3.
 /** Longer than the 120 s that a server may take to start: what it printed is told then. */
 const PATIENT = { testTimeout: 180_000, hookTimeout: 180_000 } as const;
 
+/** They talk to servers, some of their own that are killed and started again. */
+const SUITES = ["etcd", "postgres", "redis", "rabbitmq", "consul", "zookeeper"];
+
+/** Fail-overs and reconnects have deadlines: what looks at a clock runs alone. */
+const LOOKS_AT_A_CLOCK = /startStopwatch|performance\.now|Date\.now|hrtime|until\(|toBeLessThan/;
+const TIMED = globSync(`test/{${SUITES}}/*.test.ts`).filter((file) =>
+  LOOKS_AT_A_CLOCK.test(readFileSync(file, "utf8")),
+);
+
+/** Each has two parts; `--project "redis*"` takes both. */
+function suite(name: string): readonly TestProjectInlineConfiguration[] {
+  const timed = TIMED.filter((file) => file.startsWith(`test/${name}/`));
+  return [
+    project(name, { pool: "forks", exclude: timed, sequence: { groupOrder: 4 }, ...PATIENT }),
+    alone(`${name}, timed`, 5, { include: timed }),
+  ];
+}
+
 /** One file at a time, and not beside projects with another number. */
 function alone(name: string, groupOrder: number, options: TestOptions = {}): TestProjectInlineConfiguration {
   const one = { pool: "forks", fileParallelism: false, maxWorkers: 1 } as const;
@@ -71,17 +90,11 @@ export default defineConfig({
         ...{ include: ON_SERVERS, exclude: JOBS_IN_STORES, pool: "forks", maxWorkers: 8, sequence: { groupOrder: 3 } },
         ...PATIENT,
       }),
-      // Servers of their own are killed and started again, and fail-overs and reconnects have deadlines.
-      alone("conformance in stores", 4, { include: JOBS_IN_STORES, maxConcurrency: 8 }),
-      alone("etcd", 4),
-      alone("postgres", 4),
-      alone("redis", 4),
-      alone("rabbitmq", 4),
-      alone("consul", 4),
-      alone("zookeeper", 4),
-      alone("servers", 4),
+      alone("conformance in stores", 5, { include: JOBS_IN_STORES, maxConcurrency: 8 }),
+      ...SUITES.flatMap(suite),
+      alone("servers", 5),
       // Chaos measures time and kills processes: it runs last.
-      alone("chaos", 5, { testTimeout: 300_000 }),
+      alone("chaos", 6, { testTimeout: 300_000 }),
     ],
   },
 });

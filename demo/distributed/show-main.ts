@@ -93,8 +93,13 @@ async function work(
   return undefined;
 }
 
-/** Until each node that lives has told what it did once more, at the longest for as long as such a node takes. */
+/** Until each node that lives has told twice more what it did: the first may have been under way. */
 async function lastRows(fleet: Fleet): Promise<void> {
+  for (let times = 0; times < 2; times += 1) await newRows(fleet);
+}
+
+/** At the longest for as long as a node takes that has just begun. */
+async function newRows(fleet: Fleet): Promise<void> {
   const before = new Map(fleet.rows);
   const isOld = (nodeId: string): boolean =>
     !fleet.endings.has(nodeId) && fleet.rows.get(nodeId) === before.get(nodeId);

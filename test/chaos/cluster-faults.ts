@@ -61,6 +61,5 @@ export async function inflict(fault: Fault, stage: Stage): Promise<readonly Wait
     return [{ fault, what: "a leader before the fault", from, ms: Infinity, boundMs: patienceMs(stage), without: "" }];
   const waits = await ACTS[fault](stage, leader, follower);
   while (nodes.names.length < stage.size) await nodes.start();
-  await untilWritten(stage);
-  return waits;
+  return [...waits, ...(await untilWritten(stage, fault))];
 }

@@ -1,16 +1,7 @@
 /** What is done to the nodes of a cluster. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Wait } from "./cluster-judge.ts";
-import {
-  awayMs,
-  crashMs,
-  patienceMs,
-  type Stage,
-  untilElected,
-  untilHandedOver,
-  untilLed,
-  untilMember,
-} from "./cluster-stage.ts";
+import { awayMs, crashMs, type Stage, untilElected, untilHandedOver, untilLed, untilMember } from "./cluster-stage.ts";
 import { machineMs } from "./log.ts";
 
 export async function killLeader(stage: Stage, leader: string): Promise<readonly Wait[]> {
@@ -28,8 +19,7 @@ export async function freezeLeader(stage: Stage, leader: string): Promise<readon
   const woken = machineMs();
   wake();
   // Until it knows that it is deposed it passes for a member, and the next fault would begin without it.
-  await stage.nodes.rejoined(leader, woken, patienceMs(stage));
-  return [next];
+  return [next, await untilMember(stage, "freezeLeader", leader, woken)];
 }
 
 export async function partLeader(stage: Stage, leader: string): Promise<readonly Wait[]> {
@@ -43,7 +33,7 @@ export async function partLeader(stage: Stage, leader: string): Promise<readonly
 
 export async function retireLeader(stage: Stage, leader: string): Promise<readonly Wait[]> {
   // It commits, too: of three servers each write needs two, which are busy with other things (105 and 117 ms were seen), and a file waits for its disk.
-  return [{ ...(await untilHandedOver(stage, "retireLeader", leader)), what: "a new leader" }];
+  return [await untilHandedOver(stage, "retireLeader", leader)];
 }
 
 export async function killFollower(stage: Stage, _: string, follower: string): Promise<readonly Wait[]> {

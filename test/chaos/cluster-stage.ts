@@ -96,11 +96,16 @@ export async function untilHandedOver(stage: Stage, fault: string, name: string)
   };
 }
 
-/** Whoever leads is at work. If nobody is, the next fault tells it. */
-export async function untilWritten(stage: Stage): Promise<void> {
+/** Whoever leads is at work. Resolves to what must be told when nobody is. */
+export async function untilWritten(stage: Stage, fault: string): Promise<readonly Wait[]> {
   const from = machineMs();
+  const boundMs = patienceMs(stage);
   const isWritten = (): boolean => writesIn(stage.register, from).some(({ accepted }) => accepted === 1);
-  while (!isWritten() && machineMs() < from + patienceMs(stage)) await pause(LOOK_MS);
+  while (!isWritten()) {
+    if (machineMs() > from + boundMs) return [{ fault, what: "a write", from, ms: Infinity, boundMs, without: "" }];
+    await pause(LOOK_MS);
+  }
+  return [];
 }
 
 /** Somebody leads who knows it from the store as it was after that time. */

@@ -8,9 +8,9 @@ import type { Size } from "./store-size.ts";
 import type { Store } from "./store.ts";
 
 /** A primary that was cut off confirms nothing for longer than about a second. */
+export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 /** With everysec a server confirms what SIGKILL loses: while it syncs it holds its writes back. */
 export const SYNCED = ["--appendfsync", "always"];
-export const WITH_REPLICAS = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
 
 /** `sqlite:PATH`. `sessionTtl`: of a store of keys, longer where many processes share few cores; of a broker the heartbeat, whose absence ends a session. Each is imported when it is asked for: a worker of one backend loads no other. */
 export async function driverFor(url: string, sessionTtl?: Duration): Promise<Driver> {

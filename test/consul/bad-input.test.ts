@@ -239,5 +239,5 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul cluster: witho
         },
       )
       .toBe(true);
-  }, 150_000);
+  }, 300_000);
 });

@@ -63,6 +63,6 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul on three serve
       clearInterval(renewing);
       stop.abort();
     },
-    150_000,
+    300_000,
   );
 });

@@ -196,18 +196,19 @@ describe.runIf(await isServerAvailable("etcd-cluster"))("the client of a cluster
       await Promise.all(proxies.map((proxy) => proxy.pass()));
       await leader[how]();
       const voted = waitFor("another leader", () => etcdLeader({ nodes: others })).then(() => performance.now());
+      voted.catch(() => undefined); // told below
       const took = await until(async () => {
         const written = await client.transact([], [put("failover", "after")]).catch(() => undefined);
         return written?.succeeded === true;
       }, 80_000);
       console.log(`writes go on ${took.toFixed(0)} ms after the leader got a ${how}`);
       // How long the others vote is not the client's.
-      expect(performance.now() - (await voted)).toBeLessThan(20_000);
+      expect(performance.now() - (await voted)).toBeLessThan(10_000);
       expect(addressesOf(cluster)).toHaveLength(3);
       await leader.resume();
       await client.close();
       await Promise.all(proxies.map((proxy) => proxy.close()));
     },
-    150_000,
+    300_000,
   );
 });

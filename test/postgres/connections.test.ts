@@ -65,9 +65,9 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     expect(await took()).toBeLessThan(3_000);
     await pause(4_000);
     await server.restart();
+    const back = await startStopwatch();
     const other = await openQueue({ url: server.url });
     await other.push(createJob("after"));
-    const back = await startStopwatch();
     await until(() => ran.has("after"), 30_000);
     expect(await back()).toBeLessThan(5_000);
     await worker.stop();
@@ -83,7 +83,7 @@ describe.runIf(await isServerAvailable("postgres"))("postgres: a server that goe
     await expect(queue.pop({ wait: "100ms" })).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
     await server.resume();
     // The server has to make new connections first.
-    await expect.poll(() => queue.push(createJob(2)).then(() => "stored", String), { timeout: 20_000 }).toBe("stored");
+    await expect.poll(() => queue.push(createJob(2)).then(() => "stored", String), { timeout: 5_000 }).toBe("stored");
     expect(await queue.size()).toBeGreaterThanOrEqual(1);
   });
 });
@@ -156,7 +156,7 @@ describe.runIf(server !== undefined)("postgres: connections", async () => {
     await pause(200);
     await listener.query("SELECT 1");
     expect(heard.length).toBeGreaterThan(0);
-    expect(heard.length).toBeLessThan(Math.min(100, most));
+    expect(heard.length).toBeLessThan(Math.max(60, most));
     await listener.end();
   });
 

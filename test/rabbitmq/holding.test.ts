@@ -50,6 +50,7 @@ for (const name of BOTH) {
       // A count is 0 when the queue's leader is silent for 250 ms.
       await expect.poll(async () => (await driver.stats("work")).pending).toBe(1);
       await channel.deleteQueue(`${prefix}.jobs.foreign`);
+      expect((await takeOne(driver)).job, "nobody had it meanwhile").toMatchObject({ id: "b", attempts: 1 });
       await driver.close();
       await close();
     });

@@ -33,4 +33,5 @@ const isOpen = (): Promise<boolean> =>
 while (!stop.signal.aborted && !(await isOpen())) await pause(100);
 if (!stop.signal.aborted) await worker.run(stop.signal);
 await queue.close();
+process.removeAllListeners("disconnect");
 process.disconnect();

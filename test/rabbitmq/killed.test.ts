@@ -87,6 +87,7 @@ for (const name of BOTH) {
       await drained(async () => queue.getStats());
       for (const worker of workers) worker.kill("SIGTERM");
       await Promise.all(workers.map(ended));
+      expect(workers.map(({ exitCode }) => exitCode)).toEqual(workers.map(() => 0));
       const twice = [...timesRun(files).values()].filter((times) => times > 1).length;
       console.log(
         `${name} ${server.version}: ${pushed.size} pushed, ${kills} workers and the server killed, ${twice} ran twice`,

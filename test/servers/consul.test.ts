@@ -63,5 +63,5 @@ describe.runIf(await isServerAvailable("consul-cluster"))("consul-cluster", () =
     const read = async (): Promise<string> =>
       (await consulRequest({ port: server.port }, "GET", "/v1/kv/a?consistent&raw")).text;
     await expect.poll(read, afterAVote).toBe("1");
-  }, 150_000);
+  }, 300_000);
 });

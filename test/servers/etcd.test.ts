@@ -63,5 +63,5 @@ describe.runIf(await isServerAvailable("etcd-cluster"))("etcd-cluster", () => {
     await access.write({ ...server, port: others[0]?.port ?? 0 });
     await leader.restart();
     expect(await access.read({ ...server, port: leader.port })).toBe(access.value);
-  }, 150_000);
+  }, 300_000);
 });

@@ -30,7 +30,7 @@ for (const kind of ["postgres", "redis", "rabbitmq"] as const) {
   const server = await sharedServer(kind);
   if (server === undefined) continue;
 
-  describe.each(["gone", "silent"] as const)(`${kind} that is %s`, (how) => {
+  describe.concurrent.each(["gone", "silent"] as const)(`${kind} that is %s`, (how) => {
     it("holds up neither a stop nor a close beyond their time", async () => {
       await using proxy = await startTcpProxy(server);
       const url = new URL(server.url);

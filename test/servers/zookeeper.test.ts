@@ -53,7 +53,7 @@ describe.runIf(await isServerAvailable("zookeeper-cluster"))("zookeeper-cluster"
     const modes = async (): Promise<readonly string[]> =>
       (await Promise.all(server.nodes.map(async (node) => String(await zookeeperMode(node))))).toSorted();
     await expect.poll(modes, { timeout: 60_000, interval: 100 }).toEqual(["follower", "follower", "leader"]);
-  }, 150_000);
+  }, 300_000);
 
   it("refuses an option that it cannot do", async () => {
     await expect(startServer("zookeeper-cluster", { readOnly: true })).rejects.toThrow(

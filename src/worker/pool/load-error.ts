@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { dirname, relative, sep } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 type LoadError = Readonly<{ code?: unknown; message?: unknown; name?: unknown; stack?: unknown; url?: unknown }>;
@@ -43,11 +43,12 @@ function candidates(file: string): readonly string[] {
   return [`${file}.ts`, `${file}.js`, `${file}.mts`, `${file}.mjs`, `${file}/index.ts`, `${file}/index.js`];
 }
 
-/** What Node says of ES module syntax in a file that package.json calls CommonJS, as "npm init" has written it since npm 11. */
+/** What Node says of ES module syntax in a file that package.json calls CommonJS, as "npm init" has written it since npm 11, and of some other mistakes. */
 const IS_ES_MODULE = /^Unexpected token 'export'|^Cannot use (?:import statement|'import\.meta') outside a module/;
 
 function syntaxError(error: LoadError, message: string): string {
-  if (IS_ES_MODULE.test(message)) {
+  const file = fileOf(error);
+  if (file !== undefined && IS_ES_MODULE.test(message) && /\.[jt]s$/.test(file) && isCalledCommonJs(dirname(file))) {
     return `${placeOf(error)}${message}. It is an ES module, and the nearest package.json says "type": "commonjs": write "type": "module" there, or name the file .mts or .mjs.`;
   }
   const hint = message.includes("does not provide an export named")
@@ -58,11 +59,26 @@ function syntaxError(error: LoadError, message: string): string {
   return `${place}${message}.${hint}${look}`;
 }
 
-/** Node puts the place before the error in its stack. */
-function placeOf({ stack }: LoadError): string {
-  const first = typeof stack === "string" ? firstLine(stack) : "";
-  const place = /^(?:file:\/\/)?(\/.*|[A-Za-z]:\\.*):(\d+)$/.exec(first);
+/** By the nearest package.json. */
+function isCalledCommonJs(folder: string): boolean {
+  const file = join(folder, "package.json");
+  if (existsSync(file)) return /"type"\s*:\s*"commonjs"/.test(readFileSync(file, "utf8"));
+  return dirname(folder) !== folder && isCalledCommonJs(dirname(folder));
+}
+
+function placeOf(error: LoadError): string {
+  const place = stackPlace(error);
   return place === null ? "" : `${place[1]}, line ${place[2]}: `;
+}
+
+function fileOf(error: LoadError): string | undefined {
+  return stackPlace(error)?.[1];
+}
+
+/** Node puts the place before the error in its stack. */
+function stackPlace({ stack }: LoadError): RegExpExecArray | null {
+  const first = typeof stack === "string" ? firstLine(stack) : "";
+  return /^(?:file:\/\/)?(\/.*|[A-Za-z]:\\.*):(\d+)$/.exec(first);
 }
 
 function firstLine(text: string): string {

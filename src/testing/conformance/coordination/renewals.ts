@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { CoordinationSession, CoordinationStore, Version } from "../../../contract/index.ts";
+import { isJobferryError } from "../../../errors/index.ts";
 import { sleep } from "../../../runtime/index.ts";
 import { BUSY_MS } from "../in-time.ts";
 import { bytesOf, keyOf } from "./stage.ts";
@@ -7,14 +8,22 @@ import type { CoordinationStage } from "./stage.ts";
 
 const AGAIN_MS = 20;
 
-/** undefined: a rejection, which tells nothing. A store rejects where a busy machine is slow to connect; in virtual time nothing is slow. */
+/** undefined: a rejection to try again after, which tells nothing. A store rejects so where a busy machine is slow to connect; in virtual time nothing is slow. */
 function renewal(
   stage: CoordinationStage,
   session: CoordinationSession,
   withinMs = 0,
 ): Promise<"ok" | "lost" | undefined> {
   const renewing = session.renew();
-  return stage.settles(stage.isVirtual ? renewing : renewing.catch(() => undefined), withinMs, "renew");
+  return stage.settles(
+    stage.isVirtual ? renewing : renewing.catch((error) => forgiven(stage, error)),
+    withinMs,
+    "renew",
+  );
+}
+
+function forgiven({ store }: CoordinationStage, error: unknown): undefined {
+  if (!(isJobferryError(error) ? error : store.classify(error)).retryable) throw error;
 }
 
 /** Of a renewal that is repeated while it tells nothing. */
