@@ -11,6 +11,8 @@ export type Group = Readonly<{
   failOver: (server: RunningServer) => Promise<void>;
   /** Resolves when there is a primary that has a replica, without which it takes no writes here. */
   isWhole: (server: RunningServer) => Promise<void>;
+  /** One look at that. */
+  looksWhole: (server: RunningServer) => Promise<boolean>;
 }>;
 
 /** Sentinels that split their votes try again after about 10 s, and after a stall of the machine they do nothing for 30 s (TILT). Nobody judges how long it takes. */
@@ -46,6 +48,8 @@ export const sentinelGroup: Group = {
     };
     await waitUntil("the other server replicates the primary", isPairForLong, FAIL_OVER_MS);
   },
+
+  looksWhole: (server) => isPair(server).catch(() => false),
 };
 
 /** @throws until another one has taken the place of that. */
@@ -75,15 +79,15 @@ export const clusterGroup: Group = {
   },
 
   /** Every server is primary or replicates one, and half of them do. */
-  async isWhole({ nodes }) {
-    const areLinked = async (): Promise<boolean> => {
-      const linked = await Promise.all(nodes.map(({ port }) => says(port, "master_link_status:up")));
-      const serve = await Promise.all(nodes.map(({ port }) => redisCommand({ port }, "CLUSTER", "INFO")));
-      return linked.filter(Boolean).length === nodes.length / 2 && serve.every((info) => info.includes("state:ok"));
-    };
-    await waitUntil("all replicas are linked", areLinked, FAIL_OVER_MS);
-  },
+  isWhole: (server) => waitUntil("all replicas are linked", () => areLinked(server), FAIL_OVER_MS),
+  looksWhole: (server) => areLinked(server).catch(() => false),
 };
+
+async function areLinked({ nodes }: RunningServer): Promise<boolean> {
+  const linked = await Promise.all(nodes.map(({ port }) => says(port, "master_link_status:up")));
+  const serve = await Promise.all(nodes.map(({ port }) => redisCommand({ port }, "CLUSTER", "INFO")));
+  return linked.filter(Boolean).length === nodes.length / 2 && serve.every((info) => info.includes("state:ok"));
+}
 
 /** @throws while fewer sentinels say the same. */
 async function currentPrimary({ nodes }: RunningServer, agreeing = 2): Promise<number> {
