@@ -98,7 +98,7 @@ async function lastRows(fleet: Fleet): Promise<void> {
   for (let times = 0; times < 2; times += 1) await newRows(fleet);
 }
 
-/** At the longest for as long as a node takes that has just begun. */
+/** Of a node that says nothing for so long, the last row stays. */
 async function newRows(fleet: Fleet): Promise<void> {
   const before = new Map(fleet.rows);
   const isOld = (nodeId: string): boolean =>

@@ -1,7 +1,6 @@
 /** What a push takes. */
 import { invalidArgument, JobferryError } from "../errors/index.ts";
-import { checkOptions, checkSignal } from "../runtime/index.ts";
-import type { Duration } from "../runtime/index.ts";
+import { checkOptions, checkSignal, type Duration } from "../runtime/index.ts";
 import { type NewJob, UnsentJob } from "./new-job.ts";
 
 export type PushOptions<Tx = never> = Readonly<{
